@@ -1,0 +1,73 @@
+"""Writes that are whole or absent, also on NFS: a temporary name beside the target, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def _fsync_dir(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` atomically; a crash leaves the old content or the new, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+        _fsync_dir(path.parent)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+@contextlib.contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """A directory that appears at `path` with all its content, or not at all.
+
+    Yields a temporary directory beside `path`; it is fsynced and renamed when the block ends well and removed when it
+    does not. Raises `FileExistsError` if `path` exists (also when another writer was faster).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise FileExistsError(str(path))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        for root, _, names in os.walk(temporary):
+            for name in names:
+                with open(os.path.join(root, name), "rb") as file:
+                    os.fsync(file.fileno())
+            _fsync_dir(Path(root))
+        os.chmod(temporary, 0o755)
+        if path.exists():
+            raise FileExistsError(str(path))
+        # rename onto an existing non-empty directory fails, so of two writers one wins and the other is told
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            raise FileExistsError(str(path)) from error
+        _fsync_dir(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,152 @@
+"""Configurations: frozen, typed, hashed; presets `smoke`, `demo`, `paper`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kdgat.errors import KdgatError
+
+FeatureSet = Literal["published", "relative", "profile"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Windows(_Frozen):
+    """How a capture becomes graphs."""
+
+    size: int = Field(100, ge=2, description="frames in a window (W)")
+    stride: int = Field(100, ge=1, description="frames between the starts of two windows")
+    fractions: tuple[float, float, float] = Field(
+        (0.7, 0.1, 0.2), description="share of each training capture for train, fusion-train, validation"
+    )
+    blocks: int = Field(10, ge=1, description="time blocks a training capture is cut into before they are dealt out")
+    max_windows: int | None = Field(None, description="cap on training windows, stratified random; None: all")
+    profile_seconds: float = Field(10.0, gt=0, description="unlabelled traffic that gives a vehicle's profile (s)")
+
+
+class Augmentation(_Frozen):
+    """Virtual vehicles that are mixed into the training windows."""
+
+    vehicles: int = Field(120, ge=0, description="virtual vehicles; 0 trains on real captures alone")
+    windows_per_vehicle: int = Field(100, ge=1)
+    attacked: float = Field(0.5, ge=0, le=1, description="share of the virtual vehicles' windows under attack")
+
+
+class VGAEConfig(_Frozen):
+    """Graph autoencoder: encoder widths, latent size, attention heads."""
+
+    hidden: tuple[int, ...] = (64, 32)
+    latent: int = 16
+    heads: int = 2
+    beta: float = Field(0.1, description="weight of the KL term")
+
+
+class GATConfig(_Frozen):
+    """Graph attention classifier."""
+
+    hidden: int = 16
+    heads: int = 4
+    layers: int = 2
+    mlp: tuple[int, ...] = (64,)
+    dropout: float = 0.1
+    jumping_knowledge: Literal["none", "cat", "max", "lstm"] = "cat"
+    convolution: Literal["gatv2", "gat", "gps"] = "gatv2"
+    edge_features: bool = True
+    id_encoding: Literal["none", "lookup", "unknown", "hashed", "masked"] = "none"
+
+
+class Training(_Frozen):
+    """Optimisation of one model."""
+
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    curriculum: Literal["vgae", "random", "none"] = "vgae"
+    curriculum_tau: float = Field(1.0, gt=0, description="epochs; p_t = 1 − exp(−t/τ)")
+
+
+class Distillation(_Frozen):
+    """`weight·T²·KL(student/T ‖ teacher/T) + (1 − weight)·CE` (KD-GAT, arXiv 2507.19686)."""
+
+    weight: float = Field(0.7, ge=0, le=1)
+    temperature: float = Field(4.0, gt=0)
+
+
+class FusionConfig(_Frozen):
+    """DQN over 21 weights (arXiv 2508.04845), γ = 0 because windows are independent."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    steps: int = Field(2000, ge=1)
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    false_alarm_cost: float = Field(1.0, gt=0, description="cost of a false alarm over that of a miss")
+
+
+class Config(_Frozen):
+    """Everything that decides a run's result, besides the code, the data and the seed."""
+
+    preset: str = "demo"
+    features: FeatureSet = "relative"
+    windows: Windows = Windows()
+    augmentation: Augmentation = Augmentation()
+    vgae_teacher: VGAEConfig = VGAEConfig()
+    vgae_student: VGAEConfig = VGAEConfig(hidden=(32, 16), latent=8, heads=1)
+    gat_teacher: GATConfig = GATConfig(hidden=32, heads=4, layers=3, mlp=(128,))
+    gat_student: GATConfig = GATConfig()
+    training: Training = Training()
+    distillation: Distillation = Distillation()
+    fusion: FusionConfig = FusionConfig()
+    fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
+    bootstrap_draws: int = Field(2000, ge=10)
+
+    def canonical(self) -> str:
+        """Canonical JSON: sorted keys, no spaces; what `hash` is taken of."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def hash(self) -> str:
+        """sha256 of `canonical()`."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted path → value, for the table of hyper-parameters."""
+
+        def walk(prefix: str, value: Any) -> dict[str, Any]:
+            if isinstance(value, dict):
+                return {k: v for name, inner in value.items() for k, v in walk(f"{prefix}{name}.", inner).items()}
+            return {prefix[:-1]: value}
+
+        return walk("", self.model_dump(mode="json"))
+
+
+PRESETS: dict[str, Config] = {
+    "smoke": Config(
+        preset="smoke",
+        windows=Windows(max_windows=1500),
+        augmentation=Augmentation(vehicles=10, windows_per_vehicle=60),
+        training=Training(epochs=1),
+        fusion=FusionConfig(steps=200),
+        fusion_student=FusionConfig(hidden=(32, 32), steps=200),
+        bootstrap_draws=100,
+    ),
+    "demo": Config(preset="demo"),
+    "paper": Config(
+        preset="paper",
+        augmentation=Augmentation(vehicles=400, windows_per_vehicle=100),
+        training=Training(epochs=8),
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    """The preset called `name`; raises `KdgatError` for an unknown one."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}") from None

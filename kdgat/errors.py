@@ -1,0 +1,37 @@
+"""Errors that a person can act on, and the one place where they become an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class KdgatError(Exception):
+    """Something the user can mend: shown as one line, exit code 2, no traceback."""
+
+
+class CaptureError(KdgatError):
+    """A capture that cannot be read.
+
+    Attributes:
+        file: path as the user gave it.
+        line: 1-based line (0: the file as a whole).
+        reason: what is wrong there, without the file's name.
+    """
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        self.file, self.line, self.reason = file, line, reason
+        super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
+
+
+def cli(main: Callable[[], int | None]) -> None:
+    """Run a command's `main`; a `KdgatError` becomes one line on stderr and exit code 2."""
+    try:
+        sys.exit(main() or 0)
+    except KdgatError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # the reader of a pipe (`| head`) went away: not an error of ours
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,504 @@
+"""Every table a run leaves and a release holds: names, types, units, ranges, keys, in this one place.
+
+A *run* here is one training or evaluation of the flow; its tables travel as Arrow IPC bytes (`dump`, `load`) inside
+Metaflow artifacts and are frozen as Parquet (`write_parquet`). `validate` is called at every border, so a run that
+violates its schema fails where it was made, not where it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kdgat.errors import KdgatError
+
+PROTOCOLS = ("zero-shot", "calibrated", "contaminated")
+DATA_KINDS = ("real", "synthetic")
+HEADLINE_MODEL = "gat-student"
+#: models whose window-level scores are released, one column each in `predictions`
+SCORED_MODELS = (
+    "vgae-teacher",
+    "vgae-student",
+    "gat-teacher",
+    "gat-student",
+    "fusion-dqn-teacher",
+    "fusion-dqn-student",
+    "fusion-mean-student",
+    "gbm-baseline",
+)
+
+
+class RecordError(KdgatError):
+    """A table that violates its schema: table, column, first offending row and the rule it breaks."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `low` and `high` are inclusive; `values` lists what a string may be."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] | None = None
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One table: its columns, and the columns that identify a row (also the order in which rows are kept)."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """Arrow schema with unit and meaning as sorted field metadata; no timestamps, so bytes are reproducible."""
+        return pa.schema(
+            [
+                pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit})
+                for c in self.columns
+            ],
+            metadata={"table": self.name},
+        )
+
+
+S, F, I, L, U8, U32, B = (
+    pa.string(),
+    pa.float32(),
+    pa.int32(),
+    pa.int64(),
+    pa.uint8(),
+    pa.uint32(),
+    pa.bool_(),
+)
+
+_RUN = Column("run", S, "run that made the row: <flow>/<run id>/<step>/<task id>")
+_DATASET = Column("dataset", S, "dataset name in the catalog")
+_SEED = Column("seed", I, "seed of the training", low=0)
+_SCENARIO = Column("scenario", S, "test folder (test_01 …) or validation")
+_ATTACK = Column("attack", S, "attack kind; `all` pools the scenario, `benign` marks windows without injection")
+_MODEL = Column("model", S, "family and role, e.g. gat-student")
+_PROTOCOL = Column("protocol", S, "what of the test vehicle was seen before scoring", values=PROTOCOLS)
+_CAPTURE = Column("capture", S, "capture file, relative to the dataset's folder")
+_WINDOW = Column("window", I, "index of the window in its capture", low=0)
+_METRIC = Column("metric", S, "metric name: f1, precision, recall, mcc, roc_auc, pr_auc, …")
+_GRAPH = Column("graph", I, "number of an example graph in this release", low=0)
+
+
+def _schema(name: str, doc: str, key: Sequence[str], *columns: Column) -> Schema:
+    return Schema(name, doc, columns, tuple(key))
+
+
+_ALL = (
+    _schema(
+        "runs",
+        "One row a training or evaluation: what ran, on what, from which code.",
+        ["run"],
+        _RUN,
+        Column("flow_run", S, "<flow>/<run id>"),
+        _DATASET,
+        _SEED,
+        Column("stage", S, "what the task did", values=("prepare", "vgae", "gat", "fusion", "baseline", "evaluate")),
+        _MODEL,
+        Column("preset", S, "named configuration: smoke, demo, paper"),
+        Column("config", S, "the whole configuration, canonical JSON"),
+        Column("config_hash", S, "sha256 of `config`"),
+        Column("commit", S, "git commit, or `unknown` outside a repository"),
+        Column("dirty", B, "the work tree differed from the commit"),
+        Column("code_hash", S, "sha256 over the sources of kdgat/ and flows/ that were imported"),
+        Column("lock_hash", S, "sha256 of the dependency lock"),
+        Column("data_hash", S, "sha256 over the captures read"),
+        Column("data_kind", S, "real captures or the synthetic bus", values=DATA_KINDS),
+        Column("tracker", S, "where the run is mirrored", values=("wandb", "mlflow", "none")),
+        Column("tracker_id", S, "the run's id there, empty for none"),
+        Column("started", S, "start, ISO 8601 UTC"),
+        Column("seconds", F, "wall time", "s", low=0),
+        Column("parameters", L, "trainable parameters, counted", low=0),
+        Column("selection_metric", S, "validation metric by which this run may be selected"),
+        Column("selection_value", F, "its value", nullable=True),
+        Column("machine", S, "CPU or GPU model, cores, operating system, Python and torch versions"),
+    ),
+    _schema(
+        "metrics",
+        "One row a run, seed, scenario, attack, model, protocol and metric.",
+        ["dataset", "scenario", "attack", "model", "protocol", "metric", "seed", "run"],
+        _RUN,
+        _DATASET,
+        _SEED,
+        _SCENARIO,
+        _ATTACK,
+        _MODEL,
+        _PROTOCOL,
+        _METRIC,
+        Column("value", F, "the value; null where the metric is undefined (one class only)", nullable=True),
+        Column("n", L, "windows (or events) it was computed from", low=0),
+    ),
+    _schema(
+        "summary",
+        "`metrics` over seeds with intervals (moving-block bootstrap within recordings, seeds in the outer loop).",
+        ["dataset", "scenario", "attack", "model", "protocol", "metric"],
+        _DATASET,
+        _SCENARIO,
+        _ATTACK,
+        _MODEL,
+        _PROTOCOL,
+        _METRIC,
+        Column("mean", F, "mean over seeds", nullable=True),
+        Column("ci_low", F, "lower end of the 95 % interval", nullable=True),
+        Column("ci_high", F, "upper end of the 95 % interval", nullable=True),
+        Column("n_seeds", I, "seeds", low=1),
+        Column("recordings", I, "recordings scored", low=0),
+        Column("segments", I, "contiguous attack segments in them", low=0),
+        Column("positives", L, "windows with an injected frame, per seed", low=0),
+        Column("negatives", L, "windows without, per seed", low=0),
+    ),
+    _schema(
+        "curves",
+        "Training curves: one row a run, epoch and metric.",
+        ["run", "model", "metric", "epoch"],
+        _RUN,
+        _DATASET,
+        _SEED,
+        _MODEL,
+        _METRIC,
+        Column("epoch", I, "epoch, from 0", low=0),
+        Column("value", F, "value at the end of the epoch", nullable=True),
+    ),
+    _schema(
+        "predictions",
+        "Window-level scores of the main models on every test window; one score column a model.",
+        ["dataset", "scenario", "protocol", "seed", "capture", "window"],
+        _DATASET,
+        _SCENARIO,
+        _PROTOCOL,
+        _SEED,
+        _CAPTURE,
+        _WINDOW,
+        Column("t0", F, "start of the window after the capture's first frame", "s", low=0),
+        Column("duration", F, "length of the window", "s", low=0),
+        Column("attack", S, "attack kind of the injected frames, `benign` if none"),
+        Column("injected", I, "injected frames in the window", low=0),
+        *(
+            Column(model, F, f"score of {model}: attack if at or over its operating point", nullable=True)
+            for model in SCORED_MODELS
+        ),
+    ),
+    _schema(
+        "operating_points",
+        "The threshold each model used, and what it was fitted on (never test labels).",
+        ["dataset", "model", "protocol", "seed"],
+        _RUN,
+        _DATASET,
+        _SEED,
+        _MODEL,
+        _PROTOCOL,
+        Column("threshold", F, "a window is an attack if its score is at or over it"),
+        Column("source", S, "what the threshold was fitted on"),
+    ),
+    _schema(
+        "confusion",
+        "Counts at the operating point.",
+        ["dataset", "scenario", "attack", "model", "protocol", "seed"],
+        _RUN,
+        _DATASET,
+        _SEED,
+        _SCENARIO,
+        _ATTACK,
+        _MODEL,
+        _PROTOCOL,
+        Column("tp", L, "attacked windows called attacks", low=0),
+        Column("fp", L, "benign windows called attacks", low=0),
+        Column("tn", L, "benign windows called benign", low=0),
+        Column("fn", L, "attacked windows called benign", low=0),
+    ),
+    _schema(
+        "embeddings",
+        "Two-dimensional projection of the headline model's graph embeddings, one seed.",
+        ["dataset", "scenario", "model", "capture", "window"],
+        _DATASET,
+        _SCENARIO,
+        _MODEL,
+        _SEED,
+        _CAPTURE,
+        _WINDOW,
+        Column("vehicle", S, "vehicle of the capture"),
+        Column("attack", S, "attack kind of the window, `benign` if none"),
+        Column("x", F, "first coordinate"),
+        Column("y", F, "second coordinate"),
+        Column("score", F, "the model's attack score", low=0, high=1),
+    ),
+    _schema(
+        "graphs",
+        "Example windows, one row a frame: time offset, ID, label; never payload bytes.",
+        ["graph", "frame"],
+        _GRAPH,
+        _DATASET,
+        _SCENARIO,
+        _CAPTURE,
+        _WINDOW,
+        Column("vehicle", S, "vehicle of the capture"),
+        Column("attack", S, "attack kind of the window, `benign` if none"),
+        Column("frame", I, "position in the window", low=0),
+        Column("offset", F, "time after the window's first frame", "s"),
+        Column("id", U32, "CAN ID"),
+        Column("label", U8, "1 if the frame is injected", low=0, high=1),
+        Column("score", F, "the headline model's attack score of the window", low=0, high=1),
+    ),
+    _schema(
+        "attention",
+        "Attention weights of the headline model on the example graphs.",
+        ["graph", "layer", "head", "source", "target"],
+        _GRAPH,
+        Column("layer", I, "layer, from 0", low=0),
+        Column("head", I, "attention head, from 0", low=0),
+        Column("source", U32, "CAN ID the edge leaves"),
+        Column("target", U32, "CAN ID the edge enters"),
+        Column("weight", F, "attention; sums to 1 over the edges that enter a node", low=0, high=1.0001),
+    ),
+    _schema(
+        "attributions",
+        "Integrated gradients of the headline model's attack logit on the example graphs.",
+        ["graph", "kind", "source", "target", "feature"],
+        _GRAPH,
+        Column("kind", S, "node or edge feature", values=("node", "edge")),
+        Column("source", U32, "CAN ID of the node, or of the edge's source"),
+        Column("target", U32, "CAN ID of the node again, or of the edge's target"),
+        Column("feature", S, "feature name"),
+        Column("value", F, "attribution in logit units"),
+    ),
+    _schema(
+        "reconstruction",
+        "VGAE errors by part on the test windows, one seed.",
+        ["dataset", "scenario", "model", "capture", "window"],
+        _DATASET,
+        _SCENARIO,
+        _MODEL,
+        _SEED,
+        _CAPTURE,
+        _WINDOW,
+        Column("attack", S, "attack kind of the window, `benign` if none"),
+        Column("node_error", F, "node-feature error"),
+        Column("neighbour_error", F, "neighbourhood error"),
+        Column("id_error", F, "identity error"),
+        Column("score", F, "calibrated anomaly score (benign CDF)", low=0, high=1),
+    ),
+    _schema(
+        "policy",
+        "What the DQN fusion chose on the test windows, one seed.",
+        ["dataset", "scenario", "model", "capture", "window"],
+        _DATASET,
+        _SCENARIO,
+        _MODEL,
+        _SEED,
+        _CAPTURE,
+        _WINDOW,
+        Column("attack", S, "attack kind of the window, `benign` if none"),
+        Column("anomaly", F, "calibrated VGAE score", low=0, high=1),
+        Column("p_attack", F, "GAT attack probability", low=0, high=1),
+        Column("alpha", F, "weight of the GAT in the fused score", low=0, high=1),
+        Column("score", F, "fused score", low=0, high=1),
+        Column("regret", F, "best reward of any weight minus the reward of the chosen one", low=0),
+    ),
+    _schema(
+        "cka",
+        "Linear CKA between teacher and student layers on validation windows.",
+        ["dataset", "model", "seed", "teacher_layer", "student_layer"],
+        _RUN,
+        _DATASET,
+        _SEED,
+        _MODEL,
+        Column("teacher_layer", S, "layer of the teacher"),
+        Column("student_layer", S, "layer of the student"),
+        Column("value", F, "similarity", low=0, high=1.0001),
+    ),
+    _schema(
+        "datasets",
+        "Every capture that was read: counts, splits, hashes.",
+        ["dataset", "capture"],
+        _DATASET,
+        _CAPTURE,
+        Column("vehicle", S, "vehicle"),
+        Column("attack", S, "attack kind of the capture, `benign` if none"),
+        Column("split", S, "train or the test scenario"),
+        Column("data_kind", S, "real or synthetic", values=DATA_KINDS),
+        Column("sha256", S, "hash of the file's bytes (or of the generated frames)"),
+        Column("duplicate_of", S, "capture with the same content that was counted instead, empty if none"),
+        Column("frames", L, "frames", low=0),
+        Column("injected", L, "frames labelled as injected", low=0),
+        Column("quarantined", L, "rows set aside as unreadable", low=0),
+        Column("ids", I, "distinct CAN IDs", low=0),
+        Column("seconds", F, "span of the capture", "s", low=0),
+        Column("windows", L, "windows made from it", low=0),
+        Column("positives", L, "of them with an injected frame", low=0),
+    ),
+    _schema(
+        "parameters",
+        "Counted parameters, layer by layer.",
+        ["dataset", "model", "layer"],
+        _DATASET,
+        _MODEL,
+        Column("layer", S, "module path"),
+        Column("shape", S, "shape, e.g. 64x35"),
+        Column("count", L, "numbers in it", low=0),
+    ),
+    _schema(
+        "benchmarks",
+        "Measured speeds and sizes.",
+        ["name"],
+        Column("name", S, "what was measured"),
+        Column("value", F, "value"),
+        Column("unit", S, "unit"),
+        Column("n", L, "repetitions", low=1),
+        Column("machine", S, "where"),
+    ),
+    _schema(
+        "hyperparameters",
+        "Every hyper-parameter of every run, flat.",
+        ["run", "name"],
+        _RUN,
+        Column("name", S, "dotted path in the configuration"),
+        Column("value", S, "value, JSON"),
+    ),
+)
+
+#: every table by name
+TABLES: dict[str, Schema] = {schema.name: schema for schema in _ALL}
+
+
+def schema(name: str) -> Schema:
+    """The schema called `name`; raises `RecordError` for an unknown one."""
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise RecordError(f"no table is called {name!r}; known: {', '.join(TABLES)}") from None
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> pa.Table:
+    """A validated table from rows (list of dicts) or from columns (dict of sequences)."""
+    want = schema(name)
+    if isinstance(rows, Mapping):
+        columns = dict(rows)
+    else:
+        columns = {c.name: [row.get(c.name) for row in rows] for c in want.columns}
+        extra = {k for row in rows for k in row} - set(columns)
+        if extra:
+            raise RecordError(f"{name}: unknown column {sorted(extra)[0]!r}")
+    unknown = set(columns) - {c.name for c in want.columns}
+    missing = {c.name for c in want.columns if not c.nullable} - set(columns)
+    if unknown or missing:
+        raise RecordError(f"{name}: unknown columns {sorted(unknown)}, missing {sorted(missing)}")
+    length = len(next(iter(columns.values()))) if columns else 0
+    try:
+        arrays = []
+        for c in want.columns:
+            values = columns.get(c.name, [None] * length)
+            arrays.append(pa.array(values, c.type, from_pandas=c.nullable and isinstance(values, np.ndarray)))
+        made = pa.Table.from_arrays(arrays, schema=want.arrow)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise RecordError(f"{name}: {error}") from None
+    return validate(name, made)
+
+
+def validate(name: str, made: pa.Table) -> pa.Table:
+    """`made` sorted by key, or `RecordError`: wrong columns or types, nulls, NaN, values out of range, repeated key."""
+    want = schema(name)
+    if not made.schema.equals(want.arrow):
+        raise RecordError(f"{name}: schema differs: {_schema_difference(made.schema, want.arrow)}")
+    for c in want.columns:
+        column = made[c.name]
+        _refuse(name, c, "is null", None if c.nullable else pc.is_null(column))
+        if pa.types.is_floating(c.type):
+            _refuse(name, c, "is not finite", pc.invert(pc.is_finite(column)))
+        if c.low is not None:
+            _refuse(name, c, f"is under {c.low}", pc.less(column, c.low))
+        if c.high is not None:
+            _refuse(name, c, f"is over {c.high}", pc.greater(column, c.high))
+        if c.values is not None:
+            _refuse(name, c, f"is none of {', '.join(c.values)}", pc.invert(pc.is_in(column, pa.array(c.values))))
+    made = made.sort_by([(k, "ascending") for k in want.key]).combine_chunks()
+    if made.num_rows > 1 and made.group_by(list(want.key)).aggregate([]).num_rows != made.num_rows:
+        counts = made.group_by(list(want.key)).aggregate([([], "count_all")])
+        row = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
+        raise RecordError(f"{name}: two rows share the key {({k: row[k] for k in want.key})}")
+    return made
+
+
+def _schema_difference(have: pa.Schema, want: pa.Schema) -> str:
+    for field in want:
+        if field.name not in have.names:
+            return f"column {field.name!r} is missing"
+        if have.field(field.name).type != field.type:
+            return f"column {field.name!r} is {have.field(field.name).type}, not {field.type}"
+    extra = [n for n in have.names if n not in want.names]
+    return f"unknown column {extra[0]!r}" if extra else "order, nullability or metadata of the columns"
+
+
+def _refuse(name: str, c: Column, rule: str, bad: pa.ChunkedArray | None) -> None:
+    if bad is None:
+        return
+    rows = np.flatnonzero(pc.fill_null(bad, False).to_numpy())
+    if len(rows):
+        raise RecordError(f"{name}: column {c.name!r} {rule} in row {rows[0]} ({len(rows)} rows)")
+
+
+def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
+    """Tables as Arrow IPC bytes, the form in which a flow's tasks keep them."""
+    out = {}
+    for name, made in tables.items():
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, schema(name).arrow) as writer:
+            writer.write_table(validate(name, made))
+        out[name] = sink.getvalue().to_pybytes()
+    return out
+
+
+def load(dumped: Mapping[str, bytes]) -> dict[str, pa.Table]:
+    """The reverse of `dump`, validated again."""
+    return {name: validate(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()) for name, data in dumped.items()}
+
+
+def parquet_bytes(name: str, made: pa.Table) -> bytes:
+    """Deterministic Parquet: sorted rows, snappy, format 2.6, fixed row groups.
+
+    snappy because the browser's DuckDB 0.9.1 silently returns no rows for brotli or lz4.
+    """
+    sink = io.BytesIO()
+    pq.write_table(
+        validate(name, made),
+        sink,
+        compression="snappy",
+        version="2.6",
+        row_group_size=1 << 17,
+        use_dictionary=True,
+        write_statistics=True,
+        store_schema=True,
+    )
+    return sink.getvalue()
+
+
+def content_hash(made: pa.Table) -> str:
+    """sha256 of the logical content (column names and values in row order): independent of the Parquet writer."""
+    digest = hashlib.sha256()
+    for name in made.column_names:
+        column = made[name].combine_chunks()
+        digest.update(f"{name}:{column.type}:{len(column)};".encode())
+        if pa.types.is_string(column.type):
+            for value in column.to_pylist():
+                digest.update(b"\0" if value is None else b"\1" + value.encode() + b"\0")
+        else:
+            digest.update(np.asarray(column.is_valid()).tobytes())
+            digest.update(np.ascontiguousarray(pc.fill_null(column, False if column.type == B else 0).to_numpy(zero_copy_only=False)).tobytes())
+    return digest.hexdigest()
