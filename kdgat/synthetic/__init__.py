@@ -1,0 +1,1 @@
+"""Synthetic CAN traffic: a bus to run on without captures, attacks, and virtual vehicles to train on."""
