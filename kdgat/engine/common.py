@@ -1,0 +1,94 @@
+"""Small functions the kernels share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+#: log2 of 1 … n for entropies over counts; index 0 is 0
+LOG2 = np.log2(np.maximum(np.arange(8 * 4096 + 1), 1))
+
+
+@intrinsic
+def _ctpop(typingctx, word):
+    """Number of set bits, one machine instruction."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), codegen
+
+
+@njit(cache=True, nogil=True, inline="always")
+def bits(word):
+    """Set bits of a u64, as i64."""
+    return np.int64(_ctpop(np.uint64(word)))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mask(dlc):
+    """u64 with the first `dlc` bytes (little-endian) set."""
+    return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * dlc) if dlc > 0 else np.uint64(0)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def changed_bytes(word):
+    """Bytes of a u64 that are not 0, as i64."""
+    low = np.uint64(0x7F7F7F7F7F7F7F7F)
+    return bits((((word & low) + low) | word) & ~low)
+
+
+@njit(cache=True, nogil=True)
+def group(number, n_items, n_groups, count, offset, order):
+    """Stable counting sort: positions 0 … n_items − 1 by group number.
+
+    Fills `count[g]`, `offset[g]` (first place of group g in `order`) and `order`.
+    """
+    for g in range(n_groups):
+        count[g] = 0
+    for i in range(n_items):
+        count[number[i]] += 1
+    total = 0
+    for g in range(n_groups):
+        offset[g] = total
+        total += count[g]
+    for i in range(n_items):
+        g = number[i]
+        order[offset[g]] = i
+        offset[g] += 1
+    for g in range(n_groups):
+        offset[g] -= count[g]
+
+
+@njit(cache=True, nogil=True)
+def median(values, n):
+    """Median of `values[:n]` (mean of the middle two if n is even); reorders them. n ≥ 1."""
+    k = n // 2
+    low, high = 0, n - 1
+    while low < high:  # Hoare's selection
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    upper = values[k]
+    if n % 2:
+        return upper
+    lower = values[0]
+    for i in range(1, k):
+        if values[i] > lower:
+            lower = values[i]
+    return 0.5 * (lower + upper)
