@@ -1,0 +1,230 @@
+"""Static twins of the site's figures: vector, deterministic, from the same named queries as the interactive ones.
+
+Each SVG states the release and the hash of the rows it was drawn from, so that a stale figure can be told from a fresh
+one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis import labels
+from analysis.queries import query
+from analysis.release import Release
+from kdgat import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rows = list[dict[str, Any]]
+#: widths in inches: one column, and the page, of a two-column paper
+COLUMN, PAGE = 3.4, 7.0
+_STYLE = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "kdgat",
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.linewidth": 0.4,
+    "grid.alpha": 0.4,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+@dataclass(frozen=True)
+class Static:
+    """A static figure: its name, the query it is drawn from, how it is drawn."""
+
+    name: str
+    query: str
+    draw: Callable[[Rows], Figure]
+
+
+def rows_hash(rows: Rows) -> str:
+    """sha256 of a query's result: names the data a figure shows."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@contextmanager
+def _style():
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def _panels(rows: int, columns: int, width: float, height: float, **kwargs):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def _empty(text: str) -> Figure:
+    figure, axes = _panels(1, 1, COLUMN, 0.8)
+    axes[0, 0].set_axis_off()
+    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
+def leaderboard(rows: Rows) -> Figure:
+    """F1 with interval of every model: a panel a scenario, filled marks zero-shot, open ones calibrated."""
+    rows = [r for r in rows if r["mean"] is not None]
+    if not rows:
+        return _empty("no results in this release")
+    panels = sorted({(r["dataset"], r["scenario"]) for r in rows})
+    models = labels.sort_models(r["model"] for r in rows)
+    protocols = sorted({r["protocol"] for r in rows}, reverse=True)
+    columns = min(4, len(panels))
+    lines = -(-len(panels) // columns)
+    figure, axes = _panels(lines, columns, PAGE, 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (dataset, scenario) in zip(axes.flat, panels, strict=False):
+        for r in rows:
+            if (r["dataset"], r["scenario"]) != (dataset, scenario):
+                continue
+            place = protocols.index(r["protocol"])
+            y = models.index(r["model"]) + (place - (len(protocols) - 1) / 2) * 0.28
+            color = labels.color(r["model"])
+            ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
+            ax.plot(r["mean"], y, "os^"[place % 3], ms=3.2, mec=color, mfc=color if place == 0 else "white", mew=0.9)
+        shown = labels.scenario(scenario)
+        ax.set_title(shown if len({d for d, _ in panels}) == 1 else f"{dataset}, {shown}", fontsize=7)
+        ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
+        ax.set_ylim(len(models) - 0.5, -0.5)
+        ax.set_xlim(-0.02, 1.02)
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], ls="", marker="os^"[i % 3], ms=3.5, mec="0.3", mfc="0.3" if i == 0 else "white", label=p)
+        for i, p in enumerate(protocols)
+    ]
+    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+    figure.supxlabel("F1, mean over seeds and 95 % interval", fontsize=7)
+    return figure
+
+
+def curves(rows: Rows) -> Figure:
+    """Training curves: a panel a metric, a line a run."""
+    if not rows:
+        return _empty("no training curves in this release")
+    metrics = sorted({r["metric"] for r in rows})
+    models = labels.sort_models(r["model"] for r in rows)
+    columns = min(3, len(metrics))
+    lines = -(-len(metrics) // columns)
+    figure, axes = _panels(lines, columns, PAGE, 0.5 + 1.6 * lines)
+    for ax in axes.flat[len(metrics) :]:
+        ax.set_axis_off()
+    for ax, metric in zip(axes.flat, metrics, strict=False):
+        groups: dict[tuple, list[tuple[int, float]]] = {}
+        for r in rows:
+            if r["metric"] == metric:
+                groups.setdefault((r["model"], r["dataset"], r["seed"]), []).append((r["epoch"], r["value"]))
+        for (model, _, _), points in sorted(groups.items()):
+            x, y = zip(*sorted(points), strict=True)
+            style = "-" if model.endswith("student") else "--" if model.endswith("teacher") else ":"
+            ax.plot(x, y, style, color=labels.color(model), lw=1, marker="." if len(x) == 1 else None)
+        ax.set_title(labels.metric(metric), fontsize=7)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=labels.color(m), ls="--" if m.endswith("teacher") else "-", label=labels.model(m))
+        for m in models
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.supxlabel("epoch", fontsize=7)
+    return figure
+
+
+def window(rows: Rows) -> Figure:
+    """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
+    if not rows:
+        return _empty("no example window in this release")
+    import math
+
+    ids = [r["id"] for r in rows]
+    counts = {i: ids.count(i) for i in ids}
+    injected = {r["id"] for r in rows if r["label"]}
+    edges: dict[tuple[int, int], int] = {}
+    for a, b in pairwise(ids):
+        edges[a, b] = edges.get((a, b), 0) + 1
+    order = sorted(counts)
+    place = {
+        i: (math.cos(2 * math.pi * k / len(order)), math.sin(2 * math.pi * k / len(order))) for k, i in enumerate(order)
+    }
+    figure, axes = _panels(1, 1, COLUMN, COLUMN)
+    ax = axes[0, 0]
+    ax.set_axis_off()
+    ax.set_aspect("equal")
+    most = max(edges.values())
+    for (a, b), n in sorted(edges.items()):
+        if a != b:
+            arrow = {
+                "arrowstyle": "-|>,head_width=0.12,head_length=0.25",
+                "connectionstyle": "arc3,rad=0.12",
+                "color": "0.45",
+                "alpha": 0.25 + 0.7 * n / most,
+                "lw": 0.3 + 1.5 * n / most,
+                "shrinkA": 5,
+                "shrinkB": 5,
+            }
+            ax.annotate("", place[b], place[a], arrowprops=arrow)
+    colors = labels.palette()["labels"]
+    for i in order:
+        x, y = place[i]
+        size = 25 + 160 * counts[i] / max(counts.values())
+        marker = "D" if i in injected else "o"  # not by colour alone
+        ax.scatter(
+            x, y, s=size, c=colors["attack" if i in injected else "benign"], marker=marker, zorder=3, linewidths=0
+        )
+        ax.text(1.18 * x, 1.18 * y, f"{i:03X}", ha="center", va="center", fontsize=5.5)
+    ax.set_xlim(-1.35, 1.35)
+    ax.set_ylim(-1.35, 1.35)
+    first = rows[0]
+    ax.set_title(f"{first['vehicle']}, {first['attack']}: {len(order)} IDs, {len(edges)} transitions", fontsize=7)
+    return figure
+
+
+#: every static figure; the site's ES module of the same name shows the same query
+STATICS: tuple[Static, ...] = (
+    Static("leaderboard", "leaderboard", leaderboard),
+    Static("curves", "curves", curves),
+    Static("window", "window", window),
+)
+
+
+def svg(release: Release, static: Static) -> bytes:
+    """The figure's SVG: same rows, same bytes."""
+    with _style():
+        rows = release.rows(query(static.query).sql)
+        figure = static.draw(rows)
+        out = io.BytesIO()
+        about = f"release {release.name} {release.manifest_sha256}; query {static.query}; rows sha256 {rows_hash(rows)}"
+        figure.savefig(out, format="svg", metadata={"Date": None, "Title": static.name, "Description": about})
+    return out.getvalue()
+
+
+def write_static(release: Release, folder: Path, statics: Sequence[Static] = STATICS) -> list[Path]:
+    """Write every static figure as `<name>.svg` below `folder`, atomically; remove those of figures that are gone."""
+    made = []
+    for static in statics:
+        made.append(folder / f"{static.name}.svg")
+        atomic.write_bytes(made[-1], svg(release, static))
+    for old in set(folder.glob("*.svg")) - set(made):
+        old.unlink()
+    return made

@@ -1,0 +1,288 @@
+"""Keys → values: every number that a document shows, by name, from a release.
+
+A key is dotted and lower-case, `-` written as `_`:
+
+    hcrl_sa.test_01.gat_student.zero_shot.f1            dataset.scenario.model.protocol.metric (attack `all`)
+    hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
+    hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
+
+A number renders as a span that carries its key and, as a title, its interval and runs; a text (release.name,
+release.data_note) as itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from analysis.format import by_metric, count, interval, plain
+from analysis.release import Release
+from kdgat.errors import KdgatError
+
+METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+
+
+class KeyUnknown(KdgatError):
+    """A key that the release does not have, with the nearest ones that it has."""
+
+
+def slug(name: str) -> str:
+    """A name as a segment of a key: lower-case, `-` and spaces as `_`, no dots."""
+    return re.sub(r"[^a-z0-9_]+", "_", name.lower())
+
+
+@dataclass(frozen=True)
+class Number:
+    """One value and how it came about.
+
+    Attributes:
+        key: its name.
+        text: how it is written.
+        value: the value (None: not defined, written n/a).
+        low, high: 95 % interval, if it has one.
+        query: SQL over the release's tables whose result it is.
+        where: what rows of `runs` it rests on (columns → value).
+        n_seeds: seeds it is the mean of.
+        span: False for texts, which render without a span.
+    """
+
+    key: str
+    text: str
+    value: Any
+    query: str
+    low: float | None = None
+    high: float | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+    n_seeds: int | None = None
+    span: bool = True
+
+    @property
+    def interval(self) -> str:
+        """`0.981–0.995`, empty without an interval."""
+        return interval(self.key.rsplit(".", 1)[-1], self.low, self.high) if self.low is not None else ""
+
+
+class Numbers:
+    """All numbers of a release by key."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+
+    def __getitem__(self, key: str) -> Number:
+        try:
+            return self._makers[key]()
+        except KeyError:
+            close = difflib.get_close_matches(key, self._makers, n=3, cutoff=0.5)
+            hint = f"; nearest: {', '.join(close)}" if close else ""
+            raise KeyUnknown(f"release {self.release.name} has no number {key!r}{hint}") from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._makers
+
+    def keys(self) -> list[str]:
+        """All keys, sorted."""
+        return sorted(self._makers)
+
+    def markdown(self, key: str) -> str:
+        """The number as Quarto renders it: `[0.9987]{.num data-key=… title=…}`, or plain text."""
+        number = self[key]
+        if not number.span:
+            return number.text
+        return f'[{number.text}]{{.num data-key="{key}" title="{self.title(number)}"}}'
+
+    def title(self, number: Number) -> str:
+        """One line for the span's title: interval, seeds, runs."""
+        parts = [f"95 % interval {number.interval}"] if number.interval else []
+        if number.n_seeds:
+            parts.append(f"{number.n_seeds} seed{'s' if number.n_seeds > 1 else ''}")
+        runs = self.runs(number)
+        if runs:
+            parts.append(f"runs {', '.join(runs[:3])}{' …' if len(runs) > 3 else ''}")
+        return (", ".join(parts) or f"release {self.release.name}").replace('"', "'")
+
+    def runs(self, number: Number) -> list[str]:
+        """Runs a number rests on: those that evaluated it, then those that trained its model."""
+        if not number.where:
+            return []
+        where = number.where
+        rows = [r for r in self._runs if r["dataset"] == where["dataset"]]
+        if "model" in where:
+            evaluated = self._evaluated.get((where["dataset"], where["model"]), set())
+            rows = [r for r in rows if r["model"] == where["model"] or r["run"] in evaluated]
+            rows.sort(key=lambda r: (r["run"] not in evaluated, r["run"]))
+        return [r["run"] for r in rows]
+
+    @cached_property
+    def _runs(self) -> list[dict[str, Any]]:
+        return self.release.table("runs").to_pylist()
+
+    @cached_property
+    def _evaluated(self) -> dict[tuple[str, str], set[str]]:
+        pairs: dict[tuple[str, str], set[str]] = {}
+        made = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
+        for r in made.aggregate([]).to_pylist():
+            pairs.setdefault((r["dataset"], r["model"]), set()).add(r["run"])
+        return pairs
+
+    # ---- where the keys come from -------------------------------------------------------------------------------
+
+    @cached_property
+    def _makers(self) -> dict[str, Callable[[], Number]]:
+        makers: dict[str, Callable[[], Number]] = {}
+        for key, maker in self._all():
+            if key in makers:
+                raise KdgatError(f"release {self.release.name}: two numbers share the key {key!r}")
+            makers[key] = maker
+        return makers
+
+    def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:
+        yield from self._release_keys()
+        yield from self._metric_keys()
+        yield from self._dataset_keys()
+        yield from self._parameter_keys()
+        yield from self._benchmark_keys()
+        yield from self._config_keys()
+
+    def _metric_keys(self):
+        for row in self.release.table("summary").to_pylist():
+            segments = [
+                row["dataset"],
+                row["scenario"],
+                *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
+            ]
+            key = ".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))
+            yield key, lambda key=key, row=row: self._metric(key, row)
+
+    def _metric(self, key: str, row: dict[str, Any]) -> Number:
+        conditions = " and ".join(f"{c} = '{row[c]}'" for c in METRIC_COLUMNS)
+        return Number(
+            key,
+            by_metric(row["metric"], row["mean"]),
+            row["mean"],
+            f"select mean, ci_low, ci_high, n_seeds from summary where {conditions}",
+            row["ci_low"],
+            row["ci_high"],
+            {"dataset": row["dataset"], "model": row["model"]},
+            row["n_seeds"],
+        )
+
+    def _dataset_keys(self):
+        # a capture that stands in a dataset twice is counted once
+        counted = [r for r in self.release.table("datasets").to_pylist() if not r["duplicate_of"]]
+        groups: dict[tuple[str, ...], list[dict]] = {}
+        for r in counted:
+            groups.setdefault((r["dataset"],), []).append(r)
+            groups.setdefault((r["dataset"], r["split"]), []).append(r)
+        for group, rows in groups.items():
+            prefix = ".".join(slug(g) for g in group)
+            split = f" and split = '{group[1]}'" if len(group) > 1 else ""
+            base = f"from datasets where duplicate_of = '' and dataset = '{group[0]}'{split}"
+            where = {"dataset": group[0]}
+            for column in ("frames", "injected", "windows", "positives", "quarantined"):
+                yield self._simple(
+                    f"{prefix}.{column}", sum(r[column] for r in rows), f"select sum({column}) {base}", where
+                )
+            yield self._simple(
+                f"{prefix}.negatives",
+                sum(r["windows"] - r["positives"] for r in rows),
+                f"select sum(windows - positives) {base}",
+                where,
+            )
+            yield self._simple(f"{prefix}.captures", len(rows), f"select count(*) {base}", where)
+            seconds = sum(r["seconds"] for r in rows)
+            yield self._simple(f"{prefix}.seconds", seconds, f"select sum(seconds) {base}", where, plain(seconds))
+            vehicles = len({r["vehicle"] for r in rows})
+            yield self._simple(f"{prefix}.vehicles", vehicles, f"select count(distinct vehicle) {base}", where)
+        for dataset in sorted({r["dataset"] for r in counted}):
+            tests = [r for r in counted if r["dataset"] == dataset and r["split"].startswith("test")]
+            base = f"from datasets where duplicate_of = '' and dataset = '{dataset}' and split like 'test%'"
+            seconds = sum(r["seconds"] for r in tests)
+            where = {"dataset": dataset}
+            yield self._simple(
+                f"{slug(dataset)}.test_seconds", seconds, f"select sum(seconds) {base}", where, plain(seconds)
+            )
+            yield self._simple(f"{slug(dataset)}.test_captures", len(tests), f"select count(*) {base}", where)
+
+    def _parameter_keys(self):
+        totals: dict[str, dict[str, int]] = {}
+        for r in self.release.table("parameters").to_pylist():
+            by_dataset = totals.setdefault(r["model"], {})
+            by_dataset[r["dataset"]] = by_dataset.get(r["dataset"], 0) + r["count"]
+        for model, by_dataset in totals.items():
+            for dataset, total in by_dataset.items():
+                sql = f"select sum(count) from parameters where model = '{model}' and dataset = '{dataset}'"
+                where = {"dataset": dataset, "model": model}
+                yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}", total, sql, where)
+            if len(set(by_dataset.values())) == 1:  # the same everywhere: it needs no dataset in its name
+                yield self._simple(f"parameters.{slug(model)}", total, sql, where)
+
+    def _benchmark_keys(self):
+        for r in self.release.table("benchmarks").to_pylist():
+            key = f"benchmarks.{slug(r['name'])}"
+            yield self._simple(
+                key, r["value"], f"select value from benchmarks where name = '{r['name']}'", {}, plain(r["value"])
+            )
+
+    def _config_keys(self):
+        values: dict[str, set[str]] = {}
+        for r in self.release.table("hyperparameters").to_pylist():
+            values.setdefault(r["name"], set()).add(r["value"])
+        for name, found in values.items():
+            if len(found) == 1:  # a value that differs between runs has no single answer
+                sql = f"select distinct value from hyperparameters where name = '{name}'"
+                yield self._simple(
+                    f"config.{'.'.join(slug(s) for s in name.split('.'))}", *found, sql, {}, str(*found).strip('"')
+                )
+
+    def _release_keys(self):
+        m = self.release.manifest
+        commits = m["code"]["commits"]
+        hours = sum(r["seconds"] for r in self._runs) / 3600
+        texts = {
+            "name": self.release.name,
+            "manifest": self.release.manifest_sha256,
+            "commit": ", ".join(c[:10] for c in commits),
+            "preset": ", ".join(m["presets"]),
+            "datasets": ", ".join(m["datasets"]),
+            "data_kind": self.release.data_kind,
+            "data_note": data_note(self.release),
+            "machine": "; ".join(m["machines"]),
+        }
+        for name, text in texts.items():
+            key = f"release.{name}"
+            yield key, lambda key=key, text=text: Number(key, text, text, "manifest.json", span=False)
+        yield self._simple("release.seeds", len(m["seeds"]), "select count(distinct seed) from runs", {})
+        yield self._simple("release.runs", len(self._runs), "select count(*) from runs", {})
+        yield self._simple("release.compute_hours", hours, "select sum(seconds) / 3600 from runs", {}, plain(hours))
+
+    def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None):
+        return key, lambda: Number(key, count(value) if text is None else text, value, query, where=where)
+
+
+def data_note(release: Release) -> str:
+    """A sentence that says on what data the release's results were obtained."""
+    by_kind: dict[str, list[str]] = {}
+    for name, entry in release.manifest["datasets"].items():
+        by_kind.setdefault(entry["data_kind"], []).append(name)
+    real, synthetic = (", ".join(sorted(by_kind.get(k, []))) for k in ("real", "synthetic"))
+    if not synthetic:
+        return f"Results on real captures ({real})."
+    if not real:
+        return (
+            f"Synthetic data: every result shown here was obtained on generated traffic ({synthetic}), "
+            "not on real captures, and says nothing about a real vehicle."
+        )
+    return (
+        f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
+    )
+
+
+if __name__ == "__main__":
+    from analysis.prerender import main
+    from kdgat.errors import cli
+
+    cli(main)

@@ -1,0 +1,88 @@
+-- Named queries over a release. Figures, the SQL page's examples and the tests read this one file; each block starts with
+-- `-- name: <name>` and one comment line that says what it answers. The browser runs DuckDB 0.9.1, so nothing newer is used.
+
+-- name: leaderboard
+-- F1 of every model by scenario and protocol, mean over seeds with 95 % interval
+select dataset, scenario, model, protocol, mean, ci_low, ci_high, n_seeds
+from summary
+where metric = 'f1' and attack = 'all' and scenario like 'test%'
+order by dataset, scenario, protocol, model;
+
+-- name: curves
+-- Training curves of every run
+select dataset, model, seed, metric, epoch, value
+from curves
+where value is not null
+order by dataset, metric, model, seed, epoch;
+
+-- name: window
+-- Frames of the first example window that is under attack
+select "graph", dataset, scenario, vehicle, attack, frame, "offset", id, label
+from graphs
+where "graph" = (select min("graph") from graphs where attack <> 'benign')
+order by frame;
+
+-- name: operating-curve
+-- Score distribution of the headline model: windows by score bin and label
+select dataset, scenario, protocol, injected > 0 as attacked, floor("gat-student" * 50) / 50 as bin, count(*) as windows
+from predictions
+where "gat-student" is not null and protocol = 'zero-shot'
+group by 1, 2, 3, 4, 5
+order by 1, 2, 3, 4, 5;
+
+-- name: size-against-f1
+-- Counted parameters against mean F1 over the test scenarios
+select s.dataset, s.model, s.protocol, p.parameters, avg(s.mean) as f1, count(*) as scenarios
+from summary s
+join (select dataset, model, sum(count) as parameters from parameters group by 1, 2) p
+  on p.dataset = s.dataset and p.model = s.model
+where s.metric = 'f1' and s.attack = 'all' and s.scenario like 'test%' and s.mean is not null
+group by 1, 2, 3, 4
+order by 1, 2, 3;
+
+-- name: embeddings
+-- Projection of the headline model's graph embeddings
+select dataset, scenario, capture, "window", vehicle, attack, x, y, score
+from embeddings
+order by dataset, scenario, capture, "window";
+
+-- name: false-alarms
+-- False alarms and benign windows of every model, added over seeds
+select dataset, scenario, model, protocol, sum(fp) as false_alarms, sum(fp + tn) as benign_windows
+from confusion
+where attack = 'all'
+group by 1, 2, 3, 4
+order by 1, 2, 4, 3;
+
+-- name: missed
+-- Attacked windows the headline model missed, least injected frames first
+select p.dataset, p.scenario, p.protocol, p.seed, p.capture, p."window", p.attack, p.injected, p."gat-student" as score
+from predictions p
+join operating_points o
+  on o.dataset = p.dataset and o.protocol = p.protocol and o.seed = p.seed and o.model = 'gat-student'
+where p.injected > 0 and p."gat-student" < o.threshold
+order by p.injected, p.dataset, p.scenario, p.protocol, p.seed, p.capture, p."window"
+limit 50;
+
+-- name: teacher-student
+-- What distillation costs: F1 of each student minus its teacher
+select s.dataset, s.scenario, s.protocol, s.model as student, s.mean - t.mean as f1_difference
+from summary s
+join summary t
+  on t.dataset = s.dataset and t.scenario = s.scenario and t.protocol = s.protocol and t.metric = s.metric
+  and t.attack = s.attack and t.model = replace(s.model, '-student', '-teacher')
+where s.metric = 'f1' and s.attack = 'all' and s.model like '%-student'
+order by 1, 2, 3, 4;
+
+-- name: captures
+-- Every capture: split, vehicle, attack, frames, share of injected frames
+select dataset, split, capture, vehicle, attack, frames, injected * 1.0 / frames as injected_share, seconds
+from datasets
+where duplicate_of = '' and frames > 0
+order by dataset, split, capture;
+
+-- name: runs
+-- Every run: what it trained, from which commit, how long it took
+select run, dataset, seed, stage, model, preset, "commit", data_kind, seconds, parameters
+from runs
+order by run;

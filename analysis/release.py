@@ -1,0 +1,256 @@
+"""A release: an immutable folder of Parquet tables and a manifest that names where every row came from.
+
+`data/frozen/<name>/manifest.json` describes `<table>.parquet` and `weights/`; `data/frozen/current` names the release
+that is shown. A release may come from a stranger, so names, links, sizes and claimed row counts are checked before a
+table is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdgat import records
+from kdgat.errors import KdgatError
+
+if TYPE_CHECKING:
+    import duckdb
+
+REPO = Path(__file__).resolve().parents[1]
+FORMAT = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safetensors|onnx|json)")
+_HASH = re.compile(r"[0-9a-f]{64}")
+#: far over anything this project releases, far under what would exhaust a machine
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_FILE_BYTES = 1 << 30
+MAX_ROWS = 50_000_000
+#: rows a byte of Parquet may claim; run-length coding of constant columns reaches a few hundred
+MAX_ROWS_PER_BYTE = 2_000
+
+
+class ReleaseError(KdgatError):
+    """A release that is absent, altered or not safe to read: release, file and reason."""
+
+
+def frozen_root() -> Path:
+    """Folder of all releases: `data/frozen`, or $KDGAT_FROZEN (tests, stores elsewhere)."""
+    return Path(os.environ.get("KDGAT_FROZEN", REPO / "data" / "frozen"))
+
+
+def current_name(root: Path | None = None) -> str:
+    """Name of the release that is shown: $KDGAT_RELEASE, else what `current` holds."""
+    if name := os.environ.get("KDGAT_RELEASE"):
+        return name
+    pointer = (root or frozen_root()) / "current"
+    try:
+        return pointer.read_text().strip()
+    except FileNotFoundError:
+        raise ReleaseError(f"no release is current: {pointer} is missing; run `make reproduce`") from None
+
+
+def names(root: Path | None = None) -> list[str]:
+    """Names of all releases on disk, sorted."""
+    root = root or frozen_root()
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Release:
+    """One release, opened read-only.
+
+    Attributes:
+        path: its folder.
+        manifest: the parsed `manifest.json`.
+        manifest_sha256: hash of the manifest's bytes: it identifies the release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        file = path / "manifest.json"
+        if path.is_symlink() or not path.is_dir():
+            raise ReleaseError(
+                f"no release {path.name!r} in {path.parent}; there are: {', '.join(names(path.parent)) or 'none'}"
+            )
+        data = self._bytes(file, MAX_MANIFEST_BYTES)
+        try:
+            self.manifest: dict[str, Any] = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ReleaseError(f"{self.name}: manifest.json is not JSON: {error}") from None
+        self.manifest_sha256 = sha256(data)
+        self._check_manifest()
+
+    @classmethod
+    def open(cls, which: str | Path | None = None) -> Release:
+        """The release called `which`, or in the folder `which`, or the current one; raises `ReleaseError`."""
+        if which is None:
+            which = current_name()
+        if isinstance(which, str) and NAME.fullmatch(which):
+            return cls(frozen_root() / which)
+        if isinstance(which, str) and os.sep not in which:
+            raise ReleaseError(f"{which!r} is not a name of a release")
+        return cls(Path(which))
+
+    @property
+    def data_kind(self) -> str:
+        """`real`, `synthetic` or `mixed`."""
+        return self.manifest["data_kind"]
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables it holds, sorted."""
+        return sorted(self.manifest["tables"])
+
+    def table(self, name: str) -> pa.Table:
+        """The table `name`, read and validated; an empty one where the release has none of its rows."""
+        records.schema(name)
+        if name not in self.manifest["tables"]:
+            return records.schema(name).arrow.empty_table()
+        return self._tables(name)
+
+    def _tables(self, name: str) -> pa.Table:
+        if name not in self._cache:
+            self.check_size(name)
+            try:
+                made = pq.read_table(pa.BufferReader(self._bytes(self.file(name))), use_threads=False)
+            except (pa.ArrowException, OSError) as error:
+                raise ReleaseError(f"{self.name}: {name}.parquet cannot be read: {error}") from None
+            self._cache[name] = records.validate(name, made)
+        return self._cache[name]
+
+    @cached_property
+    def _cache(self) -> dict[str, pa.Table]:
+        return {}
+
+    def file(self, name: str) -> Path:
+        """Path of the Parquet file of table `name`."""
+        return self.path / f"{name}.parquet"
+
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """A fresh in-memory DuckDB connection with one view a table (also the empty ones)."""
+        import duckdb
+
+        con = duckdb.connect(config={"threads": 2, "enable_external_access": False})
+        for name in records.TABLES:
+            con.register(name, self.table(name))
+        return con
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Result of a query as a list of rows."""
+        import duckdb
+
+        try:
+            return self.con().sql(sql).to_arrow_table().to_pylist()
+        except duckdb.Error as error:
+            raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
+
+    def check_size(self, name: str) -> None:
+        """Refuse a table whose size or row claim is out of bounds, from its footer alone."""
+        entry = self.manifest["tables"][name]
+        data = self._bytes(self.file(name))
+        if len(data) != entry["bytes"]:
+            raise ReleaseError(f"{self.name}: {name}.parquet has {len(data)} bytes, the manifest says {entry['bytes']}")
+        try:
+            meta = pq.read_metadata(pa.BufferReader(data))
+        except (pa.ArrowException, OSError) as error:
+            raise ReleaseError(f"{self.name}: {name}.parquet is not whole: {error}") from None
+        claim = max(meta.num_rows, sum(meta.row_group(i).num_rows for i in range(meta.num_row_groups)))
+        unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+        if claim > MAX_ROWS or claim > MAX_ROWS_PER_BYTE * max(len(data), 1) or unpacked > 4 * MAX_FILE_BYTES:
+            raise ReleaseError(f"{self.name}: {name}.parquet claims {claim} rows ({unpacked} bytes): refused")
+        if meta.num_rows != entry["rows"]:
+            raise ReleaseError(
+                f"{self.name}: {name}.parquet holds {meta.num_rows} rows, the manifest says {entry['rows']}"
+            )
+
+    def _bytes(self, file: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+        """Content of a file of the release: a plain file inside it, not a link, not too large."""
+        if file.is_symlink() or file.parent.is_symlink():
+            raise ReleaseError(f"{self.name}: {file.name} is a symbolic link: refused")
+        try:
+            if not file.is_file():
+                raise ReleaseError(f"{self.name}: {file.name} is missing")
+            if file.stat().st_size > limit:
+                raise ReleaseError(f"{self.name}: {file.name} is over {limit} bytes: refused")
+            return file.read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"{self.name}: {file.name}: {error.strerror}") from None
+
+    def weight(self, file: str) -> bytes:
+        """Bytes of one weights file, hash checked (what runs a model must be what was released)."""
+        entry = self.manifest["weights"].get(file)
+        if entry is None:
+            raise ReleaseError(
+                f"{self.name}: no weights {file!r}; there are: {', '.join(self.manifest['weights']) or 'none'}"
+            )
+        data = self._bytes(self.path / file)
+        if sha256(data) != entry["sha256"]:
+            raise ReleaseError(f"{self.name}: {file} is not the file that was frozen (sha256 differs)")
+        return data
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Relative path → manifest entry (sha256, bytes …) of every file besides the manifest."""
+        return {f"{n}.parquet": e for n, e in self.manifest["tables"].items()} | self.manifest["weights"]
+
+    def check_hashes(self) -> None:
+        """Re-hash every file; refuse a missing, altered or unlisted one."""
+        for file, entry in sorted(self.files().items()):
+            if sha256(self._bytes(self.path / file)) != entry["sha256"]:
+                raise ReleaseError(f"{self.name}: {file} was changed after the freeze (sha256 differs)")
+        listed = {*self.files(), "manifest.json"}
+        for root, folders, found in os.walk(self.path):
+            for entry in (*folders, *found):
+                path = Path(root, entry)
+                relative = path.relative_to(self.path).as_posix()
+                if path.is_symlink():
+                    raise ReleaseError(f"{self.name}: {relative} is a symbolic link: refused")
+                if path.is_file() and relative not in listed:
+                    raise ReleaseError(f"{self.name}: {relative} is not in the manifest")
+
+    def _check_manifest(self) -> None:
+        m = self.manifest
+        wrong = lambda reason: ReleaseError(f"{self.name}: manifest.json: {reason}")  # noqa: E731
+        if not isinstance(m, dict) or m.get("format") != FORMAT:
+            raise wrong(f"format is not {FORMAT}")
+        for field, kind in (("tables", dict), ("weights", dict), ("runs", list), ("name", str), ("data_kind", str)):
+            if not isinstance(m.get(field), kind):
+                raise wrong(f"{field!r} is missing or not a {kind.__name__}")
+        if m["name"] != self.name:
+            raise wrong(f"it is the manifest of {m['name']!r}")
+        if m["data_kind"] not in (*records.DATA_KINDS, "mixed"):
+            raise wrong(f"data_kind is {m['data_kind']!r}")
+        for name, entry in m["tables"].items():
+            if name not in records.TABLES:
+                raise wrong(f"unknown table {name[:80]!r}")
+            self._check_entry(f"{name}.parquet", entry)
+            if not isinstance(entry.get("rows"), int) or not 0 <= entry["rows"] <= MAX_ROWS:
+                raise wrong(f"{name}: refused row count {entry.get('rows')!r}")
+        for file, entry in m["weights"].items():
+            if not _WEIGHT.fullmatch(file) or ".." in file:
+                raise wrong(f"refused path {file[:80]!r}")
+            self._check_entry(file, entry)
+
+    def _check_entry(self, file: str, entry: Any) -> None:
+        ok = (
+            isinstance(entry, dict)
+            and isinstance(entry.get("bytes"), int)
+            and 0 <= entry["bytes"] <= MAX_FILE_BYTES
+            and isinstance(entry.get("sha256"), str)
+            and _HASH.fullmatch(entry["sha256"])
+        )
+        if not ok:
+            raise ReleaseError(f"{self.name}: manifest.json: {file}: size or sha256 is missing or not plausible")

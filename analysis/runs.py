@@ -1,0 +1,94 @@
+"""Records of finished flow runs, read from the Metaflow store (the one place of `analysis` that needs Metaflow)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from kdgat import records
+from kdgat.errors import KdgatError
+
+if TYPE_CHECKING:
+    from metaflow import Run
+
+FLOW = "KDGATFlow"
+
+
+class RunError(KdgatError):
+    """A run that is unknown, unfinished or without records."""
+
+
+def _client():
+    """The Metaflow client on the project's own store."""
+    try:
+        from kdgat import store
+
+        store.configure()  # sets METAFLOW_*, so before the import
+        import metaflow
+    except ModuleNotFoundError as error:
+        raise RunError(
+            f"reading runs needs the `train` extra (pip install -e .[train]): {error.name} is missing"
+        ) from None
+    metaflow.namespace(None)
+    return metaflow
+
+
+def select(ids: Sequence[str] | None, *, latest: bool = False, tag: str | None = None) -> list[Run]:
+    """Finished runs by id (`<id>` or `<flow>/<id>`), the newest, or all with a tag; raises `RunError`."""
+    metaflow = _client()
+    from metaflow.exception import MetaflowNotFound
+
+    if ids:
+        try:
+            chosen = [metaflow.Run(i if "/" in i else f"{FLOW}/{i}") for i in ids]
+        except MetaflowNotFound:
+            raise RunError(
+                f"no run {', '.join(ids)} in the store; known: {', '.join(_known(metaflow)) or 'none'}"
+            ) from None
+        for run in chosen:
+            if not run.successful:
+                raise RunError(f"run {run.pathspec} did not finish: resume it first")
+        return chosen
+    try:
+        finished = [run for run in metaflow.Flow(FLOW).runs(*([tag] if tag else [])) if run.successful]
+    except MetaflowNotFound:
+        finished = []
+    if not finished:
+        raise RunError(f"no finished run of {FLOW}{f' with the tag {tag!r}' if tag else ''} in the store")
+    return finished[:1] if latest else finished
+
+
+def _known(metaflow) -> list[str]:
+    try:
+        return [run.pathspec for run in metaflow.Flow(FLOW).runs()][:10]
+    except metaflow.exception.MetaflowNotFound:
+        return []
+
+
+def read(runs: Sequence[Run]) -> tuple[list[dict[str, pa.Table]], dict[str, bytes]]:
+    """Tables of every task of `runs`, and weights (`<dataset>/<model>-s<seed>.<ending>` → bytes).
+
+    An artifact is handed on to the tasks that follow it, so the same object is read once only.
+    """
+    parts: list[dict[str, pa.Table]] = []
+    weights: dict[str, bytes] = {}
+    seen: set[str] = set()
+    for run in runs:
+        for step in run:
+            for task in step:
+                for artifact in task:
+                    if artifact.id not in ("records", "weights") or artifact.sha in seen:
+                        continue
+                    seen.add(artifact.sha)
+                    if artifact.id == "records":
+                        try:
+                            parts.append(records.load(artifact.data))
+                        except records.RecordError as error:
+                            raise RunError(f"{task.pathspec}: {error}") from None
+                        continue
+                    for path, data in artifact.data.items():
+                        if weights.setdefault(path, data) != data:
+                            raise RunError(f"{task.pathspec}: another run has different weights {path}")
+    return parts, weights

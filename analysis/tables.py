@@ -1,0 +1,277 @@
+"""Tables of the paper and the site, as Markdown; each takes a release (default: the current one).
+
+Every number is the span that `analysis.numbers` makes for its key, so a table's cells trace like the text's numbers.
+Results printed by others are marked as cited and carry no key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from analysis import labels
+from analysis.format import NA
+from analysis.numbers import Number, Numbers, slug
+from analysis.release import REPO, Release
+from analysis.sources import sources, uses
+from kdgat.records import HEADLINE_MODEL, PROTOCOLS
+
+Source = Release | str | None
+
+
+@cache
+def _numbers(path: Path, manifest: str) -> Numbers:
+    return Numbers(Release(path))
+
+
+def numbers_of(release: Source) -> Numbers:
+    """Numbers of a release given as such, by name, or the current one (opened once a process)."""
+    opened = release if isinstance(release, Release) else Release.open(release)
+    return _numbers(opened.path, opened.manifest_sha256)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A pipe table; the first `left` columns are aligned left, the others right."""
+    rule = [":--" if i < left else "--:" for i in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+
+
+def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = True) -> str:
+    """A keyed number with its interval, or n/a where the release has none."""
+    if key not in numbers:
+        return NA
+    number = numbers[key]
+    text = numbers.markdown(key)
+    if bold:
+        text = f"**{text}**"
+    return f'{text} [{number.interval}]{{.ci data-key="{key}"}}' if interval and number.interval else text
+
+
+def _summary(numbers: Numbers, **where: str) -> list[dict]:
+    rows = numbers.release.table("summary").to_pylist()
+    return [r for r in rows if all(r[c] == v for c, v in where.items())]
+
+
+def _best(numbers: Numbers, keys: Sequence[str], low_is_best: bool = False) -> set[str]:
+    """Keys that share the best value, as it is written."""
+    known: list[Number] = [numbers[k] for k in keys if k in numbers and numbers[k].value is not None]
+    if not known:
+        return set()
+    best = (min if low_is_best else max)(known, key=lambda n: n.value)
+    return {n.key for n in known if n.text == best.text}
+
+
+def main_table(release: Source = None, metric: str = "f1", dataset: str | None = None) -> str:
+    """Scenario × model × protocol: mean over seeds, 95 % interval, best of a column in bold; published rows cited."""
+    numbers = numbers_of(release)
+    rows = [r for r in _summary(numbers, metric=metric, attack="all") if dataset in (None, r["dataset"])]
+    datasets = sorted({r["dataset"] for r in rows})
+    scenarios = sorted({r["scenario"] for r in rows if r["scenario"].startswith("test")})
+    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    several = len(datasets) > 1
+    body: list[list[str]] = []
+    for name in datasets:
+        mine = [r for r in rows if r["dataset"] == name]
+        models = labels.sort_models(r["model"] for r in mine)
+        for protocol in protocols:
+            shown = [m for m in models if any(r["model"] == m and r["protocol"] == protocol for r in mine)]
+
+            def key(model: str, scenario: str, name: str = name, protocol: str = protocol) -> str:
+                return ".".join((*map(slug, (name, scenario, model, protocol)), metric))
+
+            best = {k for s in scenarios for k in _best(numbers, [key(m, s) for m in shown])}
+            for model in shown:
+                cells = [cell(numbers, key(model, s), bold=key(model, s) in best) for s in scenarios]
+                body.append([*([name] if several else []), labels.model(model), protocol, *cells])
+        body += [[*([name] if several else []), *cited] for cited in _cited(name, metric, scenarios)]
+    header = [*(["Dataset"] if several else []), "Model", "Protocol", *map(labels.scenario, scenarios)]
+    return markdown(header, body, left=2 + several)
+
+
+def _published() -> dict:
+    return json.loads((Path(__file__).parent / "published.json").read_text())
+
+
+def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str]]:
+    table = _published()["by_scenario"]
+    if (table["dataset"], table["metric"]) != (dataset, metric):
+        return []
+    return [
+        [
+            f"{r['model']} (cited, {r['source']})",
+            "zero-shot",
+            *(_citation(r["values"].get(s), 3, r["source"]) for s in scenarios),
+        ]
+        for r in table["rows"]
+    ]
+
+
+def _citation(value: float | None, decimals: int, source: str) -> str:
+    return NA if value is None else f'[{value:.{decimals}f}]{{.cited data-source="{source}"}}'
+
+
+def published_table(release: Source = None) -> str:
+    """F1 (%) that the authors of the published systems printed, pooled over each data set; all of it cited."""
+    table = _published()["by_dataset"]
+    rows = [
+        [f"{r['model']} (cited, {r['source']})", *(_citation(v, 2, r["source"]) for v in r["values"])]
+        for r in table["rows"]
+    ]
+    return markdown(["System", *table["columns"]], rows)
+
+
+def attack_table(release: Source = None, metric: str = "recall", model: str = HEADLINE_MODEL) -> str:
+    """One metric of one model by scenario and attack kind, a column a protocol."""
+    numbers = numbers_of(release)
+    rows = [r for r in _summary(numbers, metric=metric, model=model) if r["attack"] not in ("all", "benign")]
+    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    body = []
+    for dataset, scenario, attack in sorted({(r["dataset"], r["scenario"], r["attack"]) for r in rows}):
+        prefix = f"{slug(dataset)}.{slug(scenario)}.{slug(f'attack_{attack}')}.{slug(model)}"
+        cells = [cell(numbers, f"{prefix}.{slug(p)}.{metric}") for p in protocols]
+        body.append([dataset, labels.scenario(scenario), attack, *cells])
+    return markdown(["Dataset", "Scenario", "Attack", *protocols], body, left=3)
+
+
+def false_alarm_table(release: Source = None, metric: str = "false_alarms", protocol: str = "zero-shot") -> str:
+    """False alarms of each model by scenario, beside the benign windows they were counted in; the lowest in bold."""
+    numbers = numbers_of(release)
+    rows = _summary(numbers, metric=metric, attack="all", protocol=protocol)
+    body = []
+    for dataset in sorted({r["dataset"] for r in rows}):
+        for scenario in sorted(
+            {r["scenario"] for r in rows if r["dataset"] == dataset and r["scenario"] != "validation"}
+        ):
+            prefix = f"{slug(dataset)}.{slug(scenario)}"
+            models = labels.sort_models(
+                r["model"] for r in rows if (r["dataset"], r["scenario"]) == (dataset, scenario)
+            )
+            keys = {m: f"{prefix}.{slug(m)}.{slug(protocol)}.{metric}" for m in models}
+            best = _best(numbers, list(keys.values()), low_is_best=True)
+            for model, key in keys.items():
+                benign = cell(numbers, f"{prefix}.negatives")
+                row = [
+                    dataset,
+                    labels.scenario(scenario),
+                    labels.model(model),
+                    cell(numbers, key, bold=key in best),
+                    benign,
+                ]
+                body.append(row)
+    return markdown(["Dataset", "Scenario", "Model", labels.metric(metric), "Benign windows"], body, left=3)
+
+
+def size_table(release: Source = None) -> str:
+    """Counted parameters of every model."""
+    numbers = numbers_of(release)
+    rows = numbers.release.table("parameters").to_pylist()
+    body = []
+    for model in labels.sort_models(r["model"] for r in rows):
+        one = f"parameters.{slug(model)}"
+        datasets = sorted({r["dataset"] for r in rows if r["model"] == model})
+        keys = {"all": one} if one in numbers else {d: f"{slug(d)}.parameters.{slug(model)}" for d in datasets}
+        body += [[labels.model(model), dataset, cell(numbers, key)] for dataset, key in keys.items()]
+    return markdown(["Model", "Dataset", "Parameters"], body, left=2)
+
+
+def parameter_table(release: Source = None, model: str = HEADLINE_MODEL) -> str:
+    """Parameters of a model, layer by layer; of the first dataset that trained it."""
+    numbers = numbers_of(release)
+    rows = [r for r in numbers.release.table("parameters").to_pylist() if r["model"] == model]
+    rows = [r for r in rows if r["dataset"] == rows[0]["dataset"]]
+    return markdown(
+        ["Layer", "Shape", "Count"], [[f"`{r['layer']}`", r["shape"], f"{r['count']:,}"] for r in rows], left=2
+    )
+
+
+def dataset_table(release: Source = None) -> str:
+    """Captures, frames, injected frames, windows and attacked windows by split."""
+    numbers = numbers_of(release)
+    rows = numbers.release.table("datasets").to_pylist()
+    columns = ("captures", "vehicles", "frames", "injected", "windows", "positives", "seconds")
+    body = []
+    for dataset, split in sorted({(r["dataset"], r["split"]) for r in rows}):
+        prefix = f"{slug(dataset)}.{slug(split)}"
+        kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
+        shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
+        body.append([shown, labels.scenario(split), *(cell(numbers, f"{prefix}.{c}") for c in columns)])
+    header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]
+    return markdown(header, body, left=2)
+
+
+def hyperparameter_table(release: Source = None) -> str:
+    """Every hyper-parameter; one that differs between runs lists all its values."""
+    numbers = numbers_of(release)
+    values: dict[str, set[str]] = {}
+    for r in numbers.release.table("hyperparameters").to_pylist():
+        values.setdefault(r["name"], set()).add(r["value"])
+    return markdown(
+        ["Name", "Value"], [[f"`{n}`", ", ".join(f"`{v}`" for v in sorted(vs))] for n, vs in sorted(values.items())], 2
+    )
+
+
+def run_table(release: Source = None) -> str:
+    """Every run: what it trained, on what, from which code, how long."""
+    rows = numbers_of(release).release.table("runs").to_pylist()
+    rows.sort(key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"]))
+    header = ["Run", "Dataset", "Seed", "Model", "Preset", "Commit", "Data", "Seconds"]
+    body = [
+        [
+            f"`{r['run']}`",
+            r["dataset"],
+            str(r["seed"]),
+            r["model"],
+            r["preset"],
+            f"`{r['commit'][:10]}`",
+            r["data_kind"],
+            f"{r['seconds']:.0f}",
+        ]
+        for r in rows
+    ]
+    return markdown(header, body, left=7)
+
+
+def number_table(keys: Sequence[str] | None = None, release: Source = None) -> str:
+    """Every number that the sources use: key, value, interval, seeds, runs (the paper's last appendix)."""
+    numbers = numbers_of(release)
+    keys = sorted({k for k, _, _ in uses(sources(REPO))}) if keys is None else keys
+    body = []
+    for key in keys:
+        number = numbers[key]
+        if number.span:
+            seeds = str(number.n_seeds) if number.n_seeds else ""
+            body.append([f"`{key}`", numbers.markdown(key), number.interval, seeds, str(len(numbers.runs(number)))])
+    return markdown(["Key", "Value", "95 % interval", "Seeds", "Runs"], body)
+
+
+#: tables whose keys a page may show; their traces are written before the page is rendered
+ALL: dict[str, Callable[[Source], str]] = {
+    made.__name__: made
+    for made in (
+        main_table,
+        attack_table,
+        false_alarm_table,
+        size_table,
+        dataset_table,
+        hyperparameter_table,
+        run_table,
+    )
+}
+
+
+def all_tables(release: Source = None) -> dict[str, str]:
+    """Every table with its defaults, besides `main_table` for each metric."""
+    numbers = numbers_of(release)
+    made = {name: table(numbers.release) for name, table in ALL.items()}
+    for metric in sorted({r["metric"] for r in _summary(numbers, attack="all")}):
+        made[f"main_table {metric}"] = main_table(numbers.release, metric)
+        made[f"attack_table {metric}"] = attack_table(numbers.release, metric)
+    return made
+
+
+def names(text: str) -> list[str]:
+    """Keys of the spans in a Markdown text, in order."""
+    return re.findall(r'\{\.num data-key="([^"]+)"', text)

@@ -1,0 +1,113 @@
+"""`python -m analysis.verify`: everything a release and the documents made from it promise, checked anew.
+
+Without arguments: every release on disk, the sources against the current release, and the rendered output, if any.
+Each problem is one line; any problem makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from analysis import checks, freeze, provenance, release
+from analysis.figures import STATICS
+from analysis.numbers import KeyUnknown, Numbers
+from analysis.queries import queries
+from analysis.release import REPO, Release, frozen_root
+from analysis.sources import results_sections, sources, typed_numbers, uses
+from kdgat import records
+from kdgat.errors import KdgatError, cli
+
+
+def verify_release(path: Path) -> list[str]:
+    """Problems of one release: hashes, schemas, manifest against rows, cross-sums, weights against parameters."""
+    try:
+        opened = Release(path)
+        opened.check_hashes()
+        tables = {name: opened.table(name) for name in opened.tables}
+    except KdgatError as error:
+        return [str(error)]
+    problems = []
+    for name, table in tables.items():
+        entry = opened.manifest["tables"][name]
+        if records.content_hash(table) != entry.get("content_hash"):
+            problems.append(f"{name}: content differs from the manifest's content_hash")
+    if not {"runs", "summary"} <= tables.keys():
+        return [f"{opened.name}: no `runs` or no `summary` table"]
+    told = opened.manifest
+    for field, value in provenance.describe(tables).items():
+        # what git and the writer say belongs to the machine of the freeze, not to the rows
+        have = told.get(field)
+        if field == "code" and isinstance(have, dict):
+            value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
+        if field != "writer" and have != value:
+            problems.append(f"manifest: {field!r} does not follow from the runs")
+    problems += checks.cross_sums(tables)
+    return [f"{opened.name}: {problem}" for problem in problems]
+
+
+def verify_index(root: Path) -> list[str]:
+    """Problems of the index and the pointer."""
+    file = root / "index.json"
+    try:
+        told = json.loads(file.read_text()) if file.exists() else {}
+        have = freeze.index(root)
+    except (ValueError, KdgatError) as error:
+        return [f"index.json: {error}"]
+    problems = [
+        f"index.json: release {name!r} is " + ("not listed" if name not in told else "not the one that is listed")
+        for name in sorted({*told, *have})
+        if told.get(name) != have.get(name)
+    ]
+    pointer = root / "current"
+    if pointer.exists() and pointer.read_text().strip() not in release.names(root):
+        problems.append(f"current points at {pointer.read_text().strip()!r}, which is not on disk")
+    return problems
+
+
+def verify_sources(project: Path, shown: Release) -> list[str]:
+    """Every key resolves, no number is typed in a results section, every interactive figure has its static twin."""
+    problems = []
+    numbers = Numbers(shown)
+    for key, file, line in uses(sources(project)):
+        try:
+            numbers[key]
+        except KeyUnknown as error:
+            problems.append(f"{file.relative_to(project)}:{line}: {error}")
+    for file in results_sections(project):
+        for line, text in typed_numbers(file):
+            problems.append(f"{file.relative_to(project)}:{line}: {text!r} is typed by hand; use {{{{< var … >}}}}")
+    for static in STATICS:
+        if static.query not in queries():
+            problems.append(f"figure {static.name}: no query {static.query!r}")
+    return problems
+
+
+def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print) -> int:
+    """Print a heading's problems; returns how many."""
+    found = list(problems)
+    say(f"{title}: {'ok' if not found else f'{len(found)} problems'}")
+    for problem in found:
+        say(f"  {problem}")
+    return len(found)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m analysis.verify", description=__doc__.splitlines()[0])
+    parser.add_argument("releases", nargs="*", help="names of releases (default: all on disk)")
+    args = parser.parse_args(argv)
+    root = frozen_root()
+    found = 0
+    for name in args.releases or release.names(root):
+        found += report(f"release {name}", verify_release(root / name))
+    if not args.releases:
+        found += report("index", verify_index(root))
+        found += report("sources", verify_sources(REPO, Release.open()))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    cli(lambda: main(sys.argv[1:]))

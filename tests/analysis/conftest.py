@@ -1,0 +1,41 @@
+"""Fixtures: a fake run's tables, and releases frozen from it in a folder of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import fake_run
+
+from analysis.freeze import freeze
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Tables and weights of one fake run, read-only."""
+    return fake_run.make()
+
+
+@pytest.fixture
+def frozen(tmp_path, monkeypatch):
+    """An empty folder of releases that every command uses."""
+    root = tmp_path / "frozen"
+    monkeypatch.setenv("KDGAT_FROZEN", str(root))
+    monkeypatch.delenv("KDGAT_RELEASE", raising=False)
+    return root
+
+
+@pytest.fixture
+def release(run, frozen):
+    """A release `r1`, frozen from `run`, current."""
+    return freeze("r1", *run, current=True)
+
+
+@pytest.fixture(scope="session")
+def shared_release(run, tmp_path_factory):
+    """A release that tests only read."""
+    return freeze("shared", *run, root=tmp_path_factory.mktemp("frozen"))

@@ -1,0 +1,120 @@
+"""Freeze: same runs, same bytes; refusals; immutability; index and pointer."""
+
+from __future__ import annotations
+
+import json
+
+import fake_run
+import pyarrow as pa
+import pytest
+
+from analysis import freeze as freezing
+from analysis.freeze import FreezeError, Policy, concatenate, freeze
+from analysis.release import Release
+from kdgat import records
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_same_runs_give_same_bytes_in_any_order_of_tasks(run, frozen):
+    tables, weights = run
+    parts = [{name: table} for name, table in tables.items()]
+    halves = [{"metrics": tables["metrics"].slice(0, 100)}, {"metrics": tables["metrics"].slice(100)}]
+    others = [p for p in parts if "metrics" not in p]
+    freeze("a", concatenate([*halves, *others]), weights, root=frozen / "1")
+    freeze("a", concatenate([*reversed(others), *reversed(halves)]), dict(reversed(weights.items())), root=frozen / "2")
+    assert contents(frozen / "1" / "a") == contents(frozen / "2" / "a")
+
+
+def test_release_holds_what_the_runs_held(run, release):
+    tables, weights = run
+    for name, table in tables.items():
+        assert release.table(name).equals(records.validate(name, table))
+    for path, data in weights.items():
+        assert release.weight(f"weights/{path}") == data
+    told = release.manifest
+    assert told["seeds"] == [0, 1]
+    assert told["code"]["commits"] == ["a" * 40]
+    assert told["flow_runs"] == [fake_run.FLOW_RUN]
+    assert told["datasets"]["hcrl-sa"]["data_hashes"] == ["d" * 64]
+    assert len(told["runs"]) == tables["runs"].num_rows
+
+
+def test_rows_stated_by_several_tasks_are_kept_once_and_contradictions_refused(run):
+    parameters = run[0]["parameters"]
+    assert concatenate([{"parameters": parameters}] * 3)["parameters"].num_rows == parameters.num_rows
+    other = parameters.set_column(
+        parameters.schema.get_field_index("count"),
+        parameters.schema.field("count"),
+        pa.array([c + 1 for c in parameters["count"].to_pylist()], pa.int64()),
+    )
+    with pytest.raises(records.RecordError, match="parameters: two rows share the key"):
+        concatenate([{"parameters": parameters}, {"parameters": other}])
+
+
+def test_refusals_name_the_option_that_allows_them(run, frozen):
+    tables, weights = run
+    runs = tables["runs"]
+
+    def with_runs(column, value):
+        i = runs.schema.get_field_index(column)
+        values = [value, *runs[column].to_pylist()[1:]]
+        return tables | {"runs": runs.set_column(i, runs.schema.field(column), pa.array(values, runs.schema.field(i).type))}
+
+    for changed, option, policy in (
+        (with_runs("dirty", True), "--allow-dirty", Policy(allow_dirty=True)),
+        (with_runs("data_kind", "synthetic"), "--allow-synthetic", Policy(allow_synthetic=True)),
+        (with_runs("commit", "b" * 40), "--mixed-commits", Policy(mixed_commits="a fix of a plot")),
+    ):
+        with pytest.raises(FreezeError, match=option):
+            freeze("r", changed, weights)
+        assert not (frozen / "r").exists()
+        freeze(f"r{option}", changed, weights, policy)
+    assert Release.open("r--mixed-commits").manifest["mixed_commits_reason"] == "a fix of a plot"
+    with pytest.raises(FreezeError, match="2 seeds, 3 asked"):
+        freeze("r", tables, weights, Policy(min_seeds=3))
+
+
+def test_contradicting_tables_are_refused(run, frozen):
+    tables, weights = run
+    confusion = tables["confusion"].to_pylist()
+    confusion[0]["tp"] += 1
+    with pytest.raises(FreezeError, match="contradict"):
+        freeze("r", tables | {"confusion": records.table("confusion", confusion)}, weights)
+    assert not (frozen / "r").exists()
+
+
+def test_release_is_immutable_and_freezing_it_again_is_idempotent(run, release, frozen):
+    before = contents(frozen)
+    freeze("r1", *run)
+    assert contents(frozen) == before
+    with pytest.raises(FreezeError, match="immutable"):
+        freeze("r1", *fake_run.make(noise=1))
+    assert contents(frozen) == before
+
+
+def test_interrupted_freeze_is_finished_by_the_next(run, release, frozen):
+    (frozen / "index.json").unlink()
+    (frozen / "current").unlink()
+    (frozen / ".r9.half").mkdir()
+    freeze("r1", *run, current=True)
+    assert json.loads((frozen / "index.json").read_text())["r1"]["manifest_sha256"] == release.manifest_sha256
+    assert (frozen / "current").read_text() == "r1\n"
+    assert not (frozen / ".r9.half").exists()
+
+
+def test_only_current_moves(run, release, frozen):
+    freeze("r2", *fake_run.make(noise=1))
+    assert Release.open().name == "r1"
+    freeze("r3", *fake_run.make(noise=2), current=True)
+    assert Release.open().name == "r3"
+    freeze("local-7", *run)
+    assert sorted(json.loads((frozen / "index.json").read_text())) == ["r1", "r2", "r3"]
+
+
+def test_names_that_could_leave_the_folder_are_refused(run, frozen):
+    for name in ("../x", "A", "a/b", "", ".x"):
+        with pytest.raises(FreezeError, match="cannot name a release"):
+            freezing.freeze(name, *run)
