@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -136,7 +136,9 @@ class GraphStore:
         for (name, *_), f, s in zip(frames, columns, starts, strict=True):
             if len(s) and (s.min() < 0 or s.max() + size > len(f.t)):
                 raise KdgatError(f"{name}: a window reaches beyond the capture's {len(f.t)} frames")
-        made = build.graphs(columns, starts, size, feature_set, profiles or [None] * len(columns), threads)
+        made: dict[str, Any] = build.graphs(
+            columns, starts, size, feature_set, profiles or [None] * len(columns), threads
+        )
         kinds = [kind for _, kind, _, _ in frames]
         attack_names = (BENIGN, *sorted({*kinds} - {BENIGN}))
         codes = np.array([attack_names.index(kind) for kind in kinds], np.uint8)
@@ -154,8 +156,8 @@ class GraphStore:
     def _arrays(self) -> dict[str, np.ndarray]:
         return {name: getattr(self, name) for name in ARRAYS}
 
-    def _with(self, arrays: dict[str, np.ndarray], **other: tuple[str, ...]) -> GraphStore:
-        meta = {name: other.get(name, getattr(self, name)) for name in _META}
+    def _with(self, arrays: dict[str, Any], **other: tuple[str, ...]) -> GraphStore:
+        meta: dict[str, Any] = {name: other.get(name, getattr(self, name)) for name in _META}
         return GraphStore(**arrays, **meta)
 
     def save(self, folder: Path) -> None:
@@ -179,7 +181,7 @@ class GraphStore:
             shapes = meta["shapes"]
             if meta["format"] != FORMAT:
                 raise KdgatError(f"{folder}: graph store of format {meta['format']}, not {FORMAT}: build it again")
-            known = {name: tuple(v) if isinstance(v := meta[name], list) else v for name in _META}
+            known: dict[str, Any] = {name: tuple(v) if isinstance(v := meta[name], list) else v for name in _META}
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KdgatError(f"{folder} is not a graph store: {error}") from None
@@ -191,7 +193,7 @@ class GraphStore:
         if self.feature_set not in FEATURES:
             raise KdgatError(f"{folder}: unknown feature set {self.feature_set!r}")
         b, n, e = len(self), int(self.node_ptr[-1]), int(self.edge_ptr[-1])
-        want = dict.fromkeys(ARRAYS, (b,))
+        want: dict[str, tuple[int, ...]] = dict.fromkeys(ARRAYS, (b,))
         want |= {"x": (n, len(self.node_features)), "id_code": (n,), "edge_index": (2, e)}
         want |= {"edge_attr": (e, len(self.edge_features)), "node_ptr": (b + 1,), "edge_ptr": (b + 1,)}
         for name, kind in ARRAYS.items():
@@ -233,7 +235,7 @@ class GraphStore:
         """All graphs of `stores` one after the other; captures and attacks of the same name become one."""
         if len({(s.feature_set, s.size) for s in stores}) != 1:
             raise KdgatError("only graph stores of one feature set and window size can be joined")
-        capture_names = tuple(dict.fromkeys(name for s in stores for name in s.capture_names))
+        capture_names: tuple[str, ...] = tuple(dict.fromkeys(name for s in stores for name in s.capture_names))
         attack_names = (BENIGN, *sorted({name for s in stores for name in s.attack_names} - {BENIGN}))
         arrays = {
             n: np.concatenate([getattr(s, n) for s in stores], axis=-1 if n == "edge_index" else 0) for n in ARRAYS
@@ -242,7 +244,9 @@ class GraphStore:
             ("capture", capture_names, "capture_names"),
             ("attack", attack_names, "attack_names"),
         ):
-            codes = [np.array([joined.index(n) for n in getattr(s, old)], ARRAYS[name]) for s in stores]
+            codes: list[np.ndarray] = [
+                np.array([joined.index(n) for n in getattr(s, old)], ARRAYS[name]) for s in stores
+            ]
             arrays[name] = np.concatenate([c[getattr(s, name)] for c, s in zip(codes, stores, strict=True)])
         for name in ("node_ptr", "edge_ptr"):
             counts = np.concatenate([np.diff(getattr(s, name)) for s in stores])

@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
+
+_numba: Any = config  # its attributes are made at run time
+
+
+def _cache_folder() -> str:
+    """Where this state of the sources keeps its machine code.
+
+    numba takes cached code for current as long as the file of the outermost function is unchanged, and would keep using
+    it after a change to a function it calls in another file. So the folder's name is a hash of all kernels.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+    return str(Path(_numba.CACHE_DIR or here / "__pycache__") / f"kernels-{digest[:16]}")
+
+
+_CACHE_FOLDER = _cache_folder()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` at its first call, without the interpreter lock, and keep the machine code on disk."""
+    before, _numba.CACHE_DIR = _numba.CACHE_DIR, _CACHE_FOLDER
+    try:
+        return njit(cache=True, nogil=True)(function)
+    finally:
+        _numba.CACHE_DIR = before
+
+
+#: for functions of a line or two: put into the kernels that call them
+inlined = njit(nogil=True, inline="always")
 
 #: log2 of 1 … n for entropies over counts; index 0 is 0
 LOG2 = np.log2(np.maximum(np.arange(8 * 4096 + 1), 1))
@@ -20,26 +54,26 @@ def _ctpop(typingctx, word):
     return types.uint64(types.uint64), codegen
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def bits(word):
     """Set bits of a u64, as i64."""
     return np.int64(_ctpop(np.uint64(word)))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def mask(dlc):
     """u64 with the first `dlc` bytes (little-endian) set."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * dlc) if dlc > 0 else np.uint64(0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def changed_bytes(word):
     """Bytes of a u64 that are not 0, as i64."""
     low = np.uint64(0x7F7F7F7F7F7F7F7F)
     return bits((((word & low) + low) | word) & ~low)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group(number, n_items, n_groups, count, offset, order):
     """Stable counting sort: positions 0 … n_items − 1 by group number.
 
@@ -61,7 +95,7 @@ def group(number, n_items, n_groups, count, offset, order):
         offset[g] -= count[g]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def median(values, n):
     """Median of `values[:n]` (mean of the middle two if n is even); reorders them. n ≥ 1."""
     k = n // 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from kdgat.engine.common import LOG2, group
+from kdgat.engine.common import LOG2, group, kernel
 from kdgat.engine.topology import adjacency, clustering, ends, linked
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moments(n, s1, s2, s3, s4):
     """Skewness and excess kurtosis of n bytes from their power sums (integers); 0, 0 if they are all equal.
 
@@ -29,7 +28,7 @@ def _moments(n, s1, s2, s3, s4):
     return third / v**1.5, fourth / (v * v) - 3.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(t, ids, dlc, payload, starts, size, node_of, edge_of, node_ptr, edge_ptr, x, edge_index, edge_attr, id_code):
     """Rows of the windows at `starts`: node rows from `node_ptr[b]`, edge rows from `edge_ptr[b]` of the final arrays.
 

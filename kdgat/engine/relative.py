@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from kdgat.engine.common import LOG2, bits, changed_bytes, group, mask, median
+from kdgat.engine.common import LOG2, bits, changed_bytes, group, inlined, kernel, mask, median
 from kdgat.engine.topology import adjacency, ends, linked
 
 FLOOR = 1e-6  # s, under any gap two frames can have on a bus; keeps logarithms of ties finite
 LIMIT = 10.0  # logarithms (base 2) are clipped to ±LIMIT
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _log_ratio(a, b):
     """log2((a + FLOOR)/(b + FLOOR)), clipped to ±LIMIT."""
     return min(LIMIT, max(-LIMIT, np.log2((a + FLOOR) / (b + FLOOR))))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(
     t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
     with_profile, p_ids, p_period, p_rate, p_change, p_dlc, p_mask, p_value,

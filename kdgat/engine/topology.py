@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from kdgat.engine.common import bits
+from kdgat.engine.common import bits, inlined, kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count(ids, label, starts, size, node_of, edge_of, n_nodes, n_edges, injected):
     """Number the nodes (CAN IDs) and edges (ID of a frame → ID of the next) of each window by first appearance.
 
@@ -67,7 +66,7 @@ def count(ids, label, starts, size, node_of, edge_of, n_nodes, n_edges, injected
         injected[b] = positive
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ends(node, edge, size, source, target):
     """Source and target node of each edge of one window, from the numbers of its frames."""
     for i in range(size - 1):
@@ -75,7 +74,7 @@ def ends(node, edge, size, source, target):
         target[edge[i]] = node[i + 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def adjacency(source, target, n_nodes, n_edges, out, near, out_degree, in_degree):
     """Neighbours of each node of one window as bit sets, and distinct-neighbour degrees (self-loops left out).
 
@@ -100,13 +99,13 @@ def adjacency(source, target, n_nodes, n_edges, out, near, out_degree, in_degree
             near[v, u >> 6] |= one << np.uint64(u & 63)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def linked(out, u, v):
     """Whether there is an edge u → v."""
     return (out[u, v >> 6] >> np.uint64(v & 63)) & np.uint64(1) != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clustering(near, n_nodes, coefficient):
     """Local clustering of the simple undirected graph: links among the neighbours of u over k·(k − 1)/2; 0 if k < 2."""
     words = (n_nodes + 63) // 64
