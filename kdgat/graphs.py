@@ -182,10 +182,11 @@ class GraphStore:
             if meta["format"] != FORMAT:
                 raise KdgatError(f"{folder}: graph store of format {meta['format']}, not {FORMAT}: build it again")
             known: dict[str, Any] = {name: tuple(v) if isinstance(v := meta[name], list) else v for name in _META}
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
+            arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KdgatError(f"{folder} is not a graph store: {error}") from None
-        store = cls(**{name: np.asarray(a) for name, a in arrays.items()}, **known)
+        known |= {name: np.asarray(a) for name, a in arrays.items()}
+        store = cls(**known)
         store._check(folder, shapes)
         return store
 

@@ -84,7 +84,9 @@ def graphs(
         else:
             p = profiles[c] or _NO_PROFILE
             known = (p.id, p.period, p.rate, p.change_rate, p.dlc, _words(p.constant), _words(p.value))
-            relative.fill(t, ids, dlc, _words(payload), *where, feature_set == "profile", *known, *target)
+            relative.fill(
+                t, ids, dlc, _words(payload), *where, feature_set == "profile", profiles[c] is not None, *known, *target
+            )
 
     _each(fill, jobs, threads)
     ends = [(f.t, s) for f, s in zip(captures, starts, strict=True)]

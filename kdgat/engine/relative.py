@@ -20,7 +20,7 @@ def _log_ratio(a, b):
 @kernel
 def fill(
     t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
-    with_profile, p_ids, p_period, p_rate, p_change, p_dlc, p_mask, p_value,
+    with_profile, has_profile, p_ids, p_period, p_rate, p_change, p_dlc, p_mask, p_value,
     x, edge_index, edge_attr, id_code,
 ):  # fmt: skip
     """Rows of the windows at `starts`: node rows from `node_ptr[b]`, edge rows from `edge_ptr[b]` of the final arrays.
@@ -28,8 +28,8 @@ def fill(
     Args:
         t, ids, dlc: columns of the capture; words: u64[N], payloads as little-endian numbers; starts: i64[B].
         node_of, edge_of: u16[B, W] from `topology.count`; node_ptr, edge_ptr: i64[B + 1].
-        with_profile: write the columns of `profile` too.
-        p_ids: u32[K] ascending IDs of the profile (empty: none is available), p_period: s, 0 if unknown, p_rate: 1/s,
+        with_profile: write the columns of `profile` too; has_profile: there is one (else they are zeros).
+        p_ids: u32[K] ascending IDs of the profile, p_period: s, 0 if unknown, p_rate: 1/s,
             p_change: 0–1, p_dlc: u8, p_mask and p_value: u64, the bits of constant bytes and their content.
         x: f32[·, 23 or 33]; edge_index: i32[2, ·]; edge_attr: f32[·, 10]; id_code: u32[·].
     """
@@ -196,7 +196,7 @@ def fill(
                 for k in range(23, 33):
                     row[k] = 0.0
                 row[27] = 1.0
-                if n_profile == 0:
+                if not has_profile:
                     row[27] = 0.0
                     continue
                 row[32] = 1.0
