@@ -1,0 +1,39 @@
+import * as Plot from "@observablehq/plot";
+import {figure, message} from "./lib/figure.js";
+import {distinct, models, number} from "./lib/rows.js";
+import {base, modelColor} from "./lib/theme.js";
+
+/**
+ * One metric of every model, a panel a scenario: the mean over seeds and its 95 % interval.
+ * `rows`: rows of `summary`, of one dataset, protocol, attack and metric.
+ */
+export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : ""} = {}) {
+  const shown = rows.filter((row) => row.mean != null);
+  if (!shown.length) return message("No value of this metric: the scenario holds one class only, or nothing was selected.");
+  const names = models(shown);
+  const scenarios = distinct(shown, "scenario");
+  const narrow = width < 520;
+  const chart = Plot.plot({
+    ...base({width}),
+    marginLeft: narrow ? 118 : 150,
+    marginRight: 16,
+    marginBottom: 42,
+    height: 56 + scenarios.length * (24 + names.length * 19),
+    x: {label: `${metric} →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 8},
+    y: {domain: names, label: null},
+    fy: {domain: scenarios, label: null, axis: null, padding: 0.12},
+    color: {domain: names, range: names.map(modelColor)},
+    marks: [
+      Plot.text(scenarios, {fy: (name) => name, text: (name) => name, frameAnchor: "top-left", dy: -13, fontWeight: 600, textAnchor: "start"}),
+      Plot.ruleY(shown, {y: "model", fy: "scenario", stroke: "currentColor", strokeOpacity: 0.08}),
+      Plot.ruleY(shown, {y: "model", fy: "scenario", x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
+      Plot.dot(shown, {y: "model", fy: "scenario", x: "mean", fill: "model", r: 4.5, title: describe})
+    ]
+  });
+  const columns = ["scenario", "model", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives"];
+  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: shown, columns});
+}
+
+const describe = (row) =>
+  `${row.model}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
+  `${row.n_seeds} seeds, ${row.recordings} recordings, ${row.positives} attacked and ${row.negatives} benign windows`;

@@ -1,0 +1,38 @@
+// The frame around every chart: what a screen reader says, the data behind it, and what to say when there is none.
+import {number} from "./rows.js";
+
+const MAX_ROWS = 500;
+
+/** Element `tag` with attributes and children. */
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** A sentence in place of a chart. */
+export const message = (text) => element("p", {class: "kdgat-empty", role: "status"}, text);
+
+/**
+ * `chart` as one image with the description `label`, followed by a table of `rows` (made when it is opened).
+ * Without rows: a sentence instead.
+ */
+export function figure(chart, {label, rows, columns = rows.length ? Object.keys(rows[0]) : []}) {
+  for (const svg of chart.matches("svg") ? [chart] : chart.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
+  const picture = element("div", {class: "kdgat-chart", role: "img", "aria-label": label}, chart);
+  const details = element("details", {class: "kdgat-data"}, element("summary", {}, "Data table"));
+  details.addEventListener("toggle", () => details.append(dataTable(rows, columns, label)), {once: true});
+  return element("div", {class: "kdgat-figure"}, picture, details);
+}
+
+/** The first rows as an HTML table; says how many were left out. */
+export function dataTable(rows, columns, label) {
+  const head = element("tr", {}, ...columns.map((column) => element("th", {scope: "col"}, column)));
+  const body = rows.slice(0, MAX_ROWS).map((row) =>
+    element("tr", {}, ...columns.map((column) => element("td", {}, number(row[column]))))
+  );
+  const caption = rows.length > MAX_ROWS ? `${label} (first ${MAX_ROWS} of ${rows.length} rows)` : label;
+  const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
+  return element("div", {class: "kdgat-scroll", tabindex: "0", role: "region", "aria-label": `Data: ${label}`}, table);
+}

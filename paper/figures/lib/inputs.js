@@ -1,0 +1,59 @@
+// Inputs whose value stands in the address (`?name=value`), so that every view of a page can be linked.
+import * as Inputs from "@observablehq/inputs";
+
+/** Writes the value of `input` into the address whenever it changes. */
+function linked(input, name, key = String) {
+  input.addEventListener("input", () => {
+    const query = new URLSearchParams(location.search);
+    query.set(name, key(input.value));
+    history.replaceState(history.state, "", `?${query}${location.hash}`);
+  });
+  return input;
+}
+
+/** A drop-down of `values`; `value` is chosen first if it is among them. `key` writes a value in the address, `format` for the reader. */
+export function select(name, values, {label = name, value, key = String, format = key} = {}) {
+  const text = new URLSearchParams(location.search).get(name);
+  const given = values.find((candidate) => key(candidate) === text);
+  const chosen = given ?? (values.includes(value) ? value : values[0]);
+  return linked(Inputs.select(values, {label, value: chosen, format}), name, key);
+}
+
+/** Check boxes of `values`, all checked at first. */
+export function checkbox(name, values, {label = name} = {}) {
+  const text = new URLSearchParams(location.search).get(name);
+  const chosen = text === null ? values : values.filter((value) => text.split(",").includes(value));
+  return linked(Inputs.checkbox(values, {label, value: chosen}), name, (value) => value.join(","));
+}
+
+/** A slider over `[low, high]`. */
+export function range(name, [low, high], {label = name, step, value} = {}) {
+  const text = new URLSearchParams(location.search).get(name);
+  const asked = text === null ? NaN : Number(text);
+  const input = Inputs.range([low, high], {label, step, value: asked >= low && asked <= high ? asked : value});
+  input.querySelector("[type=range]").setAttribute("aria-label", label); // the label belongs to the number beside it
+  return linked(input, name);
+}
+
+/** A drop-down of the example windows in `rows` (rows of `graphs`); its value is the window's number. */
+export function selectWindow(name, rows, {label = "window"} = {}) {
+  const first = new Map();
+  for (const row of rows) if (!first.has(row.graph)) first.set(row.graph, row);
+  const format = (graph) => {
+    const row = first.get(graph);
+    return `${row.vehicle}, ${row.attack}, ${row.scenario}, window ${row.window}`;
+  };
+  const attacked = [...first.values()].find((row) => row.attack !== "benign");
+  return select(name, [...first.keys()], {label, value: attacked && attacked.graph, format});
+}
+
+/**
+ * What arrows show: how frequent a transition is, or the attention of one layer and head. The value, `{layer, head}`, selects rows of
+ * `attention`; no row has layer −1.
+ */
+export function selectAttention(name, rows, {label = "arrows show"} = {}) {
+  const heads = new Map(rows.map(({layer, head}) => [`${layer}.${head}`, {layer, head}]));
+  const values = [{layer: -1, head: -1}, ...[...heads.keys()].sort().map((key) => heads.get(key))];
+  const format = ({layer, head}) => (layer < 0 ? "transitions" : `attention, layer ${layer}, head ${head}`);
+  return select(name, values, {label, key: ({layer, head}) => (layer < 0 ? "count" : `${layer}.${head}`), format});
+}

@@ -1,0 +1,35 @@
+// The frozen release, read from beside the page. Nothing else is ever fetched.
+import {parquetReadObjects} from "hyparquet";
+
+/**
+ * Opens the release at `base` (URL of the folder that holds its Parquet files and manifest.json).
+ *
+ * `table(name)` resolves to an array of plain objects, an empty one for a table that the release does not have; 64-bit counts become
+ * numbers (all are far below 2⁵³). A table is fetched once. One that cannot be read rejects with a sentence that names it.
+ */
+export function open(base) {
+  const read = new Map();
+  const manifest = load(new URL("manifest.json", base), (response) => response.json());
+  const table = async (name) => {
+    if (!(await manifest).tables[name]) return [];
+    const file = await load(new URL(`${name}.parquet`, base), (response) => response.arrayBuffer());
+    return (await parquetReadObjects({file})).map(plain);
+  };
+  return {
+    base,
+    manifest: () => manifest,
+    table: (name) => read.get(name) ?? read.set(name, table(name)).get(name)
+  };
+}
+
+async function load(url, parse) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.pathname.split("/").at(-1)} of the release cannot be read (${response.status})`);
+  return parse(response);
+}
+
+/** A row with every BigInt as a number. */
+export function plain(row) {
+  for (const key in row) if (typeof row[key] === "bigint") row[key] = Number(row[key]);
+  return row;
+}

@@ -1,0 +1,15 @@
+// One visual language: the palette of the whole project, and what all plots share.
+import palette from "../../../analysis/palette.json";
+
+/** The colour of a model, the same in every figure, table and PDF. */
+export const modelColor = (model) => palette.models[model] ?? palette.other;
+
+/** The colour of an attacked or a benign window. */
+export const labelColor = (attacked) => palette.labels[attacked ? "attack" : "benign"];
+
+/** Options every Plot starts from. Ink is `currentColor`, so that light and dark pages both read. */
+export const base = ({width = 640} = {}) => ({
+  width,
+  className: "kdgat-plot",
+  style: {background: "none", color: "currentColor", fontSize: "12px", fontFamily: "inherit", overflow: "visible"}
+});

@@ -1,0 +1,40 @@
+"""Renders the documents in a copy of the sources, from a made-up release, so that tests never touch the work tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from analysis.freeze import Policy, freeze
+from tests.analysis.fake_run import make
+
+REPO = Path(__file__).resolve().parents[1]
+NODE_MODULES = REPO / "paper" / "figures" / "node_modules"
+
+
+def copy_sources(target: Path) -> Path:
+    """The sources that rendering needs; node_modules as a link."""
+    skip = shutil.ignore_patterns("node_modules", "dist", "static", "__pycache__")
+    for folder in ("analysis", "kdgat", "tools", "paper"):
+        shutil.copytree(REPO / folder, target / folder, ignore=skip)
+    for file in ("_quarto.yml", "index.qmd"):
+        shutil.copy(REPO / file, target)
+    (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)
+    return target
+
+
+def freeze_fake(root: Path, datasets: dict[str, str]) -> None:
+    """A current release of made-up results over `datasets` (name → real or synthetic) below `root`."""
+    tables, weights = make(datasets)
+    freeze("fake", tables, weights, Policy(allow_synthetic=True), root=root, current=True)
+
+
+def render(project: Path, *, frozen: Path) -> subprocess.CompletedProcess[str]:
+    """`python -m tools.draft` in `project`."""
+    names = ("KDGAT_RELEASE", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if k not in names} | {"KDGAT_FROZEN": str(frozen)}
+    command = [sys.executable, "-m", "tools.draft"]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=170)

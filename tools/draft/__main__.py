@@ -1,0 +1,179 @@
+"""`python -m tools.draft`: renders the project to `_site/` where Quarto cannot be had.
+
+The sources are Quarto's; this supports what they use and stops at anything else. Pandoc converts, Typst sets the
+PDF, Jupyter runs the Python cells, and the Observable runtime (in the page) runs the OJS cells, as in Quarto.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kdgat.errors import cli
+from tools.draft import cells
+from tools.draft.project import DraftError, Page, Project
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+#: wide enough that no table gets relative column widths (`tbl-colwidths: false`)
+COLUMNS = 9999
+#: what the templates use
+METADATA = ["title", "subtitle", "abstract", "description", "lang"]
+METADATA += ["columns", "papersize", "margin", "fontsize", "section-numbering"]
+NOTICE = "Draft: rendered without Quarto, from the same sources."
+
+
+def pandoc(text: str, arguments: list[str], place: str) -> str:
+    """Run Pandoc; a warning is as bad as an error."""
+    import pypandoc
+
+    command = [pypandoc.get_pandoc_path(), "--from=markdown", f"--columns={COLUMNS}", "--fail-if-warnings", *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise DraftError(f"{place}: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def document(page: Page, body: str, meta: dict[str, Any]) -> str:
+    """Body with the metadata that Pandoc needs."""
+    kept = {k: meta[k] for k in METADATA if k in meta}
+    authors = meta.get("author", [])
+    kept["by-author"] = [{"name": {"literal": a["name"]}, "affiliations": a.get("affiliations", [])} for a in authors]
+    kept["labels"] = {"abstract": "Abstract"}
+    kept["source-folder"] = f"{page.path.parent}/" if page.path.parent.name else ""
+    if "bibliography" in meta:
+        kept["bibliography"] = str(ROOT / page.path.parent / meta["bibliography"])
+        kept["link-citations"] = True
+    return f"---\n{yaml.safe_dump(kept, allow_unicode=True, width=10**6)}---\n\n{body}"
+
+
+def common(meta: dict[str, Any]) -> list[str]:
+    """Arguments for both formats."""
+    out = [f"--lua-filter={HERE / 'filter.lua'}"]
+    return [*out, "--citeproc"] if "bibliography" in meta else out
+
+
+def navigation(project: Project, page: Page) -> str:
+    """The navigation bar's links, relative to the page."""
+
+    def link(item: dict[str, str]) -> str:
+        target = os.path.relpath(item["href"], page.path.parent).replace(".qmd", ".html")
+        here = ' aria-current="page"' if item["href"] == str(page.path) else ""
+        return f'<a href="{target}"{here}>{html.escape(item["text"])}</a>'
+
+    out = []
+    for item in project.config["website"]["navbar"]["left"]:
+        if "menu" in item:
+            inner = "".join(f"<li>{link(entry)}</li>" for entry in item["menu"])
+            out.append(f"<li><details><summary>{html.escape(item['text'])}</summary><ul>{inner}</ul></details></li>")
+        else:
+            out.append(f"<li>{link(item)}</li>")
+    return "".join(out)
+
+
+def to_html(project: Project, page: Page, body: str, site: Path) -> None:
+    """Write the page's HTML and copy the images it shows."""
+    meta = page.options("html")
+    depth = "../" * len(page.path.parent.parts)
+    other = f'<a href="{page.path.stem}.pdf">PDF</a>' if "typst" in page.formats else ""
+    values = {
+        "root": depth,
+        "navigation": navigation(project, page),
+        "site-title": project.config["website"]["title"],
+        "footer": f"{project.config['website']['page-footer']} {NOTICE}",
+        "other-formats": other,
+        "head": (ROOT / meta["include-in-header"]).read_text(),
+    }
+    variables = [f"--variable={k}={v}" for k, v in values.items()]
+    arguments = [
+        "--to=html5",
+        "--standalone",
+        "--mathml",
+        "--section-divs",
+        f"--template={HERE / 'page.html'}",
+        *common(meta),
+    ]
+    arguments += ["--toc", "--toc-depth=2"] if meta.get("toc") else []
+    arguments += ["--number-sections"] if meta.get("number-sections") else []
+    text = pandoc(document(page, body, meta), [*arguments, *variables], str(page.path))
+    target = site / page.path.with_suffix(".html")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    for image in re.findall(r'<img[^>]* src="([^":]+)"', text):
+        source = ROOT / page.path.parent / image
+        if not source.is_file():
+            raise DraftError(f"{page.path}: image {image} does not exist")
+        copy = site / page.path.parent / image
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+
+
+def to_pdf(page: Page, body: str, site: Path) -> None:
+    """Set the page with Typst, through the project's own template partials."""
+    import typst
+
+    meta = page.options("typst")
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".draft-") as folder:
+        for partial in meta["template-partials"]:
+            shutil.copy(ROOT / page.path.parent / partial, folder)
+        shutil.copy(HERE / "template.typ", folder)
+        arguments = [
+            "--to=typst",
+            "--standalone",
+            f"--template={folder}/template.typ",
+            "--number-sections",
+            *common(meta),
+        ]
+        source = Path(folder) / "page.typ"
+        source.write_text(pandoc(document(page, body, meta), arguments, str(page.path)))
+        target = site / page.path.with_suffix(".pdf")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            typst.compile(str(source), output=str(target), root=str(ROOT))
+        except typst.TypstError as error:
+            raise DraftError(f"{page.path}: {error}") from None
+
+
+def render(project: Project, path: Path, site: Path) -> None:
+    """One page in all its formats; its cells run once."""
+    page = project.page(path)
+    body = project.substitute(cells.run(page.body, str(path), ROOT), str(path))
+    if "html" in page.formats:
+        to_html(project, page, body, site)
+    if "typst" in page.formats:
+        to_pdf(page, body, site)
+
+
+def main() -> int:
+    """Pre-render, then every page, into a new `_site/` that replaces the old one when all is well."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, str(ROOT / "tools" / "prerender.py")], check=True, cwd=ROOT)
+    project = Project(ROOT)
+    output = ROOT / project.config["project"]["output-dir"]
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".draft-") as folder:
+        site = Path(folder) / "site"
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda path: render(project, path, site), project.sources()))
+        shutil.copytree(ROOT / "assets", site / "assets")
+        shutil.copytree(ROOT / "paper" / "theme", site / "theme", ignore=shutil.ignore_patterns("*.typ", "*.scss"))
+        shutil.copyfile(HERE / "draft.css", site / "theme" / "draft.css")
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.move(site, output)
+    made = f"{output.name}/index.html, {output.name}/paper/index.pdf"
+    print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {made}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli(main)
