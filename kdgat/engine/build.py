@@ -63,7 +63,8 @@ def graphs(
     nodes, edges = FEATURES[feature_set]
     x = np.empty((node_ptr[-1], len(nodes)), np.float32)
     id_code = np.empty(node_ptr[-1], np.uint32)
-    edge_index = np.empty((2, edge_ptr[-1]), np.int32)
+    # source and target of an edge lie side by side: a store can grow on disk, and a batch reads one stretch
+    edge_index = np.empty((edge_ptr[-1], 2), np.int32).T
     edge_attr = np.empty((edge_ptr[-1], len(edges)), np.float32)
 
     def fill(job: tuple[int, int, int]) -> None:
@@ -80,7 +81,7 @@ def graphs(
         )
         target = (x, edge_index, edge_attr, id_code)
         if feature_set == "published":
-            published.fill(t, ids, dlc, payload, *where, *target)
+            published.fill(t, ids, dlc, _words(payload), *where, *target)
         else:
             p = profiles[c] or _NO_PROFILE
             known = (p.id, p.period, p.rate, p.change_rate, p.dlc, _words(p.constant), _words(p.value))

@@ -32,16 +32,18 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` at its first call, without the interpreter lock, and keep the machine code on disk."""
     before, _numba.CACHE_DIR = _numba.CACHE_DIR, _CACHE_FOLDER
     try:
-        return njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         _numba.CACHE_DIR = before
 
 
 #: for functions of a line or two: put into the kernels that call them
-inlined = njit(nogil=True, inline="always")
+inlined = njit(nogil=True, error_model="numpy", inline="always")
 
 #: log2 of 1 … n for entropies over counts; index 0 is 0
 LOG2 = np.log2(np.maximum(np.arange(8 * 4096 + 1), 1))
+#: n·log2 n
+XLOG2X = np.arange(8 * 4096 + 1) * LOG2
 
 
 @intrinsic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import LOG2, group, kernel
+from kdgat.engine.common import LOG2, XLOG2X, group, kernel
 from kdgat.engine.topology import adjacency, clustering, ends, linked
 
 
@@ -25,32 +25,37 @@ def _moments(n, s1, s2, s3, s4):
     v = r2 - m * m
     third = r3 - 3 * m * r2 + 2 * m * m * m
     fourth = r4 - 4 * m * r3 + 6 * m * m * r2 - 3 * m * m * m * m
-    return third / v**1.5, fourth / (v * v) - 3.0
+    return third / (v * np.sqrt(v)), fourth / (v * v) - 3.0
 
 
 @kernel
-def fill(t, ids, dlc, payload, starts, size, node_of, edge_of, node_ptr, edge_ptr, x, edge_index, edge_attr, id_code):
+def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr, x, edge_index, edge_attr, id_code):
     """Rows of the windows at `starts`: node rows from `node_ptr[b]`, edge rows from `edge_ptr[b]` of the final arrays.
 
     Args:
-        t, ids, dlc, payload: columns of the capture, u8[N, 8] for the payload; starts: i64[B].
+        t, ids, dlc: columns of the capture; words: u64[N], payloads as little-endian numbers; starts: i64[B].
         node_of, edge_of: u16[B, W] from `topology.count`; node_ptr, edge_ptr: i64[B + 1].
         x: f32[·, 35]; edge_index: i32[2, ·]; edge_attr: f32[·, 11]; id_code: u32[·].
     """
-    words = (size + 63) // 64
+    n_words = (size + 63) // 64
     source = np.empty(size, np.int64)
     target = np.empty(size, np.int64)
     counts = np.empty(size, np.int64)
     offset = np.empty(size, np.int64)
     order = np.empty(size, np.int64)
-    out = np.empty((size, words), np.uint64)
-    near = np.empty((size, words), np.uint64)
+    out = np.empty((size, n_words), np.uint64)
+    near = np.empty((size, n_words), np.uint64)
     out_degree = np.empty(size, np.int64)
     in_degree = np.empty(size, np.int64)
+    degree = np.empty(size, np.int64)
     coefficient = np.empty(size, np.float64)
-    entropy = np.empty(size, np.float64)
     histogram = np.zeros(256, np.int64)
     half = size / 2
+    frames_with = np.empty(8, np.int64)  # per byte position: frames that have it, sums, squares, least, greatest
+    sums = np.empty(8, np.int64)
+    squares = np.empty(8, np.int64)
+    least = np.empty(8, np.int64)
+    greatest = np.empty(8, np.int64)
     for b in range(len(starts)):
         begin = starts[b]
         n0, e0 = node_ptr[b], edge_ptr[b]
@@ -58,77 +63,81 @@ def fill(t, ids, dlc, payload, starts, size, node_of, edge_of, node_ptr, edge_pt
         n_edges = edge_ptr[b + 1] - e0
         ends(node_of[b], edge_of[b], size, source, target)
         adjacency(source, target, n_nodes, n_edges, out, near, out_degree, in_degree)
-        clustering(near, n_nodes, coefficient)
-        for i in range(size):
-            f = begin + i
-            n = dlc[f]
-            total = 0.0
-            for k in range(n):
-                byte = payload[f, k]
-                h = histogram[byte] + 1
-                histogram[byte] = h
-                total += h * LOG2[h] - (h - 1) * LOG2[h - 1]
-            for k in range(n):
-                histogram[payload[f, k]] = 0
-            entropy[i] = LOG2[n] - total / n if n else 0.0
-
+        clustering(source, target, out, near, n_nodes, n_edges, degree, coefficient)
         group(node_of[b], size, n_nodes, counts, offset, order)
         for u in range(n_nodes):
             row = x[n0 + u]
             c = counts[u]
             first = offset[u]
             for k in range(8):
-                m, s1, s2, low, high = 0, 0, 0, 255, 0
-                for j in range(first, first + c):
-                    f = begin + order[j]
-                    if dlc[f] > k:
-                        byte = np.int64(payload[f, k])
-                        m += 1
-                        s1 += byte
-                        s2 += byte * byte
-                        low = min(low, byte)
-                        high = max(high, byte)
-                row[k] = s1 / m if m else 0.0
-                row[8 + k] = np.sqrt(m * s2 - s1 * s1) / m if m else 0.0
-                row[16 + k] = high - low if m else 0.0
-            m, s1, s2, s3, s4 = 0, 0, 0, 0, 0
+                frames_with[k], sums[k], squares[k], least[k], greatest[k] = 0, 0, 0, 255, 0
+            cubes, fourths = 0, 0
             entropies = 0.0
-            early = 0
-            repeats_changed = 0
-            gaps = 0.0
-            squares = 0.0
+            changes = 0
+            run = 0
             for j in range(first, first + c):
-                i = order[j]
-                f = begin + i
-                for k in range(dlc[f]):
-                    byte = np.int64(payload[f, k])
-                    s1 += byte
-                    s2 += byte * byte
-                    s3 += byte * byte * byte
-                    s4 += byte * byte * byte * byte
-                m += dlc[f]
-                entropies += entropy[i]
-                early += i < half
-                if j > first:
-                    g = begin + order[j - 1]
-                    gap = max(0.0, t[f] - t[g])
-                    gaps += gap
-                    differs = dlc[f] != dlc[g]
-                    for k in range(8):
-                        differs |= payload[f, k] != payload[g, k]
-                    repeats_changed += differs
+                f = begin + order[j]
+                n = dlc[f]
+                content = words[f]
+                run += 1
+                if j + 1 < first + c:
+                    g = begin + order[j + 1]
+                    if words[g] == content and dlc[g] == n:
+                        continue
+                    changes += 1
+                # the last of `run` frames with the same payload: its bytes are looked at once
+                information = 0.0
+                for k in range(n):
+                    byte = np.int64(content & np.uint64(255))
+                    content >>= np.uint64(8)
+                    h = histogram[byte] + 1
+                    histogram[byte] = h
+                    information += XLOG2X[h] - XLOG2X[h - 1]
+                    times = run * byte
+                    square = times * byte
+                    frames_with[k] += run
+                    sums[k] += times
+                    squares[k] += square
+                    least[k] = min(least[k], byte)
+                    greatest[k] = max(greatest[k], byte)
+                    cubes += square * byte
+                    fourths += square * byte * byte
+                content = words[f]
+                for _ in range(n):
+                    histogram[np.int64(content & np.uint64(255))] = 0
+                    content >>= np.uint64(8)
+                if n:
+                    entropies += run * (LOG2[n] - information / n)
+                run = 0
+            m, s1, s2 = 0, 0, 0
+            for k in range(8):
+                # without frames all sums are 0, and so are the features
+                inverse = 1.0 / max(1, frames_with[k])
+                m += frames_with[k]
+                s1 += sums[k]
+                s2 += squares[k]
+                row[k] = sums[k] * inverse
+                row[8 + k] = np.sqrt(float(frames_with[k] * squares[k] - sums[k] * sums[k])) * inverse
+                row[16 + k] = max(0, greatest[k] - least[k])
+            early = 0
+            gaps = 0.0
+            for j in range(first, first + c):
+                early += order[j] < half
+            for j in range(first + 1, first + c):
+                gaps += max(0.0, t[begin + order[j]] - t[begin + order[j - 1]])
+            spread = 0.0
             mean_gap = gaps / (c - 1) if c > 1 else 0.0
             for j in range(first + 1, first + c):
                 gap = max(0.0, t[begin + order[j]] - t[begin + order[j - 1]]) - mean_gap
-                squares += gap * gap
+                spread += gap * gap
             row[24] = c
             row[25] = entropies / c
-            row[26], row[27] = _moments(m, s1, s2, s3, s4)
+            row[26], row[27] = _moments(m, s1, s2, cubes, fourths)
             row[28] = coefficient[u]
             row[29] = early / c
-            row[30] = repeats_changed / (c - 1) if c > 1 else 0.0
+            row[30] = changes / (c - 1) if c > 1 else 0.0
             row[31] = mean_gap
-            row[32] = np.sqrt(squares / (c - 1)) if c > 1 else 0.0
+            row[32] = np.sqrt(spread / (c - 1)) if c > 1 else 0.0
             row[33] = in_degree[u]
             row[34] = out_degree[u]
             id_code[n0 + u] = ids[begin + order[first]]
@@ -144,12 +153,15 @@ def fill(t, ids, dlc, payload, starts, size, node_of, edge_of, node_ptr, edge_pt
                 gaps += max(0.0, t[f + 1] - t[f])
             row[0] = gaps / c
             for k in range(8):
-                total = 0
-                for j in range(first, first + c):
-                    f = begin + order[j]
-                    if dlc[f] > k and dlc[f + 1] > k:
-                        total += abs(np.int64(payload[f, k]) - np.int64(payload[f + 1, k]))
-                row[1 + k] = total / c
+                sums[k] = 0
+            for j in range(first, first + c):
+                f = begin + order[j]
+                one, two = words[f], words[f + 1]
+                for k in range(min(dlc[f], dlc[f + 1])):
+                    low = np.uint64(8 * k)
+                    sums[k] += abs((np.int64(one >> low) & 255) - (np.int64(two >> low) & 255))
+            for k in range(8):
+                row[1 + k] = sums[k] / c
             row[9] = 1.0 if linked(out, target[e], source[e]) and source[e] != target[e] else 0.0
             row[10] = c
             edge_index[0, e0 + e] = source[e]

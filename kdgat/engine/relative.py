@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import LOG2, bits, changed_bytes, group, inlined, kernel, mask, median
+from kdgat.engine.common import XLOG2X, bits, changed_bytes, group, inlined, kernel, mask, median
 from kdgat.engine.topology import adjacency, ends, linked
 
 FLOOR = 1e-6  # s, under any gap two frames can have on a bus; keeps logarithms of ties finite
@@ -131,7 +131,7 @@ def fill(
                     byte = (words[f] >> np.uint64(8 * k)) & np.uint64(255)
                     h = histogram[byte] + 1
                     histogram[byte] = h
-                    repeats_info += h * LOG2[h] - (h - 1) * LOG2[h - 1]
+                    repeats_info += XLOG2X[h] - XLOG2X[h - 1]
                 n_bytes += dlc[f]
                 if j > first:
                     g = begin + order[j - 1]
@@ -183,7 +183,7 @@ def fill(
             row[8] = min(1.0, last / duration) if duration > 0 else 0.0
             row[9] = early / c
             row[13] = changed_bytes(varies & mask(low_dlc)) / low_dlc if low_dlc else 0.0
-            row[15] = max(0.0, 1.0 - repeats_info / (n_bytes * LOG2[n_bytes])) if n_bytes > 1 else 0.0
+            row[15] = max(0.0, 1.0 - repeats_info / XLOG2X[n_bytes]) if n_bytes > 1 else 0.0
             row[16] = before / n_before if n_before else 0.0
             row[17] = before_low if n_before else 0.0
             row[18] = after / n_after if n_after else 0.0

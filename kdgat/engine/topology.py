@@ -106,17 +106,26 @@ def linked(out, u, v):
 
 
 @kernel
-def clustering(near, n_nodes, coefficient):
-    """Local clustering of the simple undirected graph: links among the neighbours of u over k·(k − 1)/2; 0 if k < 2."""
-    words = (n_nodes + 63) // 64
+def clustering(source, target, out, near, n_nodes, n_edges, degree, coefficient):
+    """Local clustering of the simple undirected graph: links among the neighbours of u over k·(k − 1)/2; 0 if k < 2.
+
+    Every link of u has as many triangles as its ends have common neighbours; each triangle at u is seen from two links.
+    """
+    n_words = (n_nodes + 63) // 64
     for u in range(n_nodes):
-        k = 0
-        for w in range(words):
-            k += bits(near[u, w])
+        degree[u] = 0
+        coefficient[u] = 0.0
+    for e in range(n_edges):
+        u, v = source[e], target[e]
+        if u == v or (u > v and linked(out, v, u)):
+            continue
         common = 0
-        if k > 1:
-            for v in range(n_nodes):
-                if linked(near, u, v):
-                    for w in range(words):
-                        common += bits(near[u, w] & near[v, w])
-        coefficient[u] = common / (k * (k - 1)) if k > 1 else 0.0
+        for w in range(n_words):
+            common += bits(near[u, w] & near[v, w])
+        degree[u] += 1
+        degree[v] += 1
+        coefficient[u] += common
+        coefficient[v] += common
+    for u in range(n_nodes):
+        if degree[u] > 1:
+            coefficient[u] /= degree[u] * (degree[u] - 1)
