@@ -6,6 +6,7 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
 
+`main.` stands for the first dataset of the release (a real one if there is one): `main.test_01.gat_student.zero_shot.f1`.
 A number renders as a span that carries its key and, as a title, its interval and runs; a text (release.name,
 release.data_note) as itself.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -128,6 +129,12 @@ class Numbers:
             pairs.setdefault((r["dataset"], r["model"]), set()).add(r["run"])
         return pairs
 
+    @property
+    def main_dataset(self) -> str:
+        """The dataset that prose calls `main`."""
+        datasets = self.release.manifest["datasets"]
+        return min(datasets, key=lambda name: (datasets[name]["data_kind"] != "real", name))
+
     # ---- where the keys come from -------------------------------------------------------------------------------
 
     @cached_property
@@ -137,7 +144,12 @@ class Numbers:
             if key in makers:
                 raise KdgatError(f"release {self.release.name}: two numbers share the key {key!r}")
             makers[key] = maker
-        return makers
+        # prose that holds for any release names its first dataset (a real one if there is one) `main`
+        main = slug(self.main_dataset)
+        aliases = {f"main.{key.removeprefix(f'{main}.')}": key for key in makers if key.startswith(f"{main}.")}
+        return makers | {
+            alias: lambda key=key, alias=alias: replace(makers[key](), key=alias) for alias, key in aliases.items()
+        }
 
     def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:
         yield from self._release_keys()
@@ -248,6 +260,7 @@ class Numbers:
             "commit": ", ".join(c[:10] for c in commits),
             "preset": ", ".join(m["presets"]),
             "datasets": ", ".join(m["datasets"]),
+            "main_dataset": self.main_dataset,
             "data_kind": self.release.data_kind,
             "data_note": data_note(self.release),
             "machine": "; ".join(m["machines"]),
