@@ -1,0 +1,59 @@
+# One target a thing a person wants; pixi tasks call these and repeat no command.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help site reproduce test test-system lint lock soak clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# An environment is made once for each set of extras; the stamp's name says which sets are there.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.paper: pyproject.toml $(LOCK) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper]'
+	@touch $@
+
+$(VENV)/.train: pyproject.toml $(LOCK) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train]'
+	@touch $@ $(VENV)/.paper
+
+$(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,dev]'
+	@touch $@ $(VENV)/.paper $(VENV)/.train
+
+paper/figures/node_modules/.stamp: paper/figures/package-lock.json
+	cd paper/figures && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+site: $(VENV)/.paper paper/figures/node_modules/.stamp ## render the committed release: PDF and site, nothing trained
+	$(BIN)/python -m tools.render
+
+reproduce: $(VENV)/.train paper/figures/node_modules/.stamp ## train, freeze, render, compare with a committed release
+	$(BIN)/python -m tools.reproduce
+
+test: $(VENV)/.dev paper/figures/node_modules/.stamp ## the whole suite
+	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-system; fi
+	$(BIN)/python -m tools.check
+
+test-system: ## Debian packages that some tests need (root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium poppler-utils > /dev/null
+
+lint: $(VENV)/.dev ## style, types and import contracts
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+
+lock: $(VENV)/.dev ## write the versions that are installed to the lock
+	$(BIN)/python -m tools.lock
+
+soak: $(VENV)/.dev ## what is too long for CI
+	KDGAT_SOAK=1 $(BIN)/python -m pytest -x tests
+
+clean: ## everything generated, but not the environment, stores or runs
+	rm -rf _site _variables.yml trace.json paper/figures/dist paper/figures/static

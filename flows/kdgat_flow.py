@@ -1,0 +1,150 @@
+"""Train, fuse and evaluate KD-GAT on datasets × seeds: `python flows/kdgat_flow.py run`.
+
+Each task leaves immutable artifacts, one tracker run a training, and its records, from which `analysis.freeze` makes a
+release. Heavy imports stay inside the steps, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kdgat.store import configure
+
+configure()
+# one torch thread a process and one process a core is the fastest split; `--max-workers` overrides it
+os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(os.cpu_count() or 1))
+
+from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
+from plain_errors import main, plain  # noqa: E402  (beside this file)
+
+
+class KDGATFlow(FlowSpec):
+    """VGAE, GAT and their fusion: teachers, distilled students, baselines, on every dataset and seed."""
+
+    datasets = Parameter(
+        "datasets", default="auto", help="names, comma-separated; auto: what is on disk, else synthetic"
+    )
+    seeds = Parameter("seeds", default="0,1", help="comma-separated")
+    preset = Parameter("preset", default="demo", help="smoke, demo or paper")
+    tracker = Parameter("tracker", default="wandb", help="wandb (offline without an API key), mlflow or none")
+    data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
+
+    @step
+    @plain
+    def start(self):
+        """Check every name before anything runs."""
+        from kdgat import tracking
+        from kdgat.plan import plan
+
+        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        tracking.check(self.tracker)
+        self.next(self.prepare, foreach="tasks")
+
+    @step
+    @plain
+    def prepare(self):
+        """Graph stores of one dataset and seed."""
+        from kdgat.dataset import prepare
+
+        self.dataset, self.data_kind, self.seed = self.input
+        self.prepared = prepare(self.dataset, self.root, self.config, self.seed)
+        self.next(self.vgae)
+
+    @card(type="blank", id="training")
+    @step
+    @plain
+    def vgae(self):
+        """Autoencoders, on benign windows."""
+        from cards import training_card
+        from kdgat.stages import train_vgae
+
+        stage = train_vgae(self.task(), self.prepared)
+        self.checkpoints, self.difficulty = stage.checkpoints, stage.extra["difficulty"]
+        self.records = stage.records()
+        training_card(current.card, self.records)
+        self.next(self.gat)
+
+    @card(type="blank", id="training")
+    @step
+    @plain
+    def gat(self):
+        """Classifiers; the student is distilled."""
+        from cards import training_card
+        from kdgat.stages import train_gat
+
+        stage = train_gat(self.task(), self.prepared, self.difficulty)
+        self.checkpoints = self.checkpoints | stage.checkpoints
+        self.records = stage.records()
+        training_card(current.card, self.records)
+        self.next(self.fusion)
+
+    @card(type="blank", id="training")
+    @step
+    @plain
+    def fusion(self):
+        """Fusion methods, and the gradient-boosting baseline on the same windows."""
+        from cards import training_card
+        from kdgat.stages import train_baseline, train_fusion
+
+        stage = train_fusion(self.task(), self.prepared, self.checkpoints)
+        baseline, self.gbm, point = train_baseline(self.task(), self.prepared)
+        self.gbm_point, self.fusions = point, stage.extra
+        self.checkpoints = self.checkpoints | stage.checkpoints
+        for name, parts in baseline.tables.items():
+            stage.tables.setdefault(name, []).extend(parts)
+        self.records = stage.records()
+        training_card(current.card, self.records)
+        self.next(self.evaluate)
+
+    @step
+    @plain
+    def evaluate(self):
+        """The only step that reads test captures."""
+        from kdgat.evaluate import Models, evaluate
+        from kdgat.export import weights
+
+        task = self.task()
+        models = Models(self.checkpoints, self.fusions, (self.gbm, self.gbm_point), self.trained())
+        stage = evaluate(task, self.prepared, models, self.root, details=self.seed == self.tasks[0][2])
+        self.scored, self.metrics = stage.extra["scored"], stage.extra["metrics"]
+        self.weights = weights(task.dataset, task.seed, self.checkpoints, self.prepared)
+        self.records = stage.records()
+        self.next(self.join)
+
+    @card(type="blank", id="leaderboard")
+    @step
+    @plain
+    def join(self, inputs):
+        """Means over seeds and their intervals."""
+        from cards import leaderboard_card
+        from kdgat.plan import summarise
+
+        config = inputs[0].config
+        self.records = summarise([(i.scored, i.metrics) for i in inputs], config.bootstrap_draws)
+        leaderboard_card(current.card, self.records)
+        self.next(self.end)
+
+    @step
+    @plain
+    def end(self):
+        """Say where to go on."""
+        print(f"run {current.run_id} is complete: python -m analysis.freeze --run {current.run_id} --release NAME")
+
+    def task(self):
+        """Names of the current task, for its rows."""
+        from kdgat.stages import Task
+
+        flow_run = f"{current.flow_name}/{current.run_id}"
+        path = f"{flow_run}/{current.step_name}/{current.task_id}"
+        self.paths = getattr(self, "paths", {}) | {current.step_name: path}
+        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker)
+
+    def trained(self):
+        """Model → run that trained it."""
+        step_of = {"vgae": "vgae", "gat": "gat", "fusion": "fusion", "gbm": "fusion"}
+        names = [*self.checkpoints, "gbm-baseline"]
+        return {name: f"{self.paths[step_of[name.split('-')[0]]]}/{name}" for name in names}
+
+
+if __name__ == "__main__":
+    main(KDGATFlow)

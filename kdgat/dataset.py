@@ -1,0 +1,265 @@
+"""From a dataset to what models see: training stores with virtual vehicles, test stores by protocol, scalers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kdgat import atomic, catalog, provenance
+from kdgat.catalog import Capture
+from kdgat.config import Config
+from kdgat.errors import KdgatError
+from kdgat.features import Profile, Scaler
+from kdgat.graphs import GraphStore
+from kdgat.store import work_folder
+from kdgat.synthetic import virtual
+from kdgat.synthetic.frames import Frames
+from kdgat.windows import PARTS, sample, split, starts
+
+#: a virtual vehicle's profile is clean, absent, or taken while an attack is running, with these probabilities
+PROFILE_MIX = {"clean": 0.45, "none": 0.35, "contaminated": 0.2}
+
+
+@dataclass(frozen=True)
+class Scalers:
+    """Standardisation of node and edge features, fitted on benign training windows alone."""
+
+    nodes: Scaler
+    edges: Scaler
+
+    @staticmethod
+    def fit(store: GraphStore) -> Scalers:
+        """Fit on the benign windows of a training store."""
+        benign = store.batch(np.flatnonzero(np.asarray(store.y) == 0))
+        return Scalers(Scaler.fit(benign.x), Scaler.fit(benign.edge_attr))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"nodes": self.nodes.to_dict(), "edges": self.edges.to_dict()}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Scalers:
+        """The reverse of `to_dict`."""
+        return Scalers(Scaler.from_dict(values["nodes"]), Scaler.from_dict(values["edges"]))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training data on disk, named by a hash of everything that made it.
+
+    Attributes:
+        folder: holds a graph store a part, and `prepared.json`.
+    """
+
+    folder: Path
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """Scalers, vocabulary, dataset rows, hashes."""
+        return dict(json.loads((self.folder / "prepared.json").read_text()))
+
+    def store(self, part: str) -> GraphStore:
+        """Memory-mapped store of `train`, `fusion` or `validation`."""
+        return GraphStore.open(self.folder / part)
+
+    @cached_property
+    def scalers(self) -> Scalers:
+        """Fitted on benign training windows."""
+        return Scalers.from_dict(self.meta["scalers"])
+
+    @property
+    def vocabulary(self) -> list[int]:
+        """CAN IDs of the training captures."""
+        return list(self.meta["vocabulary"])
+
+    @property
+    def real(self) -> np.ndarray:
+        """Whether each validation window comes from a capture rather than a virtual vehicle, bool[B]."""
+        store = self.store("validation")
+        names = np.array([not name.startswith("virtual-") for name in store.capture_names])
+        return names[np.asarray(store.capture)]
+
+
+def data_hash(captures: Sequence[Capture]) -> str:
+    """sha256 over names and contents of captures."""
+    lines = sorted(f"{c.name} {c.sha256}" for c in captures)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def prepare(dataset: str, root: Path | None, config: Config, seed: int) -> Prepared:
+    """Training, fusion and validation stores of a dataset; built once, found again by their hash.
+
+    Only captures of the split `train` are read. Windows of one capture never share a frame across parts, and virtual
+    vehicles cut from captures use frames of the part `train` only.
+
+    Raises:
+        KdgatError: unknown dataset, no training captures, unreadable capture.
+    """
+    train = [c for c in catalog.captures(dataset, root) if c.split == "train" and not c.duplicate_of]
+    if not train:
+        raise KdgatError(f"dataset {dataset}: no training captures")
+    made_of = [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
+    key = hashlib.sha256(
+        "\n".join([dataset, str(seed), data_hash(train), provenance.code_hash(), *made_of]).encode()
+    ).hexdigest()[:24]
+    folder = work_folder() / "stores" / f"{dataset}-s{seed}-{key}"
+    if not (folder / "prepared.json").is_file():
+        try:
+            with atomic.new_directory(folder) as temporary:
+                _build(temporary, train, config, seed)
+        except FileExistsError:
+            pass  # another process built the same store first
+    return Prepared(folder)
+
+
+def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int) -> None:
+    tables = {c.name: c.frames() for c in train}
+    parts: dict[str, dict[str, np.ndarray]] = {
+        c.name: split(tables[c.name].num_rows, config.windows, seed, c.name) for c in train
+    }
+    benign = [
+        segment
+        for c in train
+        if c.attack == "benign"
+        for segment in _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
+    ]
+    rows = []
+    for part in PARTS:
+        real = _real(train, tables, part, parts, config)
+        drives = _drives(part, config, seed, benign if part == "train" else [])
+        store = GraphStore.concat([real, drives]) if drives is not None else real
+        if config.windows.max_windows is not None:
+            share = config.windows.fractions[PARTS.index(part)] / sum(config.windows.fractions)
+            strata = np.asarray(store.capture).astype(np.int64) * 2 + np.asarray(store.y)
+            store = store.select(sample(strata, int(config.windows.max_windows * share), seed))
+        store.save(folder / part)
+        if part == "train":
+            scalers = Scalers.fit(store)
+    for c in train:
+        rows.append(dataset_row(c, tables[c.name], config))
+    vocabulary = sorted({int(i) for t in tables.values() for i in t["id"].unique().to_pylist()})
+    meta = {"scalers": scalers.to_dict(), "vocabulary": vocabulary, "datasets": rows, "data_hash": data_hash(train)}
+    atomic.write_text(folder / "prepared.json", json.dumps(meta, sort_keys=True))
+
+
+def _segments(frames: Frames, begins: np.ndarray, config: Config) -> list[Frames]:
+    """Contiguous stretches of a capture that the windows `begins` cover."""
+    cuts = np.flatnonzero(np.diff(begins) > config.windows.size) + 1
+    return [frames.take(np.arange(b[0], b[-1] + config.windows.size)) for b in np.split(begins, cuts) if len(b)]
+
+
+def _real(
+    train: Sequence[Capture],
+    tables: dict[str, pa.Table],
+    part: str,
+    parts: dict[str, dict[str, np.ndarray]],
+    config: Config,
+) -> GraphStore:
+    """Windows of the captures; with the feature set `profile` each window twice, with and without the car's profile."""
+    frames = [(c.name, c.attack, tables[c.name], parts[c.name][part]) for c in train]
+    plain = GraphStore.build(frames, config.windows.size, config.features)
+    if config.features != "profile":
+        return plain
+    profiles = [Profile.fit(tables[c.name], config.windows.profile_seconds) for c in train]
+    return GraphStore.concat([plain, GraphStore.build(frames, config.windows.size, config.features, profiles)])
+
+
+def part_of(number: int) -> str:
+    """The part that virtual vehicle `number` belongs to: 70 % train, 10 % fusion, 20 % validation, evenly spread."""
+    u = number * 0.6180339887498949 % 1.0
+    return "fusion" if u < 0.1 else "validation" if u < 0.3 else "train"
+
+
+def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> GraphStore | None:
+    """Windows of the virtual vehicles of a part."""
+    size, count = config.windows.size, config.augmentation.windows_per_vehicle
+    frames, profiles = [], []
+    for number in range(config.augmentation.vehicles):
+        if part_of(number) != part:
+            continue
+        rng = np.random.default_rng([seed, 7919, number])
+        # at 1,000 frames/s and more, so many seconds hold the windows asked for
+        drive = virtual.drive(
+            number, 1.1 * count * size / 1500, config.windows.profile_seconds, benign, rng,
+            attacked=config.augmentation.attacked,
+        )  # fmt: skip
+        table = drive.frames.to_table()
+        begins = starts(table.num_rows, size, config.windows.stride)[:count]
+        frames.append((drive.name, drive.attack, table, begins))
+        profiles.append(_virtual_profile(drive, config, rng))
+    if not frames:
+        return None
+    return GraphStore.build(frames, size, config.features, profiles if config.features == "profile" else None)
+
+
+def _virtual_profile(drive: virtual.VirtualDrive, config: Config, rng: np.random.Generator) -> Profile | None:
+    kind = rng.choice(list(PROFILE_MIX), p=list(PROFILE_MIX.values()))
+    if kind == "none":
+        return None
+    seen = drive.profile
+    seconds = config.windows.profile_seconds
+    if kind == "contaminated":
+        late = seen.take(seen.timestamp >= rng.uniform(0, seconds))
+        seen = Frames.concat([late, drive.frames])
+    return Profile.fit(seen.to_table(), seconds)
+
+
+def test_store(capture: Capture, frames: pa.Table, config: Config, protocol: str) -> GraphStore | None:
+    """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
+
+    zero-shot: all windows, nothing of the vehicle is known. calibrated: the first seconds give the profile and are not
+    scored. contaminated: the profile begins 5 s before the first injected frame (placement uses labels, the model does
+    not) and its windows are not scored; captures without an attack have no contaminated form.
+    """
+    size, stride, seconds = config.windows.size, config.windows.stride, config.windows.profile_seconds
+    begins = starts(frames.num_rows, size, stride)
+    profile = None
+    if protocol != "zero-shot":
+        t = frames["timestamp"].to_numpy()
+        begin = t[0]
+        if protocol == "contaminated":
+            attacked = np.flatnonzero(frames["label"].to_numpy())
+            if not len(attacked):
+                return None
+            begin = max(t[0], t[attacked[0]] - seconds / 2)
+        first = int(np.searchsorted(t, begin))
+        profile = Profile.fit(frames.slice(first), seconds)
+        inside = (begins + size > first) & (begins < first + profile.n_frames)
+        begins = begins[~inside]
+    if not len(begins):
+        return None
+    return GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])
+
+
+def dataset_row(capture: Capture, frames: pa.Table, config: Config) -> dict[str, Any]:
+    """Row of the table `datasets`."""
+    label = frames["label"].to_numpy()
+    t = frames["timestamp"].to_numpy()
+    begins = starts(len(label), config.windows.size, config.windows.stride)
+    injected = np.concatenate([[0], np.cumsum(label, dtype=np.int64)])
+    positives = injected[begins + config.windows.size] - injected[begins]
+    return {
+        "dataset": capture.dataset,
+        "capture": capture.name,
+        "vehicle": capture.vehicle,
+        "attack": capture.attack,
+        "split": capture.split,
+        "data_kind": capture.data_kind,
+        "sha256": capture.sha256,
+        "duplicate_of": capture.duplicate_of,
+        "frames": len(label),
+        "injected": int(label.sum()),
+        "quarantined": 0,
+        "ids": len(frames["id"].unique()),
+        "seconds": float(t.max() - t.min()) if len(t) else 0.0,
+        "windows": len(begins),
+        "positives": int((positives > 0).sum()),
+    }

@@ -1,0 +1,100 @@
+"""95 % intervals: moving-block bootstrap within each recording, seeds in the outer loop.
+
+Windows of one recording are dependent, so whole blocks of two seconds are drawn (Künsch 1989); recordings are few (one in a
+scenario of hcrl-sa), so they are not resampled: that would be degenerate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdgat.evaluation.metrics import Windows
+
+BLOCK_SECONDS = 2.0
+
+
+def block_weights(windows: Windows, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each window is drawn, f32[draws, n]; each recording keeps its number of windows.
+
+    Blocks wrap around the end of a recording, so that windows at the ends are drawn as often as others.
+    """
+    weights = np.zeros((draws, len(windows)), np.float32)
+    row = np.arange(draws)[:, None] * len(windows)
+    for recording in np.unique(windows.recording):
+        at = np.flatnonzero(windows.recording == recording)
+        n = len(at)
+        span = float(windows.t0[at[-1]] + windows.duration[at[-1]] - windows.t0[at[0]])
+        block = int(np.clip(round(BLOCK_SECONDS * n / max(span, 1e-9)), 1, n))
+        blocks = -(-n // block)
+        begin = rng.integers(0, n, (draws, blocks))
+        # the last block is cut, so that n windows are drawn
+        drawn = ((begin[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
+        weights += np.bincount((row + at[drawn]).ravel(), minlength=weights.size).reshape(weights.shape)
+    return weights
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
+
+
+def weighted_metrics(
+    weights: np.ndarray, y: np.ndarray, scores: np.ndarray, threshold: float, *, ranking: bool = True
+) -> dict[str, np.ndarray]:
+    """F1, precision, recall, MCC (and areas) for every draw, f64[draws]; NaN where a draw leaves it undefined."""
+    alarm = scores >= threshold
+    masks = np.stack([alarm & (y == 1), alarm & (y == 0), ~alarm & (y == 1), ~alarm & (y == 0)], 1)
+    tp, fp, fn, tn = (weights @ masks.astype(np.float32)).astype(np.float64).T
+    out = {
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "mcc": _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+    }
+    if ranking:
+        order = np.argsort(-scores, kind="stable")
+        ties = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))
+        ranked = weights[:, order]
+        positive = np.add.reduceat(ranked * (y[order] == 1), ties, axis=1).astype(np.float64)
+        negative = np.add.reduceat(ranked * (y[order] == 0), ties, axis=1).astype(np.float64)
+        cum_positive, cum_negative = positive.cumsum(1), negative.cumsum(1)
+        area = ((cum_positive - positive / 2) * negative).sum(1)
+        average = (positive * _ratio(cum_positive, cum_positive + cum_negative)).sum(1, where=positive > 0)
+        out["roc_auc"] = _ratio(area, (tp + fn) * (tn + fp))
+        out["pr_auc"] = np.where(tp + fn > 0, _ratio(average, tp + fn), np.nan)
+    return out
+
+
+def intervals(
+    weights: np.ndarray,
+    y: np.ndarray,
+    scores: Sequence[np.ndarray],
+    thresholds: Sequence[float],
+    seed: int,
+    *,
+    ranking: bool = True,
+) -> dict[str, tuple[float, float]]:
+    """(low, high) of each metric's mean over seeds.
+
+    In each draw the seeds are resampled with replacement, then blocks of windows (the same for all of them).
+
+    Args:
+        weights: f32[draws, n] of `block_weights`.
+        y: i64[n], labels, the same for all seeds.
+        scores: one f64[n] a seed.
+        thresholds: one a seed.
+        seed: of the resampling of seeds.
+        ranking: whether the areas under the curves are wanted.
+    """
+    picked = np.random.default_rng(seed).integers(0, len(scores), (len(weights), len(scores)))
+    per_seed = [weighted_metrics(weights, y, s, t, ranking=ranking) for s, t in zip(scores, thresholds, strict=True)]
+    out = {}
+    for name in per_seed[0]:
+        values = np.stack([m[name] for m in per_seed], 1)
+        values = np.take_along_axis(values, picked, axis=1).mean(1)
+        values = values[np.isfinite(values)]
+        if len(values):
+            low, high = np.quantile(values, [0.025, 0.975])
+            out[name] = (float(low), float(high))
+    return out

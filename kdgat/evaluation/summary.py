@@ -1,0 +1,118 @@
+"""From scores to rows: metrics of each seed, and their summary over seeds with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kdgat.evaluation.intervals import block_weights, intervals
+from kdgat.evaluation.metrics import Windows, score
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All models' scores on the windows of one scenario under one protocol, for one seed.
+
+    Attributes:
+        dataset, scenario, protocol, seed: what was scored.
+        captures: names of the recordings, by number.
+        windows: n windows.
+        captured: str[n], attack kind of the capture each window belongs to.
+        scores: model → f64[n].
+        thresholds: model → its operating point.
+        runs: model → run that trained it.
+    """
+
+    dataset: str
+    scenario: str
+    protocol: str
+    seed: int
+    captures: tuple[str, ...]
+    windows: Windows
+    captured: np.ndarray
+    scores: dict[str, np.ndarray]
+    thresholds: dict[str, float]
+    runs: dict[str, str]
+
+    def attacks(self) -> Iterator[tuple[str, np.ndarray]]:
+        """(attack, mask of windows): `all`, then each kind, judged on the captures that hold it."""
+        yield "all", np.ones(len(self.windows), bool)
+        for kind in sorted(set(self.windows.attack[self.windows.y == 1])):
+            holds = np.isin(self.windows.recording, self.windows.recording[self.windows.attack == kind])
+            other = (self.windows.y == 1) & (self.windows.attack != kind)
+            yield kind, holds & ~other
+
+
+def metric_rows(scored: Scored) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `metrics` and of `confusion`."""
+    metrics, confusion = [], []
+    for attack, mask in scored.attacks():
+        windows = scored.windows.take(mask)
+        for model, scores in scored.scores.items():
+            who = {
+                "run": scored.runs[model],
+                "dataset": scored.dataset,
+                "seed": scored.seed,
+                "scenario": scored.scenario,
+                "attack": attack,
+                "model": model,
+                "protocol": scored.protocol,
+            }
+            alarm = scores[mask] >= scored.thresholds[model]
+            y = windows.y == 1
+            for name, (value, n) in score(windows, scores[mask], scored.thresholds[model]).items():
+                metrics.append(who | {"metric": name, "value": value, "n": n})
+            counts = {"tp": alarm & y, "fp": alarm & ~y, "tn": ~alarm & ~y, "fn": ~alarm & y}
+            confusion.append(who | {name: int(c.sum()) for name, c in counts.items()})
+    return metrics, confusion
+
+
+def summary_rows(per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], draws: int) -> list[dict[str, Any]]:
+    """Rows of `summary` for one (dataset, scenario, protocol): mean over seeds, interval, and what it rests on.
+
+    Args:
+        per_seed: one `Scored` a seed, over the same windows.
+        metrics: rows of `metrics` of all these seeds (and possibly others).
+        draws: bootstrap draws.
+    """
+    first = per_seed[0]
+    values: dict[tuple[str, str, str], list[float | None]] = {}
+    for row in metrics:
+        if all(row[k] == getattr(first, k) for k in ("dataset", "scenario", "protocol")):
+            values.setdefault((row["attack"], row["model"], row["metric"]), []).append(row["value"])
+    rows = []
+    for attack, mask in first.attacks():
+        windows = first.windows.take(mask)
+        weights = block_weights(windows, draws, np.random.default_rng(20240101))
+        base = {
+            "dataset": first.dataset,
+            "scenario": first.scenario,
+            "protocol": first.protocol,
+            "attack": attack,
+            "n_seeds": len(per_seed),
+            "recordings": len(np.unique(windows.recording)),
+            "segments": int(windows.segments().max(initial=-1)) + 1,
+            "positives": int(windows.y.sum()),
+            "negatives": int((1 - windows.y).sum()),
+        }
+        for model in first.scores:
+            ends = intervals(
+                weights,
+                windows.y,
+                [s.scores[model][mask] for s in per_seed],
+                [s.thresholds[model] for s in per_seed],
+                seed=len(per_seed),
+                ranking=attack == "all",
+            )
+            for (a, m, metric), found in values.items():
+                if (a, m) != (attack, model):
+                    continue
+                # a metric that one seed leaves undefined has no mean: an average over the others would flatter
+                defined = [v for v in found if v is not None]
+                mean = float(np.mean(defined)) if len(defined) == len(found) else None
+                low, high = ends.get(metric, (None, None)) if mean is not None else (None, None)
+                rows.append(base | {"model": model, "metric": metric, "mean": mean, "ci_low": low, "ci_high": high})
+    return rows

@@ -1,0 +1,99 @@
+"""Operating points: a threshold, and on what it was fitted. Test labels are never among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdgat.errors import KdgatError
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A window is an attack if its score is at or over `threshold`; `source` says where that came from."""
+
+    threshold: float
+    source: str
+
+    def alarms(self, scores: np.ndarray) -> np.ndarray:
+        """bool[n]."""
+        return scores >= self.threshold
+
+
+def best_f1(y: np.ndarray, scores: np.ndarray, source: str = "validation, best F1") -> OperatingPoint:
+    """The threshold of the best F1, in the middle (in log odds) of the gap or plateau that reaches it.
+
+    Args:
+        y: i64[n], labels of validation windows.
+        scores: f64[n] in [0, 1].
+
+    Raises:
+        KdgatError: there is no attacked window to fit on.
+    """
+    if not y.any():
+        raise KdgatError("an operating point needs attacked validation windows; there is none")
+    order = np.argsort(-scores, kind="stable")
+    ranked, hit = scores[order], y[order]
+    tp = np.cumsum(hit)
+    last = np.append(ranked[1:] != ranked[:-1], True)  # only between distinct scores can a threshold lie
+    f1 = np.where(last, 2 * tp / (np.arange(1, len(y) + 1) + y.sum()), -1)
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    inside, outside = ranked[best[0]], ranked[best[-1] + 1] if best[-1] + 1 < len(ranked) else 0.0
+    clip = np.clip([inside, outside], 1e-6, 1 - 1e-6)
+    middle = float(np.log(clip / (1 - clip)).mean())
+    # never over the lowest score that must still raise an alarm
+    return OperatingPoint(min(float(1 / (1 + np.exp(-middle))), float(inside)), source)
+
+
+def false_positive_rate(
+    benign_scores: np.ndarray, rate: float, seconds: float, source: str = "benign validation"
+) -> OperatingPoint:
+    """The threshold that `rate` of the benign validation windows reach.
+
+    Args:
+        benign_scores: f64[n].
+        rate: target false-positive rate of windows.
+        seconds: traffic that the windows span (s), for the message.
+
+    Raises:
+        KdgatError: fewer than 3/rate windows cannot resolve the rate (rule of three); says the minutes needed.
+    """
+    need = int(np.ceil(3 / rate))
+    if len(benign_scores) < need:
+        minutes = seconds / max(len(benign_scores), 1) * need / 60
+        raise KdgatError(
+            f"a false-positive rate of {rate:g} needs {need} benign windows (about {minutes:.1f} minutes of traffic); "
+            f"there are {len(benign_scores)}"
+        )
+    threshold = np.quantile(benign_scores, 1 - rate, method="higher")
+    return OperatingPoint(float(np.nextafter(threshold, np.inf)), f"{source}, false-positive rate {rate:g}")
+
+
+@dataclass(frozen=True)
+class BenignCDF:
+    """Turns an unbounded error into P(benign error < error), in [0, 1).
+
+    Over the largest benign error the empirical CDF would saturate and ties would hide which window is worse; there a
+    tail 1 − 1/((n + 1)(1 + excess/scale)) goes on rising.
+
+    Attributes:
+        sorted: f64[n], benign validation errors, ascending.
+        scale: distance between the 95th percentile and the maximum.
+    """
+
+    sorted: np.ndarray
+    scale: float
+
+    @staticmethod
+    def fit(errors: np.ndarray) -> BenignCDF:
+        """From errors of benign validation windows, f64[n]."""
+        ranked = np.sort(np.asarray(errors, np.float64))
+        return BenignCDF(ranked, max(float(ranked[-1] - np.quantile(ranked, 0.95)), 1e-9))
+
+    def __call__(self, errors: np.ndarray) -> np.ndarray:
+        """f64[n] in [0, 1), monotonic."""
+        n = len(self.sorted)
+        inside = np.interp(errors, self.sorted, np.arange(1, n + 1) / (n + 1), left=0.0)
+        excess = np.maximum(np.asarray(errors, np.float64) - self.sorted[-1], 0) / self.scale
+        return np.where(excess > 0, 1 - 1 / ((n + 1) * (1 + excess)), inside)

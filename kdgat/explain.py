@@ -1,0 +1,93 @@
+"""Why the classifier decided: attention, integrated gradients, similarity of layers, a map of embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdgat.models.gat import GAT
+from kdgat.models.layers import GraphBatch
+
+
+@torch.no_grad()
+def attention(model: GAT, b: GraphBatch) -> list[np.ndarray]:
+    """Attention of each layer, f32[E, heads] over the edges of the batch.
+
+    The weights of the edges that enter a node sum to 1 (Brody et al. 2022, eq. 3).
+    """
+    model.eval()
+    weights: list[Tensor] = []
+    hooks = [conv.register_forward_pre_hook(_asking_for_attention, with_kwargs=True) for conv in model.convolutions] + [
+        conv.register_forward_hook(lambda _m, _i, out: weights.append(out[1][1]) or out[0])
+        for conv in model.convolutions
+    ]
+    try:
+        model.embed(b)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [w.reshape(b.edge_index.shape[1], -1).numpy() for w in weights]
+
+
+def _asking_for_attention(_module: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # type: ignore[type-arg]
+    return args, kwargs | {"return_attention_weights": True}
+
+
+def integrated_gradients(model: GAT, b: GraphBatch, steps: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """Attributions of the attack margin (logit 1 − logit 0) to node features f32[N, F] and edge features f32[E, G].
+
+    Sundararajan et al. 2017, eq. 3, midpoint rule, from the baseline of zeros (the mean of benign training windows, since
+    features are standardised). All steps of all graphs go through the model in one pass each.
+    """
+    model.eval()
+    node, edge = torch.zeros_like(b.x), torch.zeros_like(b.edge_attr)
+    for k in range(steps):
+        share = (k + 0.5) / steps
+        x = (share * b.x).detach().requires_grad_()
+        e = (share * b.edge_attr).detach().requires_grad_()
+        logits = model(replace(b, x=x, edge_attr=e))
+        gradients = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), [x, e], allow_unused=True)
+        node += gradients[0] if gradients[0] is not None else 0
+        edge += gradients[1] if gradients[1] is not None else 0
+    return (node * b.x / steps).numpy(), (edge * b.edge_attr / steps).numpy()
+
+
+@torch.no_grad()
+def layer_outputs(model: GAT, batches: object) -> dict[str, np.ndarray]:
+    """Mean node state of each graph after each layer, and the graph embedding: name → f32[n, D]."""
+    from torch_geometric.utils import scatter
+
+    model.eval()
+    out: dict[str, list[np.ndarray]] = {}
+    for b in batches:  # type: ignore[attr-defined]
+        for i, h in enumerate(model.layers(b)):
+            out.setdefault(f"layer {i + 1}", []).append(scatter(h, b.batch, 0, b.size, "mean").numpy())
+        out.setdefault("embedding", []).append(model.embed(b).numpy())
+    return {name: np.concatenate(parts) for name, parts in out.items()}
+
+
+def linear_cka(a: np.ndarray, b: np.ndarray) -> float:
+    """Linear centred kernel alignment of f[n, p] and f[n, q], in [0, 1] (Kornblith et al. 2019, eq. 8); 0 if one is constant."""
+    a = a.astype(np.float64) - a.mean(0)
+    b = b.astype(np.float64) - b.mean(0)
+    norm = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(np.linalg.norm(b.T @ a) ** 2 / norm) if norm > 0 else 0.0
+
+
+def embed_2d(embeddings: np.ndarray, seed: int) -> np.ndarray:
+    """UMAP to f32[n, 2] with a seed (McInnes et al. 2018); principal components for fewer than 16 windows."""
+    x = embeddings - embeddings.mean(0)
+    x = x / np.maximum(x.std(0), 1e-6)
+    if len(x) < 16:
+        u, s, _ = np.linalg.svd(x, full_matrices=False)
+        return np.ascontiguousarray((u * s)[:, :2], np.float32)
+    import warnings
+
+    import umap
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that a seed makes it single-threaded, which is what we want
+        return np.asarray(umap.UMAP(n_neighbors=15, min_dist=0.1, random_state=seed).fit_transform(x), np.float32)

@@ -1,0 +1,1 @@
+"""The models: one concept a file, equations and shapes in the docstrings."""

@@ -1,0 +1,81 @@
+"""Graph attention classifier: a window graph in, two logits out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GraphNorm, JumpingKnowledge
+
+from kdgat.config import GATConfig
+from kdgat.models.layers import GraphBatch, IdEncoding, convolution, readout
+
+#: the LSTM of jumping knowledge dominates the cost of a large model: its hidden size is capped
+LSTM_WIDTH = 32
+
+
+class GAT(nn.Module):
+    """GATv2 layers with edge features, jumping knowledge over their outputs, readout, MLP (KD-GAT, arXiv 2507.19686, §III).
+
+    h⁰ = [x ‖ id];  hˡ = dropout(elu(norm(conv(hˡ⁻¹, e))));  g = readout(JK(h¹ … hᴸ));  logits = MLP(g).
+
+    Args:
+        config: widths and options.
+        node_features: F.
+        edge_features: G.
+        vocabulary: i64[V], IDs of the training captures (used by the encodings lookup and unknown).
+    """
+
+    def __init__(self, config: GATConfig, node_features: int, edge_features: int, vocabulary: Tensor) -> None:
+        super().__init__()
+        self.identity = IdEncoding(config.id_encoding, vocabulary)
+        self.use_edges = config.edge_features
+        out = config.hidden * config.heads
+        edges = edge_features if config.edge_features else None
+        widths = [node_features + self.identity.width] + [out] * (config.layers - 1)
+        self.convolutions = nn.ModuleList(
+            convolution(config.convolution, w, config.hidden, config.heads, edges) for w in widths
+        )
+        self.norms = nn.ModuleList(GraphNorm(out) for _ in widths)
+        self.dropout = nn.Dropout(config.dropout)
+        self.jump, width = self._jumping(config, out)
+        dims = [3 * width, *config.mlp]
+        hidden = [
+            layer for a, b in zip(dims, dims[1:], strict=False) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)
+        ]
+        self.head = nn.Sequential(*hidden, nn.Linear(dims[-1], 2))
+
+    @staticmethod
+    def _jumping(config: GATConfig, out: int) -> tuple[nn.Module | None, int]:
+        kind = config.jumping_knowledge
+        if kind == "none" or config.layers == 1:
+            return None, out
+        if kind == "lstm":
+            # PyG's LSTM runs at layers·channels/2 per direction; a projection first keeps that small
+            lstm = JumpingKnowledge("lstm", LSTM_WIDTH, config.layers)
+            return nn.ModuleDict({"project": nn.Linear(out, LSTM_WIDTH), "lstm": lstm}), LSTM_WIDTH
+        return JumpingKnowledge(kind), out * config.layers if kind == "cat" else out
+
+    def layers(self, b: GraphBatch) -> list[Tensor]:
+        """Node states after each layer, each f32[N, hidden·heads]."""
+        h = torch.cat([b.x, self.identity(b.id_code)], 1)
+        states = []
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+            h = conv(h, b.edge_index, edge_attr=b.edge_attr if self.use_edges else None)
+            h = self.dropout(nn.functional.elu(norm(h, b.batch, b.size)))
+            states.append(h)
+        return states
+
+    def embed(self, b: GraphBatch) -> Tensor:
+        """Graph embeddings, f32[B, 3D]."""
+        states = self.layers(b)
+        if self.jump is None:
+            h = states[-1]
+        elif isinstance(self.jump, nn.ModuleDict):
+            h = self.jump["lstm"]([self.jump["project"](s) for s in states])
+        else:
+            h = self.jump(states)
+        return readout(h, b.share, b.batch, b.size)
+
+    def forward(self, b: GraphBatch) -> Tensor:
+        """Logits f32[B, 2]: benign, attack."""
+        return self.head(self.embed(b))

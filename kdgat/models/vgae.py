@@ -1,0 +1,98 @@
+"""Variational graph autoencoder: learns benign windows, scores what it cannot rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch_geometric.nn import GraphNorm
+from torch_geometric.utils import scatter
+
+from kdgat.config import VGAEConfig
+from kdgat.models.layers import BUCKETS, GraphBatch, convolution, hashed
+
+
+@dataclass
+class VGAEOutput:
+    """What one pass gives.
+
+    Attributes:
+        parts: f32[B, 3], mean error of each graph: node features, neighbourhood, identity.
+        kl: f32[B], KL(q(z|G) ‖ N(0, I)), mean over nodes and dimensions.
+        latent: f32[B, L], mean of the nodes' latent means.
+        stats: f32[B, 4], of the nodes' latent means: mean, standard deviation, maximum, minimum.
+    """
+
+    parts: Tensor
+    kl: Tensor
+    latent: Tensor
+    stats: Tensor
+
+
+class VGAE(nn.Module):
+    """GATv2 encoder, reparameterised latent per node, three linear-output decoders (Kipf & Welling 2016; arXiv 2508.04845).
+
+    h = GATv2 layers(x, e);  μ, log σ² = linear(h);  z = μ + σ·ε while training, z = μ otherwise;
+    x̂ = D₁(z) against x;  n̂ = D₂(z) against the mean features of the node's neighbours;  id = softmax(D₃(z)) against the
+    hashed CAN ID. Features are standardised and unbounded, so no decoder ends in a sigmoid.
+
+    Args:
+        config: widths.
+        node_features: F.
+        edge_features: G.
+    """
+
+    PARTS = ("node_error", "neighbour_error", "id_error")
+
+    def __init__(self, config: VGAEConfig, node_features: int, edge_features: int) -> None:
+        super().__init__()
+        widths = [node_features, *(w * config.heads for w in config.hidden)]
+        self.convolutions = nn.ModuleList(
+            convolution("gatv2", w, hidden, config.heads, edge_features)
+            for w, hidden in zip(widths, config.hidden, strict=False)
+        )
+        self.norms = nn.ModuleList(GraphNorm(w) for w in widths[1:])
+        self.mean = nn.Linear(widths[-1], config.latent)
+        self.log_variance = nn.Linear(widths[-1], config.latent)
+        middle = config.hidden[0]
+        self.decode = nn.Sequential(nn.Linear(config.latent, middle), nn.ELU())
+        self.features = nn.Linear(middle, node_features)
+        self.neighbours = nn.Linear(middle, node_features)
+        self.identity = nn.Linear(middle, BUCKETS)
+
+    def encode(self, b: GraphBatch) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latent, f32[N, L] each."""
+        h = b.x
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+            h = F.elu(norm(conv(h, b.edge_index, edge_attr=b.edge_attr), b.batch, b.size))
+        return self.mean(h), self.log_variance(h).clamp(-8, 8)
+
+    def forward(self, b: GraphBatch) -> VGAEOutput:
+        mean, log_variance = self.encode(b)
+        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else mean
+        hidden = self.decode(z)
+        source, target = b.edge_index
+        around = scatter(b.x[source], target, 0, b.x.shape[0], "mean")
+        node = F.mse_loss(self.features(hidden), b.x, reduction="none").mean(1)
+        neighbour = F.mse_loss(self.neighbours(hidden), around, reduction="none").mean(1)
+        identity = F.cross_entropy(self.identity(hidden), hashed(b.id_code), reduction="none")
+        kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).mean(1)
+
+        def graphs(value: Tensor, how: str = "mean") -> Tensor:
+            return scatter(value, b.batch, 0, b.size, how)
+
+        latent = graphs(mean)
+        spread = (graphs(mean.square()) - latent.square()).clamp(min=0).mean(1).sqrt()
+        stats = [latent.mean(1), spread, graphs(mean, "max").amax(1), graphs(mean, "min").amin(1)]
+        return VGAEOutput(
+            parts=torch.stack([graphs(node), graphs(neighbour), graphs(identity)], 1),
+            kl=graphs(kl),
+            latent=latent,
+            stats=torch.stack(stats, 1),
+        )
+
+    def loss(self, out: VGAEOutput, beta: float) -> Tensor:
+        """Negative ELBO: mean over graphs (not nodes, so that a large window weighs as much as a small one)."""
+        return (out.parts.sum(1) + beta * out.kl).mean()

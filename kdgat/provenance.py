@@ -1,0 +1,76 @@
+"""Which code, dependencies and machine a run came from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from kdgat.store import REPO
+
+
+def _git(*args: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *args], cwd=REPO, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def commit() -> str:
+    """Commit of the checkout, `unknown` outside one."""
+    return _git("rev-parse", "HEAD") or "unknown"
+
+
+@cache
+def dirty() -> bool:
+    """Whether tracked sources differ from the commit, or are unknown.
+
+    Results (`data/frozen`) do not count: freezing a release must not make the next run's code look changed.
+    """
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!data/frozen")
+    return status is None or status != ""
+
+
+@cache
+def code_hash() -> str:
+    """sha256 over the Python sources of kdgat/ and flows/ as they lie on disk."""
+    digest = hashlib.sha256()
+    for package in ("kdgat", "flows"):
+        for path in sorted((REPO / package).rglob("*.py")):
+            digest.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file's bytes; of nothing if there is no such file."""
+    return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+
+
+def lock_hash() -> str:
+    """sha256 of the dependency lock."""
+    return file_hash(REPO / "requirements.lock")
+
+
+@cache
+def machine() -> str:
+    """One line: processor, cores, system, Python and torch versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = "none"
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    return f"{model}, {os.cpu_count()} cores, {system}, Python {platform.python_version()}, torch {torch}"

@@ -1,0 +1,342 @@
+"""The stages of one (dataset, seed): what the flow's steps call. Each trains or scores, and leaves records.
+
+A stage returns plain data (bytes, arrays, JSON-able dicts), so that it can be an immutable artifact of any flow.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import nn
+
+from kdgat import provenance, records, tracking
+from kdgat.checkpoint import Checkpoint
+from kdgat.config import Config
+from kdgat.dataset import Prepared
+from kdgat.evaluation.thresholds import BenignCDF, OperatingPoint, best_f1, false_positive_rate
+from kdgat.models import fusion
+from kdgat.models.baselines import GradientBoosting
+from kdgat.models.gat import GAT
+from kdgat.models.layers import count_parameters
+from kdgat.models.vgae import VGAE
+from kdgat.training import (
+    Batches,
+    Curriculum,
+    GATModule,
+    VGAEModule,
+    attack_probability,
+    fit,
+    predict_gat,
+    predict_vgae,
+)
+
+ROLES = ("teacher", "student")
+SCORING_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Task:
+    """Where a stage runs: names that go into every row it leaves.
+
+    Attributes:
+        flow_run: <flow>/<run id>.
+        path: <flow>/<run id>/<step>/<task id>.
+        dataset, data_kind, seed: of the task.
+        config: of the flow.
+        tracker: kind of tracker.
+    """
+
+    flow_run: str
+    path: str
+    dataset: str
+    data_kind: str
+    seed: int
+    config: Config
+    tracker: str = "none"
+
+    def run(self, model: str) -> str:
+        """Id of the run that trains `model` in this task."""
+        return f"{self.path}/{model}"
+
+
+@dataclass
+class Stage:
+    """What a stage leaves: models, and records by table."""
+
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Rows for a table, validated at once."""
+        self.tables.setdefault(name, []).append(records.table(name, rows))
+
+    def records(self) -> dict[str, bytes]:
+        """All tables as bytes."""
+        return records.dump({name: pa.concat_tables(parts) for name, parts in self.tables.items()})
+
+
+class Recorder:
+    """Brackets one training: opens its tracker run, times it, writes its rows in `runs`, `curves`, `hyperparameters`…"""
+
+    def __init__(self, stage: Stage, task: Task, kind: str, model: str, data_hash: str) -> None:
+        self.stage, self.task, self.kind, self.model, self.data_hash = stage, task, kind, model, data_hash
+        self.started, self.clock = datetime.now(UTC), time.monotonic()
+        self.tracker = tracking.start(
+            task.tracker,
+            name=f"{model}-{task.dataset}-s{task.seed}",
+            group=task.flow_run,
+            config={"run": task.run(model), "dataset": task.dataset, "seed": task.seed, **task.config.flat()},
+        )
+
+    def done(self, parameters: int, curves: list[tuple[int, str, float]], selection: tuple[str, float | None]) -> None:
+        """Close the run and leave its rows."""
+        t = self.task
+        seconds = time.monotonic() - self.clock
+        self.tracker.finish({name: value for _, name, value in curves} | {"parameters": parameters})
+        who = {"run": t.run(self.model), "dataset": t.dataset, "seed": t.seed, "model": self.model}
+        self.stage.add(
+            "runs",
+            [
+                who
+                | {
+                    "flow_run": t.flow_run,
+                    "stage": self.kind,
+                    "preset": t.config.preset,
+                    "config": t.config.canonical(),
+                    "config_hash": t.config.hash(),
+                    "commit": provenance.commit(),
+                    "dirty": provenance.dirty(),
+                    "code_hash": provenance.code_hash(),
+                    "lock_hash": provenance.lock_hash(),
+                    "data_hash": self.data_hash,
+                    "data_kind": t.data_kind,
+                    "tracker": self.tracker.kind,
+                    "tracker_id": self.tracker.id,
+                    "started": self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "seconds": seconds,
+                    "parameters": parameters,
+                    "selection_metric": selection[0],
+                    "selection_value": selection[1],
+                    "machine": provenance.machine(),
+                }
+            ],
+        )
+        if curves:
+            self.stage.add("curves", [who | {"epoch": e, "metric": n, "value": v} for e, n, v in curves])
+        import json
+
+        self.stage.add(
+            "hyperparameters",
+            [
+                {"run": t.run(self.model), "name": name, "value": json.dumps(value)}
+                for name, value in t.config.flat().items()
+            ],
+        )
+
+    def count(self, module: nn.Module) -> None:
+        """Rows of `parameters`: every tensor of the model."""
+        self.stage.add(
+            "parameters",
+            [
+                {
+                    "dataset": self.task.dataset,
+                    "model": self.model,
+                    "layer": name,
+                    "shape": "x".join(map(str, p.shape)) or "1",
+                    "count": p.numel(),
+                }
+                for name, p in module.named_parameters()
+            ],
+        )
+
+
+def seed_of(task: Task, *what: str) -> int:
+    """A seed for one training, from the task's seed and names."""
+    import zlib
+
+    seed = (task.seed * 1_000_003 + zlib.crc32(" ".join(what).encode())) % 2**31
+    torch.manual_seed(seed)
+    return seed
+
+
+def train_vgae(task: Task, prepared: Prepared) -> Stage:
+    """VGAE teacher, then the student that also learns the teacher's latents; both on benign windows only."""
+    stage = Stage()
+    config = task.config
+    train, validation = prepared.store("train"), prepared.store("validation")
+    benign = [np.flatnonzero(np.asarray(s.y) == 0) for s in (train, validation)]
+    latents = None
+    for role in ROLES:
+        recorder = Recorder(stage, task, "vgae", f"vgae-{role}", prepared.meta["data_hash"])
+        seed = seed_of(task, "vgae", role)
+        wanted = config.vgae_teacher if role == "teacher" else config.vgae_student
+        sizes = len(train.node_features), len(train.edge_features)
+        model = VGAE(wanted, *sizes)
+        module = VGAEModule(model, config.training, wanted.beta, latents, config.distillation.weight)
+        curves = fit(
+            module,
+            Batches(train, prepared.scalers, config.training.batch_size, benign[0], seed),
+            Batches(validation, prepared.scalers, SCORING_BATCH, benign[1]),
+            name=f"{task.dataset} seed {task.seed} vgae-{role}",
+            epochs=config.training.epochs,
+            logger=recorder.tracker.logger,
+        )
+        parts, _, _ = predict_vgae(model, Batches(validation, prepared.scalers, SCORING_BATCH, benign[1]))
+        centre, spread = parts.mean(0), np.maximum(parts.std(0), 1e-6)
+        cdf = BenignCDF.fit(((parts - centre) / spread).mean(1))
+        seconds = float(np.asarray(validation.duration)[benign[1]].sum())
+        # no attacks to choose a threshold with: 1 % of benign windows, or the least that this many windows resolve
+        point = false_positive_rate(cdf(cdf.sorted), max(0.01, 3 / len(cdf.sorted)), seconds)
+        recorder.count(model)
+        recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
+        stage.checkpoints[f"vgae-{role}"] = Checkpoint.of(
+            "vgae",
+            model,
+            config=wanted.model_dump(),
+            node_features=sizes[0],
+            edge_features=sizes[1],
+            centre=centre.tolist(),
+            spread=spread.tolist(),
+            cdf=[cdf.sorted.tolist(), cdf.scale],
+            threshold=point.threshold,
+            threshold_source=point.source,
+        )
+        if role == "teacher":
+            everything = Batches(train, prepared.scalers, SCORING_BATCH)
+            errors, _, latent = predict_vgae(model, everything)
+            stage.extra["difficulty"] = ((errors - centre) / spread).mean(1)
+            latents = torch.from_numpy(latent)
+    return stage
+
+
+def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
+    """GAT teacher, then the student distilled from its logits; hard benign windows (`difficulty`, f64[B]) enter late."""
+    stage = Stage()
+    config = task.config
+    train, validation = prepared.store("train"), prepared.store("validation")
+    y = np.asarray(train.y)
+    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
+    logits = None
+    for role in ROLES:
+        recorder = Recorder(stage, task, "gat", f"gat-{role}", prepared.meta["data_hash"])
+        seed = seed_of(task, "gat", role)
+        wanted = config.gat_teacher if role == "teacher" else config.gat_student
+        sizes = len(train.node_features), len(train.edge_features)
+        model = GAT(wanted, *sizes, vocabulary)
+        batches = Batches(train, prepared.scalers, config.training.batch_size, seed=seed)
+        callbacks = []
+        if config.training.curriculum != "none":
+            hard = difficulty
+            if config.training.curriculum == "random":
+                hard = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
+            callbacks.append(Curriculum(batches, hard, y, config.training.curriculum_tau))
+        curves = fit(
+            GATModule(model, config.training, config.distillation, logits),
+            batches,
+            Batches(validation, prepared.scalers, SCORING_BATCH),
+            name=f"{task.dataset} seed {task.seed} gat-{role}",
+            epochs=config.training.epochs,
+            logger=recorder.tracker.logger,
+            callbacks=callbacks,
+        )
+        scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
+        point = best_f1(np.asarray(validation.y).astype(int), scores)
+        recorder.count(model)
+        recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
+        stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
+            "gat",
+            model,
+            config=wanted.model_dump(),
+            node_features=sizes[0],
+            edge_features=sizes[1],
+            vocabulary=prepared.vocabulary,
+            threshold=point.threshold,
+            threshold_source=point.source,
+        )
+        if role == "teacher":
+            logits = torch.from_numpy(predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0])
+    return stage
+
+
+def _last(curves: list[tuple[int, str, float]], name: str) -> float | None:
+    return next((value for _, n, value in reversed(curves) if n == name), None)
+
+
+class Detector:
+    """A VGAE and a GAT of one role, scoring a store into what the fusion and the evaluation need."""
+
+    def __init__(self, vgae: Checkpoint, gat: Checkpoint, prepared: Prepared) -> None:
+        self.vgae, self.gat, self.scalers = vgae, gat, prepared.scalers
+        self.cdf = BenignCDF(np.asarray(vgae.meta["cdf"][0]), vgae.meta["cdf"][1])
+        self.models = vgae.model(), gat.model()
+
+    def score(self, store: Any) -> tuple[fusion.FusionInput, np.ndarray, np.ndarray]:
+        """Fusion input (state not yet standardised), VGAE errors by part f32[n, 3], GAT embeddings f32[n, D]."""
+        torch.set_num_threads(1)
+        batches = Batches(store, self.scalers, SCORING_BATCH)
+        parts, stats, _ = predict_vgae(self.models[0], batches)
+        logits, embedding = predict_gat(self.models[1], batches)
+        error = (parts - np.asarray(self.vgae.meta["centre"])) / np.asarray(self.vgae.meta["spread"])
+        anomaly = self.cdf(error.mean(1))
+        p = attack_probability(logits)
+        e = np.stack([embedding.mean(1), embedding.std(1), embedding.max(1), embedding.min(1)], 1)
+        state = np.column_stack([error, stats, np.abs(2 * anomaly - 1), 1 - p, p, e, np.abs(2 * p - 1)])
+        made = fusion.FusionInput(state.astype(np.float32), anomaly, p, np.asarray(store.y).astype(np.int64))
+        return made, parts, embedding
+
+
+def standardised(data: fusion.FusionInput, centre: np.ndarray, spread: np.ndarray) -> fusion.FusionInput:
+    """`data` with its state standardised and clipped."""
+    state = np.clip((data.state - centre) / spread, -10, 10).astype(np.float32)
+    return fusion.FusionInput(state, data.anomaly, data.p_attack, data.y)
+
+
+def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoint]) -> Stage:
+    """DQN teacher and student on the held-out fusion split, and the weighted average; thresholds on validation."""
+    stage = Stage()
+    config = task.config
+    held_out, validation = prepared.store("fusion"), prepared.store("validation")
+    teacher: tuple[fusion.QNetwork, np.ndarray] | None = None
+    for role in ROLES:
+        detector = Detector(checkpoints[f"vgae-{role}"], checkpoints[f"gat-{role}"], prepared)
+        data, valid = detector.score(held_out)[0], detector.score(validation)[0]
+        centre, spread = data.state.mean(0), np.maximum(data.state.std(0), 1e-6)
+        data, valid = standardised(data, centre, spread), standardised(valid, centre, spread)
+        recorder = Recorder(stage, task, "fusion", f"fusion-dqn-{role}", prepared.meta["data_hash"])
+        wanted = config.fusion if role == "teacher" else config.fusion_student
+        network, losses = fusion.train_dqn(
+            wanted, data, seed_of(task, "dqn", role), teacher, config.distillation.weight
+        )
+        point = best_f1(valid.y, valid.fused(network.choose(valid.state)))
+        recorder.count(network)
+        curves = [(i, "train_loss", value) for i, value in enumerate(losses)]
+        recorder.done(count_parameters(network), curves, ("train_loss", losses[-1] if losses else None))
+        common = {"centre": centre.tolist(), "spread": spread.tolist()}
+        stage.checkpoints[f"fusion-dqn-{role}"] = Checkpoint.of(
+            "q", network, hidden=wanted.hidden, **common, threshold=point.threshold, threshold_source=point.source
+        )
+        for name, method in fusion.alternatives(data, network, wanted, task.seed).items():
+            point = best_f1(valid.y, method(valid))
+            stage.extra[f"fusion-{name}-{role}"] = {"score": method, "point": point}
+        if role == "teacher":
+            teacher = (network, data.state)
+    return stage
+
+
+def train_baseline(task: Task, prepared: Prepared) -> tuple[Stage, GradientBoosting, OperatingPoint]:
+    """Gradient boosting on pooled features of the same windows."""
+    stage = Stage()
+    recorder = Recorder(stage, task, "baseline", "gbm-baseline", prepared.meta["data_hash"])
+    model = GradientBoosting(seed_of(task, "gbm")).fit(prepared.store("train"))
+    validation = prepared.store("validation")
+    scores, y = model.score(validation), np.asarray(validation.y).astype(int)
+    point = best_f1(y, scores)
+    recorder.done(model.size, [], ("validation_f1", float(np.mean(point.alarms(scores) == (y == 1)))))
+    return stage, model, point

@@ -1,0 +1,34 @@
+"""Where runs live: one absolute Metaflow store and one work folder, shared by flows and analysis."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+def configure() -> Path:
+    """Give Metaflow an absolute store and a user name; call it before metaflow is imported. Returns the store's folder.
+
+    What the environment already says is kept. Metaflow refuses root without METAFLOW_USER, and puts `.metaflow` into
+    whatever folder it is started from: then analysis would look elsewhere than the flow wrote.
+    """
+    root = os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(REPO))
+    os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = root = str(Path(root).resolve())
+    os.environ.setdefault("METAFLOW_DEFAULT_DATASTORE", "local")
+    os.environ.setdefault("METAFLOW_DEFAULT_METADATA", "local")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a passwd entry
+        user = "kdgat"
+    os.environ.setdefault("METAFLOW_USER", "kdgat" if user == "root" else user)
+    return Path(root) / ".metaflow"
+
+
+def work_folder() -> Path:
+    """Folder for graph stores, checkpoints and tracker files ($KDGAT_WORK, else `.kdgat` of the checkout)."""
+    folder = Path(os.environ.get("KDGAT_WORK") or REPO / ".kdgat").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

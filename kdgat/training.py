@@ -1,0 +1,295 @@
+"""Training with Lightning: batches from a graph store, the two modules, curriculum, distillation."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kdgat.config import Distillation, Training
+from kdgat.dataset import Scalers
+from kdgat.graphs import GraphStore
+from kdgat.models.gat import GAT
+from kdgat.models.layers import GraphBatch
+from kdgat.models.vgae import VGAE
+
+
+class Batches:
+    """Iterable over a store in batches; shuffled anew (and reproducibly) in each epoch, or in order.
+
+    Args:
+        store: graphs.
+        scaler: fitted on benign training rows.
+        size: graphs in a batch.
+        index: i64[n], which graphs (None: all).
+        seed: of the order; None keeps the store's order.
+    """
+
+    def __init__(
+        self, store: GraphStore, scaler: Scalers, size: int, index: np.ndarray | None = None, seed: int | None = None
+    ) -> None:
+        self.store, self.scaler, self.size, self.seed = store, scaler, size, seed
+        self.index = np.arange(len(store)) if index is None else index
+        self.epoch = 0
+        names = store.node_features
+        # the share of frames a node stands for weighs the readout; `published` keeps the count instead
+        self._weight = names.index("share") if "share" in names else names.index("count")
+
+    def __len__(self) -> int:
+        return -(-len(self.index) // self.size)
+
+    def __iter__(self) -> Iterator[GraphBatch]:
+        index = self.index
+        if self.seed is not None:
+            index = np.random.default_rng([self.seed, self.epoch]).permutation(index)
+        for begin in range(0, len(index), self.size):
+            yield self.batch(index[begin : begin + self.size])
+
+    def batch(self, index: np.ndarray) -> GraphBatch:
+        """The graphs `index`, scaled, as tensors."""
+        b = self.store.batch(index)
+        weight = np.asarray(b.x[:, self._weight], np.float32)
+        share = torch.from_numpy(weight.copy())
+        nodes = torch.from_numpy(np.asarray(b.batch, np.int64))
+        total = torch.zeros(len(index)).scatter_add_(0, nodes, share).clamp(min=1e-9)
+        return GraphBatch(
+            x=torch.from_numpy(self.scaler.nodes(b.x)),
+            edge_index=torch.from_numpy(np.asarray(b.edge_index, np.int64)),
+            edge_attr=torch.from_numpy(self.scaler.edges(b.edge_attr)),
+            share=share / total[nodes],
+            id_code=torch.from_numpy(np.asarray(b.id_code, np.int64)),
+            batch=nodes,
+            size=len(index),
+            y=torch.from_numpy(np.asarray(b.y, np.int64)),
+            index=torch.from_numpy(np.asarray(index, np.int64)),
+        )
+
+
+class VGAEModule(L.LightningModule):
+    """Trains a VGAE on benign windows; a student also learns the teacher's graph latents.
+
+    Args:
+        model: the autoencoder.
+        training: optimisation.
+        beta: weight of the KL term.
+        teacher: f32[B, L], the teacher's graph latents by position in the store (None: no distillation).
+        weight: weight λ of the distillation: (1 − λ)·ELBO + λ·MSE(W·latent, teacher's latent).
+    """
+
+    def __init__(
+        self, model: VGAE, training: Training, beta: float, teacher: Tensor | None = None, weight: float = 0.7
+    ) -> None:
+        super().__init__()
+        self.model, self.training_config, self.beta, self.weight = model, training, beta, weight
+        self.teacher = teacher
+        self.project = nn.Linear(model.mean.out_features, teacher.shape[1]) if teacher is not None else None
+
+    def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+        out = self.model(batch)
+        loss = self.model.loss(out, self.beta)
+        if self.teacher is not None and self.project is not None:
+            match = F.mse_loss(self.project(out.latent), self.teacher[batch.index])
+            loss = (1 - self.weight) * loss + self.weight * match
+        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=batch.size)
+        return loss
+
+    def validation_step(self, batch: GraphBatch, _: int) -> None:
+        out = self.model(batch)
+        self.log("validation_loss", self.model.loss(out, self.beta), batch_size=batch.size)
+
+    def configure_optimizers(self) -> Any:
+        return _optimiser(self, self.training_config)
+
+
+class GATModule(L.LightningModule):
+    """Trains a GAT; a student is distilled: λ·T²·KL(student/T ‖ teacher/T) + (1 − λ)·CE (arXiv 2507.19686).
+
+    Both logits enter the softmax of each window; a softmax over one flattened logit would run over the batch instead.
+
+    Args:
+        model: the classifier.
+        training: optimisation and curriculum.
+        distillation: λ and T.
+        teacher: f32[B, 2], the teacher's logits by position in the store (None: no distillation).
+    """
+
+    def __init__(
+        self, model: GAT, training: Training, distillation: Distillation, teacher: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.model, self.training_config, self.distillation = model, training, distillation
+        self.teacher = teacher
+
+    def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+        logits = self.model(batch)
+        loss = F.cross_entropy(logits, batch.y)
+        if self.teacher is not None:
+            loss = distillation_loss(logits, self.teacher[batch.index], batch.y, self.distillation)
+        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=batch.size)
+        return loss
+
+    def validation_step(self, batch: GraphBatch, _: int) -> None:
+        logits = self.model(batch)
+        right = (logits.argmax(1) == batch.y).float().mean()
+        self.log("validation_loss", F.cross_entropy(logits, batch.y), batch_size=batch.size)
+        self.log("validation_accuracy", right, batch_size=batch.size)
+
+    def configure_optimizers(self) -> Any:
+        return _optimiser(self, self.training_config)
+
+
+def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Distillation) -> Tensor:
+    """λ·T²·KL(softmax(teacher/T) ‖ softmax(student/T)) + (1 − λ)·CE(student, y); logits f32[B, 2] (Hinton et al. 2015)."""
+    t = config.temperature
+    divergence = F.kl_div(
+        F.log_softmax(student / t, 1), F.log_softmax(teacher / t, 1), reduction="batchmean", log_target=True
+    )
+    return config.weight * t * t * divergence + (1 - config.weight) * F.cross_entropy(student, y)
+
+
+def _optimiser(module: L.LightningModule, config: Training) -> Any:
+    optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    steps = max(int(module.trainer.estimated_stepping_batches), 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Curriculum(L.Callback):
+    """Hard benign windows enter late: in epoch t (from 1) the share p_t = 1 − exp(−t/τ) of the benign windows is used.
+
+    Args:
+        batches: the training batches, whose index is replaced for each epoch.
+        difficulty: f64[B] by position in the store, e.g. the VGAE error; easy windows come first.
+        y: labels by position in the store; attacked windows are always used.
+        tau: in epochs.
+    """
+
+    def __init__(self, batches: Batches, difficulty: np.ndarray, y: np.ndarray, tau: float) -> None:
+        self.batches, self.tau = batches, tau
+        benign = batches.index[y[batches.index] == 0]
+        self.attacked = batches.index[y[batches.index] == 1]
+        self.benign = benign[np.argsort(difficulty[benign], kind="stable")]
+
+    def admit(self, epoch: int) -> None:
+        """Set the windows of epoch number `epoch`, from 0."""
+        share = 1 - np.exp(-(epoch + 1) / self.tau)
+        admitted = self.benign[: max(int(np.ceil(share * len(self.benign))), 1)]
+        self.batches.index = np.sort(np.concatenate([admitted, self.attacked]))
+
+    # Lightning asks for a loader's length before an epoch's first hook: the windows must be set before that
+    def on_fit_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.admit(trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.admit(trainer.current_epoch + 1)
+
+
+@dataclass
+class Curves(L.Callback):
+    """Collects what was logged, epoch by epoch: rows of (epoch, metric, value)."""
+
+    rows: list[tuple[int, str, float]] = field(default_factory=list)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        # validation has run by now, so both kinds of metrics are there
+        for name, value in trainer.callback_metrics.items():
+            self.rows.append((trainer.current_epoch, name, float(value)))
+
+
+class _Epoch(L.Callback):
+    """Tells the batches which epoch it is, so that each has its own order and a resumed run the right one."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def on_train_epoch_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self.batches.epoch = trainer.current_epoch
+
+
+class Progress(L.Callback):
+    """One plain line an epoch, readable in a log."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        shown = "  ".join(f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items()))
+        print(f"{self.name}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}", flush=True)
+
+
+def fit(
+    module: L.LightningModule,
+    train: Batches,
+    validation: Batches,
+    *,
+    name: str,
+    epochs: int,
+    logger: Any = False,
+    callbacks: list[L.Callback] | None = None,
+) -> list[tuple[int, str, float]]:
+    """Train to the last epoch; returns the curves. The module is left in eval mode.
+
+    One thread: two processes side by side beat two threads of one on small graphs.
+    """
+    torch.set_num_threads(1)
+    for noisy in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    curves = Curves()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        # the curriculum changes the number of batches an epoch: the loader's length is asked for anew in each
+        trainer = L.Trainer(
+            accelerator="cpu" if not torch.cuda.is_available() else "auto",
+            devices=1,
+            max_epochs=epochs,
+            logger=logger,
+            callbacks=[_Epoch(train), *(callbacks or []), curves, Progress(name)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=20,
+            gradient_clip_val=1.0,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+        )
+        trainer.fit(module, train, validation)
+    module.eval()
+    return curves.rows
+
+
+@torch.no_grad()
+def predict_gat(model: GAT, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+    """Logits f32[n, 2] and graph embeddings f32[n, 3D] of all graphs of `batches`, in its order."""
+    model.eval()
+    logits, embeddings = [], []
+    for b in batches:
+        g = model.embed(b)
+        logits.append(model.head(g).numpy())
+        embeddings.append(g.numpy())
+    return np.concatenate(logits), np.concatenate(embeddings)
+
+
+@torch.no_grad()
+def predict_vgae(model: VGAE, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors by part f32[n, 3], latent statistics f32[n, 4], graph latents f32[n, L]; with z = μ, so nothing is random."""
+    model.eval()
+    parts, stats, latent = [], [], []
+    for b in batches:
+        out = model(b)
+        parts.append(out.parts.numpy())
+        stats.append(out.stats.numpy())
+        latent.append(out.latent.numpy())
+    return np.concatenate(parts), np.concatenate(stats), np.concatenate(latent)
+
+
+def attack_probability(logits: np.ndarray) -> np.ndarray:
+    """One softmax, f64[n]."""
+    return 1 / (1 + np.exp(np.clip(logits[:, 0].astype(np.float64) - logits[:, 1], -60, 60)))
