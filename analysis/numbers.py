@@ -6,7 +6,7 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
 
-`main.` stands for the first dataset of the release (a real one if there is one): `main.test_01.gat_student.zero_shot.f1`.
+`main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
 A number renders as a span that carries its key and, as a title, its interval and runs; a text (release.name,
 release.data_note) as itself.
 """
@@ -14,6 +14,7 @@ release.data_note) as itself.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -220,17 +221,18 @@ class Numbers:
             yield self._simple(f"{slug(dataset)}.test_captures", len(tests), f"select count(*) {base}", where)
 
     def _parameter_keys(self):
-        totals: dict[str, dict[str, int]] = {}
-        for r in self.release.table("parameters").to_pylist():
-            by_dataset = totals.setdefault(r["model"], {})
-            by_dataset[r["dataset"]] = by_dataset.get(r["dataset"], 0) + r["count"]
-        for model, by_dataset in totals.items():
-            for dataset, total in by_dataset.items():
-                sql = f"select sum(count) from parameters where model = '{model}' and dataset = '{dataset}'"
+        counted: dict[str, dict[str, set[int]]] = {}
+        for r in self._runs:
+            if r["parameters"]:
+                counted.setdefault(r["model"], {}).setdefault(r["dataset"], set()).add(r["parameters"])
+        for model, by_dataset in counted.items():
+            for dataset, totals in by_dataset.items():
+                # boosting's size depends on the seed: the largest is what a car would have to hold
+                sql = f"select max(parameters) from runs where model = '{model}' and dataset = '{dataset}'"
                 where = {"dataset": dataset, "model": model}
-                yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}", total, sql, where)
-            if len(set(by_dataset.values())) == 1:  # the same everywhere: it needs no dataset in its name
-                yield self._simple(f"parameters.{slug(model)}", total, sql, where)
+                yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}", max(totals), sql, where)
+            if len({max(totals) for totals in by_dataset.values()}) == 1:  # needs no dataset in its name
+                yield self._simple(f"parameters.{slug(model)}", max(totals), sql, where)
 
     def _benchmark_keys(self):
         for r in self.release.table("benchmarks").to_pylist():
@@ -246,9 +248,8 @@ class Numbers:
         for name, found in values.items():
             if len(found) == 1:  # a value that differs between runs has no single answer
                 sql = f"select distinct value from hyperparameters where name = '{name}'"
-                yield self._simple(
-                    f"config.{'.'.join(slug(s) for s in name.split('.'))}", *found, sql, {}, str(*found).strip('"')
-                )
+                key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
+                yield self._simple(key, *found, sql, {}, _written(json.loads(*found)))
 
     def _release_keys(self):
         m = self.release.manifest
@@ -274,6 +275,13 @@ class Numbers:
 
     def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None):
         return key, lambda: Number(key, count(value) if text is None else text, value, query, where=where)
+
+
+def _written(value: Any) -> str:
+    """A configuration's value as text."""
+    if isinstance(value, list):
+        return ", ".join(map(_written, value))
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
 
 
 def data_note(release: Release) -> str:
