@@ -6,20 +6,26 @@ either as well as a row that was changed together with its hash.
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 from collections.abc import Mapping
 
 import pyarrow as pa
 
+from analysis import recompute
+from analysis.release import Release
 from kdgat import records
 
 #: float32 in the tables, double here
 TOLERANCE = 2e-6
 
+#: metric → (value from tp, fp, tn, fn; windows it is computed from)
 _CONFUSION_METRICS = {
-    "f1": "case when tp + fp + fn > 0 then 2.0 * tp / (2 * tp + fp + fn) end",
-    "precision": "case when tp + fp > 0 then 1.0 * tp / (tp + fp) end",
-    "recall": "case when tp + fn > 0 then 1.0 * tp / (tp + fn) end",
-    "accuracy": "case when tp + fp + tn + fn > 0 then 1.0 * (tp + tn) / (tp + fp + tn + fn) end",
+    "f1": ("case when tp + fn > 0 then 2.0 * tp / (2 * tp + fp + fn) end", "tp + fp + tn + fn"),
+    "precision": ("case when tp + fn > 0 and tp + fp > 0 then 1.0 * tp / (tp + fp) end", "tp + fp + tn + fn"),
+    "recall": ("case when tp + fn > 0 then 1.0 * tp / (tp + fn) end", "tp + fn"),
+    "false_alarms": ("case when fp + tn > 0 then 1.0 * fp end", "fp + tn"),
 }
 
 
@@ -31,67 +37,39 @@ def cross_sums(tables: Mapping[str, pa.Table]) -> list[str]:
     for name in records.TABLES:
         con.register(name, tables.get(name, records.schema(name).arrow.empty_table()))
     found: list[str] = []
-    for check in (_confusion_from_predictions, _metrics_from_confusion, _summary_from_metrics, _known_runs, _counts):
+    for check in (_metrics_from_confusion, _summary_from_metrics, _known_runs, _counts, _parameters):
         found += check(con)
-    return found
-
-
-def _confusion_from_predictions(con) -> list[str]:
-    """Confusion counts follow from window scores and operating points."""
-    found = []
-    for model in records.SCORED_MODELS:
-        sql = f"""
-            with called as (
-              select p.dataset, p.scenario, p.protocol, p.seed,
-                p.injected > 0 as attacked, "{model}" >= threshold as alarm
-              from predictions p join operating_points o
-                on o.dataset = p.dataset and o.protocol = p.protocol and o.seed = p.seed and o.model = '{model}'
-              where "{model}" is not null),
-            counted as (
-              select dataset, scenario, protocol, seed,
-                count(*) filter (where attacked and alarm) as tp,
-                count(*) filter (where not attacked and alarm) as fp,
-                count(*) filter (where not attacked and not alarm) as tn,
-                count(*) filter (where attacked and not alarm) as fn
-              from called group by all)
-            select c.dataset, c.scenario, c.protocol, c.seed, c.tp, c.fp, c.tn, c.fn, d.tp, d.fp, d.tn, d.fn
-            from confusion c left join counted d using (dataset, scenario, protocol, seed)
-            where c.model = '{model}' and c.attack = 'all' and c.scenario in (select distinct scenario from predictions)
-              and (c.tp, c.fp, c.tn, c.fn) is distinct from (d.tp, d.fp, d.tn, d.fn)
-            order by all"""
-        for d, s, p, seed, *counts in con.execute(sql).fetchall():
-            found.append(
-                f"confusion of {model} ({d}, {s}, {p}, seed {seed}) says tp, fp, tn, fn = {counts[:4]}, "
-                f"the predictions give {counts[4:]}"
-            )
-    return found
+    return found + recompute.contradictions(tables)
 
 
 def _metrics_from_confusion(con) -> list[str]:
-    """Threshold metrics follow from the confusion counts; `n` is their sum."""
+    """Threshold metrics follow from the confusion counts, also of models whose scores are not released."""
     found = []
-    for metric, formula in _CONFUSION_METRICS.items():
+    for metric, (formula, total) in _CONFUSION_METRICS.items():
         sql = f"""
-            select m.dataset, m.scenario, m.attack, m.model, m.protocol, m.seed, m.value, {formula} as want, m.n,
-              tp + fp + tn + fn
-            from metrics m join confusion c using (dataset, scenario, attack, model, protocol, seed)
-            where m.metric = '{metric}' and ((m.value is null) <> (want is null) or abs(m.value - want) > {TOLERANCE}
-              or m.n <> tp + fp + tn + fn)
+            with wanted as (
+              select m.dataset, m.scenario, m.attack, m.model, m.protocol, m.seed, m.value, {formula} as want,
+                m.n, {total} as total
+              from metrics m left join confusion c using (dataset, scenario, attack, model, protocol, seed)
+              where m.metric = '{metric}')
+            select * from wanted
+            where (value is null) <> (want is null) or abs(value - want) > {TOLERANCE} or n is distinct from total
             order by all"""
-        for d, s, a, model, p, seed, value, want, n, total in con.execute(sql).fetchall():
+        for d, s, a, model, p, seed, value, want, n, total_n in con.execute(sql).fetchall():
             what = f"{metric} of {model} ({d}, {s}, {a}, {p}, seed {seed})"
-            found.append(f"{what} is {value} over {n} windows, its confusion gives {want} over {total}")
+            found.append(f"{what} is {value} over {n} windows, its confusion gives {want} over {total_n}")
     return found
 
 
 def _summary_from_metrics(con) -> list[str]:
-    """A summary's mean is the mean over the seeds' metrics; its interval holds the mean."""
+    """A summary's mean is that of its seeds (undefined if one of them is), and every metric is summarised."""
     sql = f"""
         with over_seeds as (
-          select dataset, scenario, attack, model, protocol, metric, avg(value) as mean, count(*) as seeds
+          select dataset, scenario, attack, model, protocol, metric, count(*) as seeds,
+            case when count(value) = count(*) then avg(value) end as mean
           from metrics group by all)
-        select s.dataset, s.scenario, s.attack, s.model, s.protocol, s.metric, s.mean, o.mean, s.n_seeds, o.seeds
-        from summary s left join over_seeds o using (dataset, scenario, attack, model, protocol, metric)
+        select dataset, scenario, attack, model, protocol, metric, s.mean, o.mean, s.n_seeds, o.seeds
+        from summary s full join over_seeds o using (dataset, scenario, attack, model, protocol, metric)
         where (s.mean is null) <> (o.mean is null) or abs(s.mean - o.mean) > {TOLERANCE} * greatest(1, abs(o.mean))
           or s.n_seeds is distinct from o.seeds
         order by all"""
@@ -100,25 +78,28 @@ def _summary_from_metrics(con) -> list[str]:
         f"the metrics give {want} over {seeds}"
         for d, s, a, model, p, metric, mean, want, n, seeds in con.execute(sql).fetchall()
     ]
-    sql = f"""select dataset, scenario, attack, model, protocol, metric, ci_low, mean, ci_high from summary
-        where ci_low > mean + {TOLERANCE} * greatest(1, abs(mean))
-          or ci_high < mean - {TOLERANCE} * greatest(1, abs(mean))
+    sql = """select dataset, scenario, attack, model, protocol, metric, ci_low, mean, ci_high from summary
+        where ci_low > ci_high or (ci_low is null) <> (ci_high is null) or (mean is null and ci_low is not null)
         order by all"""
     found += [
-        f"summary of {metric} of {model} ({d}, {s}, {a}, {p}): interval {low}–{high} does not hold {mean}"
+        f"summary of {metric} of {model} ({d}, {s}, {a}, {p}): {low}–{high} is no interval of {mean}"
         for d, s, a, model, p, metric, low, mean, high in con.execute(sql).fetchall()
     ]
     return found
 
 
 def _known_runs(con) -> list[str]:
-    """Every row that names a run names one of `runs`, of the same dataset and seed."""
+    """Every row that names a run names one of `runs`, of the same dataset, seed and model."""
     found = []
     for name in ("metrics", "curves", "operating_points", "confusion", "cka"):
-        sql = f"""select distinct t.run, t.dataset, t.seed, r.dataset, r.seed from {name} t left join runs r using (run)
-            where r.run is null or r.dataset <> t.dataset or r.seed <> t.seed order by all"""
-        for run, dataset, seed, d, s in con.execute(sql).fetchall():
-            found.append(f"{name} has rows of run {run} ({dataset}, seed {seed}), `runs` says {d}, seed {s}")
+        # a model without a run of its own (a weighted mean, say) is listed under the run that it belongs to
+        sql = f"""select distinct t.run, t.dataset, t.seed, t.model, r.dataset, r.seed, r.model
+            from {name} t left join runs r using (run)
+            where r.run is null or r.dataset <> t.dataset or r.seed <> t.seed or (r.model <> t.model and exists
+              (select 1 from runs o where o.dataset = t.dataset and o.seed = t.seed and o.model = t.model))
+            order by all"""
+        for run, dataset, seed, model, *told in con.execute(sql).fetchall():
+            found.append(f"{name} has rows of {model} ({dataset}, seed {seed}) under run {run}, `runs` says {told}")
     sql = "select distinct run from hyperparameters where run not in (select run from runs) order by all"
     found += [f"hyperparameters has rows of unknown run {run}" for (run,) in con.execute(sql).fetchall()]
     return found
@@ -132,10 +113,52 @@ def _counts(con) -> list[str]:
         select s.dataset, s.capture, s.protocol, s.seed, s.n, s.last, s.positives, d.windows, d.positives
         from scored s left join datasets d using (dataset, capture)
         where d.windows is null or s.n > d.windows or s.last >= d.windows or s.positives > d.positives
-          or (s.protocol = 'zero-shot' and s.n <> d.windows)
         order by all"""
     return [
         f"{dataset}/{capture} ({p}, seed {seed}): {n} windows scored up to {last}, {pos} attacked; "
         f"the capture has {windows}, {positives} attacked"
         for dataset, capture, p, seed, n, last, pos, windows, positives in con.execute(sql).fetchall()
     ]
+
+
+def _parameters(con) -> list[str]:
+    """Layers add up to what the run counted."""
+    sql = """
+        with counted as (select dataset, model, sum(count) as total from parameters group by all)
+        select r.run, r.dataset, r.model, r.parameters, c.total from runs r join counted c using (dataset, model)
+        where r.parameters <> c.total order by all"""
+    return [
+        f"run {run} counted {have} parameters of {model} ({dataset}), its layers add up to {total}"
+        for run, dataset, model, have, total in con.execute(sql).fetchall()
+    ]
+
+
+def tensor_shapes(data: bytes) -> dict[str, list[int]]:
+    """Name → shape of every tensor of a safetensors file, from its header alone; raises `ValueError` for a bad one."""
+    (length,) = struct.unpack("<Q", data[:8])
+    if length > min(len(data) - 8, 1 << 20):
+        raise ValueError("its header is longer than the file or 1 MiB")
+    header = json.loads(data[8 : 8 + length])
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+
+
+def weights(release: Release) -> list[str]:
+    """The counted parameters are those of the released weights, layer by layer."""
+    layers: dict[tuple[str, str], dict[str, int]] = {}
+    for r in release.table("parameters").to_pylist():
+        layers.setdefault((r["dataset"], r["model"]), {})[r["layer"]] = r["count"]
+    found = []
+    for file in release.manifest["weights"]:
+        if not file.endswith(".safetensors"):
+            continue
+        _, dataset, name = file.split("/")
+        try:
+            shapes = tensor_shapes(release.weight(file))
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            found.append(f"{file} is not a safetensors file: {error}")
+            continue
+        for layer, count in layers.get((dataset, name.rsplit("-s", 1)[0]), {}).items():
+            held = math.prod(shapes[layer]) if layer in shapes else None
+            if held != count:
+                found.append(f"parameters says {layer} of {file} holds {count} numbers, the file holds {held}")
+    return found

@@ -6,7 +6,13 @@ from typing import Any
 
 NA = "n/a"
 #: metrics that are not shares in [0, 1]: decimals
-_DECIMALS = {"false_alarms": 1, "false_alarms_per_hour": 1, "detection_delay": 3, "regret": 4}
+_DECIMALS = {
+    "false_alarms": 1,
+    "false_alarms_per_hour": 1,
+    "false_alarms_per_hour_high": 1,
+    "benign_minutes": 2,
+    "detection_delay": 3,
+}
 
 
 def count(value: Any) -> str:

@@ -46,6 +46,7 @@ def verify_release(path: Path) -> list[str]:
         if field != "writer" and have != value:
             problems.append(f"manifest: {field!r} does not follow from the runs")
     problems += checks.cross_sums(tables)
+    problems += checks.weights(opened)
     return [f"{opened.name}: {problem}" for problem in problems]
 
 

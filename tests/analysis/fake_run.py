@@ -1,16 +1,21 @@
-"""A run of the flow that never ran: records as the flow leaves them, from numpy alone.
+"""A run of the flow that never ran: records as the flow leaves them, without a model.
 
-Scores are drawn from simple distributions, but everything that follows from them (operating points, confusion, metrics,
-summary) is computed from them, so cross-checks between the tables hold as they do for a real run.
+Scores are drawn from simple distributions, but everything that follows from them (confusion, metrics, summary) is
+computed from them by the project's own evaluation, so cross-checks between the tables hold as they do for a real run.
 """
 
 from __future__ import annotations
+
+import json
+import struct
 
 import numpy as np
 import pyarrow as pa
 
 from kdgat import records
 from kdgat.config import preset
+from kdgat.evaluation.metrics import Windows
+from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
 
 FLOW_RUN = "KDGATFlow/1"
 SCENARIOS = {
@@ -31,41 +36,33 @@ STRENGTH = {
     "fusion-mean-student": 3.0,
     "gbm-baseline": 2.8,
 }
+#: scored, but without a training run of its own
+UNTRAINED = {"fusion-mean-student"}
+#: parameters of a student by layer
+LAYERS = {"encoder.weight": 800, "head.weight": 200}
 WINDOWS = 120
 
 
-def _auc(y: np.ndarray, s: np.ndarray) -> float | None:
-    if y.all() or not y.any():
-        return None
-    ranks = np.empty(len(s))
-    ranks[np.argsort(s, kind="stable")] = np.arange(1, len(s) + 1)
-    for value in np.unique(s):
-        ranks[s == value] = ranks[s == value].mean()
-    n = y.sum()
-    return float((ranks[y].sum() - n * (n + 1) / 2) / (n * (~y).sum()))
-
-
-def _metrics(tp: int, fp: int, tn: int, fn: int) -> dict[str, float | None]:
-    return {
-        "precision": tp / (tp + fp) if tp + fp else None,
-        "recall": tp / (tp + fn) if tp + fn else None,
-        "f1": 2 * tp / (2 * tp + fp + fn) if 2 * tp + fp + fn else None,
-        "accuracy": (tp + tn) / (tp + fp + tn + fn),
-        "fpr": fp / (fp + tn) if fp + tn else None,
-        "false_alarms": float(fp),
-    }
+def safetensors() -> bytes:
+    """A student's weights (all zero) in the safetensors format: header length, header, data."""
+    header, end = {}, 0
+    for layer, n in LAYERS.items():
+        header[layer] = {"dtype": "F32", "shape": [n // 10, 10], "data_offsets": [end, end + 4 * n]}
+        end += 4 * n
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(end)
 
 
 def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: str, commit: str) -> dict:
-    config = preset("smoke")
+    config = preset("demo")
     return {
-        "run": f"{FLOW_RUN}/{stage}/{task}",
+        "run": f"{FLOW_RUN}/{stage}/{task}/{model}",
         "flow_run": FLOW_RUN,
         "dataset": dataset,
         "seed": seed,
         "stage": stage,
         "model": model,
-        "preset": "smoke",
+        "preset": "demo",
         "config": config.canonical(),
         "config_hash": config.hash(),
         "commit": commit,
@@ -99,7 +96,8 @@ def make(
     datasets = datasets or {"hcrl-sa": "real"}
     rows: dict[str, list[dict]] = {name: [] for name in records.TABLES}
     task = 0
-    config = preset("smoke")
+    scored: list[Scored] = []
+    config = preset("demo")
     for d, (dataset, kind) in enumerate(datasets.items()):
         captures = [("train", "free-soul.csv", "soul", "benign")] + [
             (s, name, vehicle, attack) for s, files in SCENARIOS.items() for name, vehicle, attack in files
@@ -131,20 +129,23 @@ def make(
                     "positives": int((injected > 0).sum()),
                 }
             )
-        for model in STRENGTH:
-            for layer, count in (("encoder.weight", 800), ("head.weight", 200)):
-                shape, count = f"{count // 10}x10", count * (2 if "teacher" in model else 1)
+        for model in sorted(STRENGTH.keys() - UNTRAINED - {"gbm-baseline"}):
+            for layer, n in LAYERS.items():
+                n *= 2 if "teacher" in model else 1
+                shape = f"{n // 10}x10"
                 rows["parameters"].append(
-                    {"dataset": dataset, "model": model, "layer": layer, "shape": shape, "count": count}
+                    {"dataset": dataset, "model": model, "layer": layer, "shape": shape, "count": n}
                 )
         for seed in seeds:
             for model in STRENGTH:
                 task += 1
+                if model in UNTRAINED:
+                    continue
                 stage = {"gbm": "baseline"}.get(model.split("-")[0], model.split("-")[0])
                 row = _run_row(task, dataset, seed, stage, model, kind, commit)
                 rows["runs"].append(row)
                 rows["hyperparameters"] += [
-                    {"run": row["run"], "name": k, "value": str(v)} for k, v in config.flat().items()
+                    {"run": row["run"], "name": k, "value": json.dumps(v)} for k, v in config.flat().items()
                 ]
                 rng = np.random.default_rng([task, noise])
                 for epoch in range(4):
@@ -160,69 +161,77 @@ def make(
                                 "value": float(level * np.exp(-epoch / 2) + 0.05 * rng.random()),
                             }
                         )
-            task += 1
-            evaluate = _run_row(task, dataset, seed, "evaluate", "all", kind, commit)
-            rows["runs"].append(evaluate)
-            _evaluate(rows, evaluate["run"], dataset, d, seed, captures, truth, noise)
+            runs = {r["model"]: r["run"] for r in rows["runs"] if (r["dataset"], r["seed"]) == (dataset, seed)}
+            runs |= {model: runs["fusion-dqn-student"] for model in UNTRAINED}
+            for protocol in PROTOCOLS:
+                rows["operating_points"] += [
+                    {"run": runs[model], "dataset": dataset, "seed": seed, "model": model, "protocol": protocol}
+                    | {"threshold": 0.5, "source": "validation"}
+                    for model in STRENGTH
+                ]
+            scored += _evaluate(dataset, d, seed, captures, truth, noise, runs)
         _examples(rows, dataset, captures, truth, seeds[0], d)
-    _summary(rows)
+    groups: dict[tuple[str, str, str], list[Scored]] = {}
+    for s in scored:
+        _add_scored(rows, s)
+        groups.setdefault((s.dataset, s.scenario, s.protocol), []).append(s)
+    rows["summary"] = [row for group in groups.values() for row in summary_rows(group, rows["metrics"], 20)]
     tables = {name: records.table(name, r) for name, r in rows.items() if r}
+    contents = {"safetensors": safetensors(), "onnx": b"a network", "json": b"{}"}
     weights = {
-        f"{dataset}/gat-student-s{seed}.{end}": f"weights of {dataset} {seed} {end}".encode()
+        f"{dataset}/gat-student-s{seed}.{end}": data
         for dataset in datasets
         for seed in seeds
-        for end in ("safetensors", "onnx", "json")
+        for end, data in contents.items()
     }
     return tables, weights
 
 
-def _evaluate(rows, run, dataset, d, seed, captures, truth, noise) -> None:
-    keys = {"run": run, "dataset": dataset, "seed": seed}
+def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:
+    """Scores of all models on every scenario under every protocol."""
+    out = []
     for protocol in PROTOCOLS:
-        for model in STRENGTH:
-            rows["operating_points"].append(
-                keys | {"model": model, "protocol": protocol, "threshold": 0.5, "source": "validation"}
-            )
-        scored: dict[str, list[tuple[str, np.ndarray, dict[str, np.ndarray]]]] = {}
-        for c, (scenario, name, _, attack) in enumerate(captures):
-            if scenario == "train":
-                continue
-            injected = truth[name]
+        for scenario in SCENARIOS:
+            found = [(c, capture) for c, capture in enumerate(captures) if capture[0] == scenario]
+            injected = np.concatenate([truth[name] for _, (_, name, _, _) in found])
+            kinds = np.repeat([attack for _, (_, _, _, attack) in found], WINDOWS)
             scores = {}
             for m, (model, strength) in enumerate(STRENGTH.items()):
-                rng = np.random.default_rng([d, c, seed, m, noise, PROTOCOLS.index(protocol)])
-                logit = rng.normal(0, 1, WINDOWS) + np.where(injected > 0, strength, -strength)
-                scores[model] = (1 / (1 + np.exp(-logit))).astype(np.float32)
-            scored.setdefault(scenario, []).append((attack, injected, scores))
-            rows["predictions"] += [
-                {
-                    "dataset": dataset,
-                    "scenario": scenario,
-                    "protocol": protocol,
-                    "seed": seed,
-                    "capture": f"{scenario}/{name}",
-                    "window": w,
-                    "t0": w * 0.05,
-                    "duration": 0.05,
-                    "attack": attack if injected[w] else "benign",
-                    "injected": int(injected[w]),
-                    **{model: float(s[w]) for model, s in scores.items()},
-                }
-                for w in range(WINDOWS)
-            ]
-        for scenario, files in scored.items():
-            for attack in ("all", *sorted({a for a, _, _ in files})):
-                use = [f for f in files if attack in ("all", f[0])]
-                y = np.concatenate([f[1] for f in use]) > 0
-                for model in STRENGTH:
-                    s = np.concatenate([f[2][model] for f in use])
-                    called = s >= np.float32(0.5)
-                    tp, fp = int((called & y).sum()), int((called & ~y).sum())
-                    fn, tn = int((~called & y).sum()), int((~called & ~y).sum())
-                    where = {"scenario": scenario, "attack": attack, "model": model, "protocol": protocol}
-                    rows["confusion"].append(keys | where | {"tp": tp, "fp": fp, "tn": tn, "fn": fn})
-                    for metric, value in (_metrics(tp, fp, tn, fn) | {"roc_auc": _auc(y, s)}).items():
-                        rows["metrics"].append(keys | where | {"metric": metric, "value": value, "n": len(y)})
+                rng = np.random.default_rng([d, found[0][0], seed, m, noise, PROTOCOLS.index(protocol)])
+                logit = rng.normal(0, 1, len(injected)) + np.where(injected > 0, strength, -strength)
+                scores[model] = (1 / (1 + np.exp(-logit))).astype(np.float32).astype(np.float64)
+            windows = Windows(
+                recording=np.repeat(np.arange(len(found)), WINDOWS),
+                window=np.tile(np.arange(WINDOWS), len(found)),
+                t0=np.tile((np.arange(WINDOWS) * 0.05).astype(np.float32).astype(np.float64), len(found)),
+                duration=np.full(len(injected), np.float32(0.05), np.float64),
+                injected=injected,
+                attack=np.where(injected > 0, kinds, "benign"),
+            )
+            names = tuple(f"{scenario}/{name}" for _, (_, name, _, _) in found)
+            point = dict.fromkeys(STRENGTH, 0.5)
+            out.append(Scored(dataset, scenario, protocol, seed, names, windows, kinds, scores, point, runs))
+    return out
+
+
+def _add_scored(rows, s: Scored) -> None:
+    metrics, confusion = metric_rows(s)
+    rows["metrics"] += metrics
+    rows["confusion"] += confusion
+    w = s.windows
+    who = {"dataset": s.dataset, "scenario": s.scenario, "protocol": s.protocol, "seed": s.seed}
+    for i in range(len(w)):
+        rows["predictions"].append(
+            who
+            | {
+                "capture": s.captures[w.recording[i]],
+                "window": int(w.window[i]),
+                "t0": w.t0[i],
+                "duration": w.duration[i],
+            }
+            | {"attack": str(w.attack[i]), "injected": int(w.injected[i])}
+            | {model: scores[i] for model, scores in s.scores.items()}
+        )
 
 
 def _examples(rows, dataset, captures, truth, seed, d) -> None:
@@ -281,41 +290,6 @@ def _examples(rows, dataset, captures, truth, seed, d) -> None:
                 | {"model": "fusion-dqn-student", "anomaly": (b + attacked) / 2, "p_attack": (a + attacked) / 2}
                 | {"alpha": round(x * 20) / 20, "score": (a + attacked) / 2, "regret": 0.0}
             )
-
-
-def _summary(rows) -> None:
-    groups: dict[tuple, list[dict]] = {}
-    for r in rows["metrics"]:
-        key = tuple(r[k] for k in ("dataset", "scenario", "attack", "model", "protocol", "metric"))
-        groups.setdefault(key, []).append(r)
-    for (dataset, scenario, attack, model, protocol, metric), group in groups.items():
-        values = [g["value"] for g in group if g["value"] is not None]
-        mean = float(np.mean(values)) if values else None
-        spread = 0.01 if metric != "false_alarms" else 2.0
-        caps = [
-            r
-            for r in rows["datasets"]
-            if r["dataset"] == dataset and r["split"] == scenario and attack in ("all", r["attack"])
-        ]
-        positives = sum(r["positives"] for r in caps)
-        rows["summary"].append(
-            {
-                "dataset": dataset,
-                "scenario": scenario,
-                "attack": attack,
-                "model": model,
-                "protocol": protocol,
-                "metric": metric,
-                "mean": mean,
-                "ci_low": None if mean is None else max(0.0, mean - spread),
-                "ci_high": None if mean is None else (mean + spread if spread > 1 else min(1.0, mean + spread)),
-                "n_seeds": len(group),
-                "recordings": len(caps),
-                "segments": 2 * len(caps),
-                "positives": positives,
-                "negatives": sum(r["windows"] for r in caps) - positives,
-            }
-        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ def test_refusals_name_the_option_that_allows_them(run, frozen):
     def with_runs(column, value):
         i = runs.schema.get_field_index(column)
         values = [value, *runs[column].to_pylist()[1:]]
-        return tables | {"runs": runs.set_column(i, runs.schema.field(column), pa.array(values, runs.schema.field(i).type))}
+        return tables | {
+            "runs": runs.set_column(i, runs.schema.field(column), pa.array(values, runs.schema.field(i).type))
+        }
 
     for changed, option, policy in (
         (with_runs("dirty", True), "--allow-dirty", Policy(allow_dirty=True)),

@@ -1,0 +1,185 @@
+"""Metrics computed anew from the released window scores, with numpy alone.
+
+Written apart from `kdgat.evaluation` on purpose: agreement of two implementations is the check. Covers the models whose
+scores a release holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kdgat import records
+
+#: (dataset, scenario, attack, model, protocol, seed)
+Group = tuple[str, str, str, str, str, int]
+COLUMNS = ("dataset", "scenario", "protocol", "seed", "capture", "window", "t0", "duration", "attack", "injected")
+
+
+def groups(tables: Mapping[str, pa.Table]) -> Iterator[tuple[Group, dict[str, np.ndarray], np.ndarray, float]]:
+    """(group, windows as columns, scores f64[n], threshold) of every scored model."""
+    predictions = tables["predictions"]
+    thresholds = {
+        (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]
+        for r in tables["operating_points"].to_pylist()
+    }
+    columns = {c: predictions[c].to_numpy(zero_copy_only=False) for c in (*COLUMNS, *records.SCORED_MODELS)}
+    _, part = np.unique(
+        [f"{d}\0{s}\0{p}\0{n}" for d, s, p, n in zip(*(columns[c] for c in COLUMNS[:4]), strict=True)],
+        return_inverse=True,
+    )
+    for number in range(part.max(initial=-1) + 1):
+        at = np.flatnonzero(part == number)
+        windows = {c: v[at] for c, v in columns.items()}
+        dataset, scenario, protocol, seed = (windows[c][0] for c in COLUMNS[:4])
+        for attack, mask in _attacks(windows):
+            inside = {c: v[mask] for c, v in windows.items()}
+            for model in records.SCORED_MODELS:
+                threshold = thresholds.get((dataset, model, protocol, int(seed)))
+                scores = inside[model].astype(np.float64)
+                if threshold is not None and not np.isnan(scores).any():
+                    yield (dataset, scenario, attack, model, protocol, int(seed)), inside, scores, threshold
+
+
+def _attacks(windows: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """`all`, then each kind: its windows and the benign ones of the captures that hold it."""
+    yield "all", np.ones(len(windows["attack"]), bool)
+    for kind in sorted({a for a, i in zip(windows["attack"], windows["injected"], strict=True) if i > 0}):
+        captures = set(windows["capture"][windows["attack"] == kind])
+        here = np.array([c in captures for c in windows["capture"]])
+        yield kind, here & ((windows["injected"] == 0) | (windows["attack"] == kind))
+
+
+def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, int]:
+    """Confusion counts."""
+    y, alarm = windows["injected"] > 0, scores >= threshold
+    pairs = {"tp": (True, True), "fp": (False, True), "tn": (False, False), "fn": (True, False)}
+    return {name: int(((y == a) & (alarm == b)).sum()) for name, (a, b) in pairs.items()}
+
+
+def metrics(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, float | None]:
+    """Metric → value, None where it is undefined."""
+    c = counts(windows, scores, threshold)
+    tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
+    y = windows["injected"] > 0
+    p, n = tp + fn, fp + tn
+    scale = float(tp + fp) * p * n * (tn + fn)
+    minutes = float(windows["duration"][~y].astype(np.float64).sum()) / 60
+    out: dict[str, float | None] = {
+        "f1": 2 * tp / (2 * tp + fp + fn) if p else None,
+        "precision": tp / (tp + fp) if p and tp + fp else None,
+        "recall": tp / p if p else None,
+        "false_alarms": float(fp) if n else None,
+        "benign_minutes": minutes if n else None,
+        "false_alarms_per_hour": fp / minutes * 60 if minutes > 0 else None,
+        "mcc": ((tp * tn - fp * fn) / scale**0.5 if scale else 0.0) if p and n else None,
+    }
+    out |= _ranking(y, scores) if p and n else dict.fromkeys(("roc_auc", "pr_auc", "tpr_at_fpr_1pct"))
+    return out | _events(windows, scores >= threshold)
+
+
+def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
+    """Areas under the ROC and precision-recall curves, and the true-positive rate at a false-positive rate of 1 %."""
+    attacked, benign = np.sort(scores[y]), np.sort(scores[~y])
+    below, upto = np.searchsorted(benign, attacked, "left"), np.searchsorted(benign, attacked, "right")
+    roc = (below + upto).sum() / 2 / (len(attacked) * len(benign))
+    cuts = np.unique(scores)[::-1]
+    tp = len(attacked) - np.searchsorted(attacked, cuts, "left")
+    fp = len(benign) - np.searchsorted(benign, cuts, "left")
+    gained = np.diff(np.concatenate([[0], tp]))
+    allowed = tp[fp <= 0.01 * len(benign)]
+    return {
+        "roc_auc": float(roc),
+        "pr_auc": float((gained * tp / (tp + fp)).sum() / len(attacked)),
+        "tpr_at_fpr_1pct": float(allowed.max(initial=0) / len(attacked)),
+    }
+
+
+def segments(windows: dict[str, np.ndarray]) -> list[list[int]]:
+    """Positions of the windows of each attack segment; gaps under half a second do not end one."""
+    found: list[list[int]] = []
+    order = sorted(
+        np.flatnonzero(windows["injected"] > 0), key=lambda i: (windows["capture"][i], int(windows["window"][i]))
+    )
+    for i in order:
+        t0 = float(windows["t0"][i])
+        if found:
+            last = found[-1][-1]
+            end = float(windows["t0"][last]) + float(windows["duration"][last])
+            if windows["capture"][last] == windows["capture"][i] and t0 - end < 0.5:
+                found[-1].append(i)
+                continue
+        found.append([i])
+    return found
+
+
+def _events(windows: dict[str, np.ndarray], alarm: np.ndarray) -> dict[str, float | None]:
+    """Share of segments with an alarm; median delay from a segment's begin to the end of its first alarm (s)."""
+    parts = segments(windows)
+    delays = []
+    for part in parts:
+        hits = [i for i in part if alarm[i]]
+        if hits:
+            end = float(windows["t0"][hits[0]]) + float(windows["duration"][hits[0]])
+            delays.append(end - float(windows["t0"][part[0]]))
+    return {
+        "event_recall": len(delays) / len(parts) if parts else None,
+        "detection_delay": float(np.median(delays)) if delays else None,
+    }
+
+
+def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
+    """Rows of `metrics`, `confusion` and `summary` that the released scores do not give, as sentences."""
+    if not {"predictions", "operating_points"} <= tables.keys():
+        return []
+    key = ("dataset", "scenario", "attack", "model", "protocol", "seed")
+    told: dict[Group, dict[str, float | None]] = {}
+    for r in tables["metrics"].to_pylist():
+        told.setdefault(tuple(r[k] for k in key), {})[r["metric"]] = r["value"]  # type: ignore[arg-type]
+    confusion = {tuple(r[k] for k in key): r for r in tables["confusion"].to_pylist()}
+    extent = {tuple(r[k] for k in key[:-1]): r for r in tables["summary"].to_pylist()}
+    found = []
+    seen = set()
+    for group, windows, scores, threshold in groups(tables):
+        seen.add(group)
+        who = "{3} ({0}, {1}, {2}, {4}, seed {5})".format(*group)
+        if (have := confusion.get(group)) is None:
+            found.append(f"confusion has no row of {who}, though its scores are released")
+        else:
+            want = counts(windows, scores, threshold)
+            if any(have[k] != n for k, n in want.items()):
+                found.append(f"confusion of {who} is { {k: have[k] for k in want} }, its scores give {want}")
+        for metric, want_value in metrics(windows, scores, threshold).items():
+            if metric not in told.get(group, {}):
+                found.append(f"metrics has no {metric} of {who}, though its scores are released")
+            elif not _same(told[group][metric], want_value):
+                found.append(f"{metric} of {who} is {told[group][metric]}, its scores give {want_value}")
+        found += _extent(extent.get(group[:-1]), windows, who)
+    for group in sorted(set(told) - seen):
+        if group[3] in records.SCORED_MODELS:
+            found.append("{3} ({0}, {1}, {2}, {4}, seed {5}) has metrics, but no scores are released".format(*group))
+    return found
+
+
+def _extent(row: dict[str, Any] | None, windows: dict[str, np.ndarray], who: str) -> list[str]:
+    """What the summary says it rests on."""
+    if row is None:
+        return [f"summary has no row of {who}"]
+    positives = int((windows["injected"] > 0).sum())
+    want = {
+        "recordings": len(set(windows["capture"])),
+        "segments": len(segments(windows)),
+        "positives": positives,
+        "negatives": len(windows["injected"]) - positives,
+    }
+    return [f"summary of {who} rests on {row[k]} {k}, its scores on {n}" for k, n in want.items() if row[k] != n]
+
+
+def _same(a: float | None, b: float | None) -> bool:
+    """Equal up to float32's rounding; both undefined is equal."""
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= 1e-6 * max(1.0, abs(b))
