@@ -15,6 +15,7 @@ configure()
 os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(os.cpu_count() or 1))
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
+
 from plain_errors import main, plain  # noqa: E402  (beside this file)
 
 
@@ -87,8 +88,8 @@ class KDGATFlow(FlowSpec):
         from kdgat.stages import train_baseline, train_fusion
 
         stage = train_fusion(self.task(), self.prepared, self.checkpoints)
-        baseline, self.gbm, point = train_baseline(self.task(), self.prepared)
-        self.gbm_point, self.fusions = point, stage.extra
+        baseline, self.gbm, self.gbm_points = train_baseline(self.task(), self.prepared)
+        self.fusions = stage.extra
         self.checkpoints = self.checkpoints | stage.checkpoints
         for name, parts in baseline.tables.items():
             stage.tables.setdefault(name, []).extend(parts)
@@ -104,7 +105,7 @@ class KDGATFlow(FlowSpec):
         from kdgat.export import weights
 
         task = self.task()
-        models = Models(self.checkpoints, self.fusions, (self.gbm, self.gbm_point), self.trained())
+        models = Models(self.checkpoints, self.fusions, (self.gbm, self.gbm_points), self.trained())
         stage = evaluate(task, self.prepared, models, self.root, details=self.seed == self.tasks[0][2])
         self.scored, self.metrics = stage.extra["scored"], stage.extra["metrics"]
         self.weights = weights(task.dataset, task.seed, self.checkpoints, self.prepared)

@@ -93,7 +93,7 @@ class Config(_Frozen):
     """Everything that decides a run's result, besides the code, the data and the seed."""
 
     preset: str = "demo"
-    features: FeatureSet = "relative"
+    features: FeatureSet = "profile"
     windows: Windows = Windows()
     augmentation: Augmentation = Augmentation()
     vgae_teacher: VGAEConfig = VGAEConfig()
@@ -104,7 +104,7 @@ class Config(_Frozen):
     distillation: Distillation = Distillation()
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
-    bootstrap_draws: int = Field(2000, ge=10)
+    bootstrap_draws: int = Field(500, ge=10)
 
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no spaces; what `hash` is taken of."""
@@ -140,6 +140,7 @@ PRESETS: dict[str, Config] = {
         preset="paper",
         augmentation=Augmentation(vehicles=400, windows_per_vehicle=100),
         training=Training(epochs=8),
+        bootstrap_draws=2000,
     ),
 }
 

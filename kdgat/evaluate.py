@@ -38,14 +38,14 @@ class Models:
 
     Attributes:
         checkpoints: by model name.
-        fusions: further fusion methods by model name: α or a chooser, and its operating point.
-        gbm: the baseline and its operating point.
+        fusions: further fusion methods by model name: `score`, a function of `FusionInput`, and its operating `points`.
+        gbm: the baseline and its operating points by protocol.
         runs: model → run that trained it.
     """
 
     checkpoints: dict[str, Checkpoint]
     fusions: dict[str, dict[str, Any]]
-    gbm: tuple[GradientBoosting, OperatingPoint]
+    gbm: tuple[GradientBoosting, dict[str, OperatingPoint]]
     runs: dict[str, str]
 
 
@@ -132,14 +132,13 @@ def _f32(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float32).astype(np.float64)
 
 
-def _threshold(models: Models, model: str) -> OperatingPoint:
+def _point(models: Models, model: str, protocol: str) -> OperatingPoint:
     if model == "gbm-baseline":
-        point = models.gbm[1]
+        point = models.gbm[1][protocol]
     elif model in models.fusions:
-        point = models.fusions[model]["point"]
+        point = models.fusions[model]["points"][protocol]
     else:
-        meta = models.checkpoints[model].meta
-        point = OperatingPoint(meta["threshold"], meta["threshold_source"])
+        point = OperatingPoint(*models.checkpoints[model].meta["points"][protocol])
     return OperatingPoint(float(np.float32(point.threshold)), point.source)
 
 
@@ -183,7 +182,7 @@ def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: 
         columns["attack"].append(names[np.asarray(store.attack)])
         captured.append(np.full(len(store), c.attack))
     scores = {m: np.concatenate([out["scores"][m] for _, _, out in found]) for m in found[0][2]["scores"]}
-    thresholds = {m: 0.5 if "oracle" in m else _threshold(models, m).threshold for m in scores}
+    thresholds = {m: 0.5 if "oracle" in m else _point(models, m, protocol).threshold for m in scores}
     return Scored(
         dataset=task.dataset,
         scenario=scenario,
@@ -225,7 +224,7 @@ def _points(task: Task, models: Models, protocols: tuple[str, ...]) -> list[dict
             "seed": task.seed,
             "model": m,
             "protocol": protocol,
-            "threshold": (point := _threshold(models, m)).threshold,
+            "threshold": (point := _point(models, m, protocol)).threshold,
             "source": point.source,
         }
         for m in names

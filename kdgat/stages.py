@@ -5,7 +5,9 @@ A stage returns plain data (bytes, arrays, JSON-able dicts), so that it can be a
 
 from __future__ import annotations
 
+import json
 import time
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +21,9 @@ from kdgat import provenance, records, tracking
 from kdgat.checkpoint import Checkpoint
 from kdgat.config import Config
 from kdgat.dataset import Prepared
-from kdgat.evaluation.thresholds import BenignCDF, OperatingPoint, best_f1, false_positive_rate
+from kdgat.evaluation.metrics import f1_score
+from kdgat.evaluation.thresholds import BenignCDF, OperatingPoint, best_f1, by_protocol, false_positive_rate
+from kdgat.graphs import GraphStore
 from kdgat.models import fusion
 from kdgat.models.baselines import GradientBoosting
 from kdgat.models.gat import GAT
@@ -130,8 +134,6 @@ class Recorder:
         )
         if curves:
             self.stage.add("curves", [who | {"epoch": e, "metric": n, "value": v} for e, n, v in curves])
-        import json
-
         self.stage.add(
             "hyperparameters",
             [
@@ -159,8 +161,6 @@ class Recorder:
 
 def seed_of(task: Task, *what: str) -> int:
     """A seed for one training, from the task's seed and names."""
-    import zlib
-
     seed = (task.seed * 1_000_003 + zlib.crc32(" ".join(what).encode())) % 2**31
     torch.manual_seed(seed)
     return seed
@@ -191,9 +191,12 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
         parts, _, _ = predict_vgae(model, Batches(validation, prepared.scalers, SCORING_BATCH, benign[1]))
         centre, spread = parts.mean(0), np.maximum(parts.std(0), 1e-6)
         cdf = BenignCDF.fit(((parts - centre) / spread).mean(1))
-        seconds = float(np.asarray(validation.duration)[benign[1]].sum())
-        # no attacks to choose a threshold with: 1 % of benign windows, or the least that this many windows resolve
-        point = false_positive_rate(cdf(cdf.sorted), max(0.01, 3 / len(cdf.sorted)), seconds)
+        calibrated, durations = cdf(((parts - centre) / spread).mean(1)), np.asarray(validation.duration)[benign[1]]
+        points = by_protocol(
+            # no attacks to choose a threshold with: 1 % of benign windows, or the least that this many windows resolve
+            lambda m, s=calibrated, d=durations: false_positive_rate(s[m], max(0.01, 3 / m.sum()), float(d[m].sum())),
+            has_profile(validation)[benign[1]],
+        )
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
         stage.checkpoints[f"vgae-{role}"] = Checkpoint.of(
@@ -205,8 +208,7 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
             centre=centre.tolist(),
             spread=spread.tolist(),
             cdf=[cdf.sorted.tolist(), cdf.scale],
-            threshold=point.threshold,
-            threshold_source=point.source,
+            points=plain(points),
         )
         if role == "teacher":
             everything = Batches(train, prepared.scalers, SCORING_BATCH)
@@ -247,7 +249,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             callbacks=callbacks,
         )
         scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
-        point = best_f1(np.asarray(validation.y).astype(int), scores)
+        points = f1_points(validation, scores)
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
         stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
@@ -257,12 +259,30 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             node_features=sizes[0],
             edge_features=sizes[1],
             vocabulary=prepared.vocabulary,
-            threshold=point.threshold,
-            threshold_source=point.source,
+            points=plain(points),
         )
         if role == "teacher":
             logits = torch.from_numpy(predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0])
     return stage
+
+
+def has_profile(store: GraphStore) -> np.ndarray:
+    """Whether each window was given its vehicle's profile, bool[B]."""
+    if "profile_available" not in store.node_features:
+        return np.zeros(len(store), bool)
+    column = store.node_features.index("profile_available")
+    return np.asarray(store.x[np.asarray(store.node_ptr)[:-1], column]) > 0
+
+
+def f1_points(validation: GraphStore, scores: np.ndarray) -> dict[str, OperatingPoint]:
+    """Operating points of the best F1 on validation windows, by protocol."""
+    y = np.asarray(validation.y).astype(np.int64)
+    return by_protocol(lambda mask: best_f1(y[mask], scores[mask]), has_profile(validation))
+
+
+def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
+    """Operating points for JSON: protocol → [threshold, source]."""
+    return {protocol: [p.threshold, p.source] for protocol, p in points.items()}
 
 
 def _last(curves: list[tuple[int, str, float]], name: str) -> float | None:
@@ -314,29 +334,28 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
         network, losses = fusion.train_dqn(
             wanted, data, seed_of(task, "dqn", role), teacher, config.distillation.weight
         )
-        point = best_f1(valid.y, valid.fused(network.choose(valid.state)))
+        points = f1_points(validation, valid.fused(network.choose(valid.state)))
         recorder.count(network)
         curves = [(i, "train_loss", value) for i, value in enumerate(losses)]
         recorder.done(count_parameters(network), curves, ("train_loss", losses[-1] if losses else None))
         common = {"centre": centre.tolist(), "spread": spread.tolist()}
         stage.checkpoints[f"fusion-dqn-{role}"] = Checkpoint.of(
-            "q", network, hidden=wanted.hidden, **common, threshold=point.threshold, threshold_source=point.source
+            "q", network, hidden=wanted.hidden, **common, points=plain(points)
         )
         for name, method in fusion.alternatives(data, network, wanted, task.seed).items():
-            point = best_f1(valid.y, method(valid))
-            stage.extra[f"fusion-{name}-{role}"] = {"score": method, "point": point}
+            stage.extra[f"fusion-{name}-{role}"] = {"score": method, "points": f1_points(validation, method(valid))}
         if role == "teacher":
             teacher = (network, data.state)
     return stage
 
 
-def train_baseline(task: Task, prepared: Prepared) -> tuple[Stage, GradientBoosting, OperatingPoint]:
+def train_baseline(task: Task, prepared: Prepared) -> tuple[Stage, GradientBoosting, dict[str, OperatingPoint]]:
     """Gradient boosting on pooled features of the same windows."""
     stage = Stage()
     recorder = Recorder(stage, task, "baseline", "gbm-baseline", prepared.meta["data_hash"])
     model = GradientBoosting(seed_of(task, "gbm")).fit(prepared.store("train"))
     validation = prepared.store("validation")
     scores, y = model.score(validation), np.asarray(validation.y).astype(int)
-    point = best_f1(y, scores)
-    recorder.done(model.size, [], ("validation_f1", float(np.mean(point.alarms(scores) == (y == 1)))))
-    return stage, model, point
+    points = f1_points(validation, scores)
+    recorder.done(model.size, [], ("validation_f1", f1_score(y, points["zero-shot"].alarms(scores))))
+    return stage, model, points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,21 @@ def false_positive_rate(
         )
     threshold = np.quantile(benign_scores, 1 - rate, method="higher")
     return OperatingPoint(float(np.nextafter(threshold, np.inf)), f"{source}, false-positive rate {rate:g}")
+
+
+def by_protocol(fit: Callable[[np.ndarray], OperatingPoint], has_profile: np.ndarray) -> dict[str, OperatingPoint]:
+    """One operating point a protocol, each fitted on the validation windows that are like what it will meet.
+
+    Args:
+        fit: mask of validation windows → operating point.
+        has_profile: bool[n], the window was given a profile (nowhere with features that know no profiles: then
+            zero-shot is the only protocol). A detector cannot know that its profile is contaminated, so that protocol
+            shares the point of `calibrated`.
+    """
+    if not has_profile.any():
+        return {"zero-shot": fit(~has_profile)}
+    calibrated = fit(has_profile)
+    return {"zero-shot": fit(~has_profile), "calibrated": calibrated, "contaminated": calibrated}
 
 
 @dataclass(frozen=True)
