@@ -1,9 +1,16 @@
 """Compiled line parsers: bytes of a text capture → frame columns.
 
-Each kernel reads whole lines (the last byte of the range must be a newline, which stops every scan) and stops before
-the first row it cannot accept; the caller names the row and decides what happens to it. Decimal seconds with at most
-15 digits are exact (`mantissa / 10^k`, both representable); longer ones are marked for the caller to convert with
-`float`, so every timestamp is the correctly rounded one.
+Each kernel reads whole lines (the last byte of its range is a newline, which stops every scan), skips blank ones, and
+stops before the first row it cannot accept; the caller names the row and decides what happens to it. Decimal seconds
+whose digits fit 53 bits are exact (`digits / 10^k`, both representable, one rounding); longer ones are marked for the
+caller to convert with `float`, so that every time stamp is the correctly rounded one.
+
+Signature of all: `(option, buf, begin, end, t, id, dlc, payload, label, row, slow, state) → next free row`, with
+
+    buf u8, the file; rows go to the columns from `row` on (room for every line);
+    slow i64[n, 2] receives (row, offset) of the time stamps left to the caller; the kernel stops when it is full;
+    state i64[4] receives: offset reached, used entries of `slow`, reason (`OK` or why the row there is bad), offset of
+    the bad field.
 """
 
 from __future__ import annotations
@@ -11,20 +18,40 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-OK, TIMESTAMP, ID, DATA, DATA_ODD, DATA_LONG, LABEL, COLUMNS = range(8)
+(
+    OK, TIMESTAMP, ID, DATA, DATA_ODD, DATA_LONG, LABEL, COLUMNS, DLC, FEW_BYTES, FLAG, ERROR_FRAME, FD_FRAME,
+) = range(13)  # fmt: skip
 
 _HEX = np.full(256, 255, np.uint8)
 for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
     for _value, _byte in enumerate(_digits):
         _HEX[_byte] = _value
 _POW10 = 10.0 ** np.arange(23)
-_EXACT = 1 << 53
-_COMMA, _NEWLINE, _RETURN, _DOT, _ZERO = 44, 10, 13, 46, 48
+_TAB, _NEWLINE, _RETURN, _SPACE, _HASH, _OPEN, _CLOSE, _COMMA, _DOT, _ZERO = 9, 10, 13, 32, 35, 40, 41, 44, 46, 48
+_R, _T = 82, 84
+
+_kernel = njit(cache=True, nogil=True)
+_inlined = njit(nogil=True, inline="always")
 
 
-@njit(cache=True, nogil=True, inline="always")
+@_kernel
+def lines(buf, begin, end):
+    """Newlines in the range."""
+    n = 0
+    for i in range(begin, end):
+        n += buf[i] == _NEWLINE
+    return n
+
+
+@_inlined
+def _at_end(buf, p):
+    """Whether the line ends here (LF or CRLF)."""
+    return buf[p] == _NEWLINE or (buf[p] == _RETURN and buf[p + 1] == _NEWLINE)
+
+
+@_inlined
 def _seconds(buf, p):
-    """Decimal at `p`: (mantissa, decimals, digits, position after); digits 0 if there is no number."""
+    """Decimal number: (digits as one integer, of them decimals, how many, position after); 0 digits: no number."""
     mantissa = np.uint64(0)
     digits = 0
     decimals = 0
@@ -45,49 +72,54 @@ def _seconds(buf, p):
     return mantissa, decimals, digits + decimals, p
 
 
-@njit(cache=True, nogil=True)
-def labelled_csv(buf, begin, end, t, ids, dlc, payload, label, row, slow, state):
-    """Rows `timestamp,arbitration_id,data_field,attack` (can-train-and-test, LF or CRLF).
+@_inlined
+def _hex_number(buf, p):
+    """Hexadecimal number of at most 32 bits: (value, position after). A ninth digit is left unread."""
+    value = np.uint64(0)
+    h = _HEX[buf[p]]
+    while h < 16 and value < np.uint64(1 << 28):
+        value = value * np.uint64(16) + np.uint64(h)
+        p += 1
+        h = _HEX[buf[p]]
+    return value, p
 
-    Args:
-        buf: u8, the file; `buf[end - 1]` is a newline.
-        t, ids, dlc, payload, label: columns with room for every line.
-        row: first free row.
-        slow: i64[n, 2], receives (row, offset) of timestamps with too many digits for the exact path.
-        state: i64[4], receives (offset reached, used entries of `slow`, reason, offset of the bad field).
 
-    Returns:
-        the next free row. It stops at `end`, at the first bad row (`state[2]` is not OK) or when `slow` is full.
-    """
+@_inlined
+def _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, offset):
+    """Store a time stamp, or mark it for the caller; the number of marked ones."""
+    if digits < 19 and mantissa <= np.uint64(1 << 53):
+        t[row] = float(mantissa) / _POW10[decimals]
+        return n_slow
+    slow[n_slow, 0] = row
+    slow[n_slow, 1] = offset
+    return n_slow + 1
+
+
+@_inlined
+def _stop(state, line, n_slow, reason, where):
+    state[0], state[1], state[2], state[3] = line, n_slow, reason, where
+
+
+@_kernel
+def labelled_csv(option, buf, begin, end, t, ids, dlc, payload, label, row, slow, state):
+    """`timestamp,arbitration_id,data_field,attack` of can-train-and-test; `option` is not used."""
     p = begin
     n_slow = 0
-    state[2] = OK
-    while p < end and n_slow < slow.shape[0]:
+    while p < end and n_slow < len(slow):
         line = p
+        if _at_end(buf, p):
+            p += 1 + (buf[p] == _RETURN)
+            continue
         mantissa, decimals, digits, p = _seconds(buf, p)
-        if digits == 0 or digits > 19 + 9 or buf[p] != _COMMA:
-            reason, where = TIMESTAMP, line
-            if buf[p] == _NEWLINE and p > line:
-                reason = COLUMNS
-            state[0], state[1], state[2], state[3] = line, n_slow, reason, where
+        if digits == 0 or buf[p] != _COMMA:
+            _stop(state, line, n_slow, COLUMNS if digits and _at_end(buf, p) else TIMESTAMP, line)
             return row
-        if digits <= 15 or (digits < 19 and mantissa <= _EXACT):
-            t[row] = float(mantissa) / _POW10[decimals]
-        else:
-            slow[n_slow, 0] = row
-            slow[n_slow, 1] = line
-            n_slow += 1
+        n_slow = _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, line)
         p += 1
         where = p
-        value = np.uint64(0)
-        h = _HEX[buf[p]]
-        while h < 16 and value < np.uint64(1 << 28):
-            value = value * np.uint64(16) + np.uint64(h)
-            p += 1
-            h = _HEX[buf[p]]
+        value, p = _hex_number(buf, p)
         if p == where or value >= np.uint64(1 << 29) or buf[p] != _COMMA:
-            reason = ID if buf[p] != _NEWLINE or p == where else COLUMNS
-            state[0], state[1], state[2], state[3] = line, n_slow, reason, where
+            _stop(state, line, n_slow, COLUMNS if _at_end(buf, p) else ID, where)
             return row
         ids[row] = value
         p += 1
@@ -105,10 +137,15 @@ def labelled_csv(buf, begin, end, t, ids, dlc, payload, label, row, slow, state)
         if buf[p] != _COMMA:
             reason = DATA
             if high < 16:
-                reason = DATA_LONG if k == 8 else DATA_ODD if _HEX[buf[p + 1]] > 15 and buf[p + 1] == _COMMA else DATA
-            elif buf[p] == _NEWLINE or buf[p] == _RETURN:
+                if k == 8:
+                    reason = DATA_LONG
+                elif buf[p + 1] == _COMMA:
+                    reason = DATA_ODD
+                elif _at_end(buf, p + 1):
+                    reason = COLUMNS
+            elif _at_end(buf, p):
                 reason = COLUMNS
-            state[0], state[1], state[2], state[3] = line, n_slow, reason, where
+            _stop(state, line, n_slow, reason, where)
             return row
         dlc[row] = k
         while k < 8:
@@ -117,18 +154,192 @@ def labelled_csv(buf, begin, end, t, ids, dlc, payload, label, row, slow, state)
         p += 1
         where = p
         c = np.uint8(buf[p] - _ZERO)
-        if c > 1:
-            reason = COLUMNS if buf[p] == _NEWLINE or buf[p] == _RETURN else LABEL
-            state[0], state[1], state[2], state[3] = line, n_slow, reason, where
+        if c > 1 or not _at_end(buf, p + 1):
+            many = c < 2 and buf[p + 1] == _COMMA
+            _stop(state, line, n_slow, COLUMNS if many or _at_end(buf, p) else LABEL, where)
             return row
         label[row] = c
+        p += 2 + (buf[p + 1] == _RETURN)
+        row += 1
+    _stop(state, p, n_slow, OK, p)
+    return row
+
+
+@_inlined
+def _skip(buf, p):
+    """Past commas, spaces and tabs."""
+    while buf[p] == _COMMA or buf[p] == _SPACE or buf[p] == _TAB:
         p += 1
-        if buf[p] == _RETURN:
-            p += 1
-        if buf[p] != _NEWLINE:
-            state[0], state[1], state[2], state[3] = line, n_slow, (COLUMNS if buf[p] == _COMMA else LABEL), where
+    return p
+
+
+@_inlined
+def _skip_key(buf, p, keyed):
+    """Past separators and, where values have keys (`Timestamp:`, `ID:`, `DLC:`), past the key."""
+    p = _skip(buf, p)
+    if keyed:
+        q = p
+        while buf[q] != _NEWLINE and buf[q] != 58:  # a colon
+            q += 1
+        if buf[q] == 58:
+            p = _skip(buf, q + 1)
+    return p
+
+
+@_kernel
+def hcrl_text(option, buf, begin, end, t, ids, dlc, payload, label, row, slow, state):
+    """Raw text of HCRL: time, ID, DLC, as many bytes, and the flag R or T (injected) if the file has flags.
+
+    Some copies fill rows up to eight bytes; what stands beyond the DLC was not on the bus and is ignored.
+
+    Args:
+        option: 1: the rows have flags; + 2: values have keys (`Timestamp: … ID: … 000 DLC: … `), and a number after
+            the ID whose first digit is not 0 marks a remote frame, which is kept with DLC 0.
+    """
+    flagged, keyed = option & 1, option & 2
+    p = begin
+    n_slow = 0
+    while p < end and n_slow < len(slow):
+        line = p
+        if _at_end(buf, p):
+            p += 1 + (buf[p] == _RETURN)
+            continue
+        p = _skip_key(buf, p, keyed)
+        where = p
+        mantissa, decimals, digits, p = _seconds(buf, p)
+        if digits == 0 or _skip(buf, p) == p:
+            _stop(state, line, n_slow, COLUMNS if digits and _at_end(buf, p) else TIMESTAMP, where)
+            return row
+        n_slow = _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, where)
+        p = _skip_key(buf, p, keyed)
+        where = p
+        value, p = _hex_number(buf, p)
+        if p == where or value >= np.uint64(1 << 29) or _skip(buf, p) == p:
+            _stop(state, line, n_slow, COLUMNS if _at_end(buf, p) else ID, where)
+            return row
+        ids[row] = value
+        remote = False
+        if keyed:
+            p = _skip(buf, p)
+            c = np.uint8(buf[p] - _ZERO)
+            remote = c > 0 and c < 10
+        p = _skip_key(buf, p, keyed)
+        where = p
+        n = np.uint8(buf[p] - _ZERO)
+        if n > 8 or not (_skip(buf, p + 1) > p + 1 or _at_end(buf, p + 1)):
+            _stop(state, line, n_slow, COLUMNS if _at_end(buf, p) else DLC, where)
             return row
         p += 1
+        dlc[row] = n
+        k = 0
+        while k < n:
+            q = _skip(buf, p)
+            high, low = _HEX[buf[q]], _HEX[buf[q + 1]]
+            if high > 15 or low > 15 or _HEX[buf[q + 2]] < 16:
+                break
+            payload[row, k] = high * 16 + low
+            p = q + 2
+            k += 1
+        if remote and k == 0:
+            dlc[row] = n = 0
+        if k < n:
+            q = _skip(buf, p)
+            short = _at_end(buf, q) or (_HEX[buf[q]] > 15 and _at_end(buf, q + 1))
+            _stop(state, line, n_slow, FEW_BYTES if short else DATA, q)
+            return row
+        while k < 8:
+            payload[row, k] = 0
+            k += 1
+            q = _skip(buf, p)
+            if _HEX[buf[q]] < 16 and _HEX[buf[q + 1]] < 16 and _HEX[buf[q + 2]] > 15:
+                p = q + 2
+        p = _skip(buf, p)
+        label[row] = 0
+        if flagged:
+            if buf[p] != _R and buf[p] != _T:
+                _stop(state, line, n_slow, FLAG, p)
+                return row
+            label[row] = buf[p] == _T
+            p = _skip(buf, p + 1)
+        if not _at_end(buf, p):
+            _stop(state, line, n_slow, COLUMNS, p)
+            return row
+        p += 1 + (buf[p] == _RETURN)
         row += 1
-    state[0], state[1], state[2], state[3] = p, n_slow, OK, p
+    _stop(state, p, n_slow, OK, p)
+    return row
+
+
+@_kernel
+def candump(option, buf, begin, end, t, ids, dlc, payload, label, row, slow, state):
+    """`(time) interface ID#DATA`, perhaps with a direction R or T at the end; `option` is not used.
+
+    A remote frame (`ID#R`, `ID#R4`) is kept with DLC 0; an error frame and a CAN FD frame are bad rows.
+    """
+    p = begin
+    n_slow = 0
+    while p < end and n_slow < len(slow):
+        line = p
+        if _at_end(buf, p):
+            p += 1 + (buf[p] == _RETURN)
+            continue
+        p = _skip(buf, p)
+        if buf[p] != _OPEN:
+            _stop(state, line, n_slow, TIMESTAMP, p)
+            return row
+        where = p + 1
+        mantissa, decimals, digits, p = _seconds(buf, where)
+        if digits == 0 or buf[p] != _CLOSE:
+            _stop(state, line, n_slow, TIMESTAMP, where)
+            return row
+        n_slow = _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, where)
+        p = _skip(buf, p + 1)
+        while buf[p] != _SPACE and buf[p] != _TAB and buf[p] != _NEWLINE:  # the interface
+            p += 1
+        p = _skip(buf, p)
+        where = p
+        value, p = _hex_number(buf, p)
+        if p == where or buf[p] != _HASH:
+            _stop(state, line, n_slow, COLUMNS if _at_end(buf, p) else ID, where)
+            return row
+        if value >= np.uint64(1 << 29):
+            # bit 29 marks what the controller reports about errors, which nobody sent
+            _stop(state, line, n_slow, ERROR_FRAME if value < np.uint64(1 << 30) else ID, where)
+            return row
+        ids[row] = value
+        p += 1
+        where = p
+        if buf[p] == _HASH:
+            _stop(state, line, n_slow, FD_FRAME, where)
+            return row
+        k = 0
+        if buf[p] == _R:
+            p += 1 + (np.uint8(buf[p + 1] - _ZERO) < 9)
+        else:
+            high = _HEX[buf[p]]
+            while high < 16 and k < 8:
+                low = _HEX[buf[p + 1]]
+                if low > 15:
+                    break
+                payload[row, k] = high * 16 + low
+                k += 1
+                p += 2
+                high = _HEX[buf[p]]
+            if high < 16:
+                _stop(state, line, n_slow, DATA_LONG if k == 8 else DATA_ODD, where)
+                return row
+        dlc[row] = k
+        while k < 8:
+            payload[row, k] = 0
+            k += 1
+        label[row] = 0
+        q = _skip(buf, p)
+        if q > p and (buf[q] == _R or buf[q] == _T):
+            q = _skip(buf, q + 1)
+        if not _at_end(buf, q):
+            _stop(state, line, n_slow, DATA if q == p else COLUMNS, where)
+            return row
+        p = q + 1 + (buf[q] == _RETURN)
+        row += 1
+    _stop(state, p, n_slow, OK, p)
     return row

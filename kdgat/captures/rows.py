@@ -1,0 +1,47 @@
+"""Rows that a reader does not accept, and the side file they are set aside in."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdgat import atomic
+
+SUFFIX = ".quarantine.csv"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was not accepted.
+
+    Attributes:
+        line: 1-based line of the file; of a binary format, the number of the record.
+        column: field that is wrong, `row` for the row as a whole.
+        reason: what is wrong with it.
+        text: the row, at most 200 characters.
+    """
+
+    line: int
+    column: str
+    reason: str
+    text: str
+
+
+def quarantine_path(capture: Path) -> Path:
+    """Where the bad rows of `capture` are set aside by default: beside it."""
+    return capture.with_name(capture.name + SUFFIX)
+
+
+def write_quarantine(path: Path, rows: Sequence[BadRow]) -> None:
+    """Write the side file, a row each: line, column, reason, text. No bad rows, no file: an old one is removed."""
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["line", "column", "reason", "text"])
+    writer.writerows((row.line, row.column, row.reason, row.text) for row in rows)
+    atomic.write_text(path, text.getvalue())
