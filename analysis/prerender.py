@@ -15,7 +15,7 @@ from typing import Any
 from analysis import figures, tables, trace
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.release import REPO, Release
-from analysis.sources import sources, uses
+from analysis.sources import source_hashes, sources, uses
 from kdgat import atomic
 from kdgat.errors import KdgatError
 
@@ -56,7 +56,7 @@ def run(release: Release, project: Path) -> dict[str, int]:
     made = figures.write_static(release, project / STATIC)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.numbers from release {release.name}\n{text}")
-    document = trace.document(numbers, sorted(keys))
+    document = trace.document(numbers, sorted(keys)) | {"sources": source_hashes(project)}
     atomic.write_text(
         project / "trace.json", json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     )

@@ -7,7 +7,6 @@ scores a release holds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from kdgat import records
 
 #: (dataset, scenario, attack, model, protocol, seed)
 Group = tuple[str, str, str, str, str, int]
+_EXTENT = ("recordings", "segments", "positives", "negatives")
 COLUMNS = ("dataset", "scenario", "protocol", "seed", "capture", "window", "t0", "duration", "attack", "injected")
 
 
@@ -140,7 +140,9 @@ def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
     for r in tables["metrics"].to_pylist():
         told.setdefault(tuple(r[k] for k in key), {})[r["metric"]] = r["value"]  # type: ignore[arg-type]
     confusion = {tuple(r[k] for k in key): r for r in tables["confusion"].to_pylist()}
-    extent = {tuple(r[k] for k in key[:-1]): r for r in tables["summary"].to_pylist()}
+    extents: dict[tuple, set[tuple[int, ...]]] = {}
+    for r in tables["summary"].to_pylist():
+        extents.setdefault(tuple(r[k] for k in key[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
     found = []
     seen = set()
     for group, windows, scores, threshold in groups(tables):
@@ -157,25 +159,20 @@ def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
                 found.append(f"metrics has no {metric} of {who}, though its scores are released")
             elif not _same(told[group][metric], want_value):
                 found.append(f"{metric} of {who} is {told[group][metric]}, its scores give {want_value}")
-        found += _extent(extent.get(group[:-1]), windows, who)
+        found += _extent(extents.get(group[:-1], set()), windows, who)
     for group in sorted(set(told) - seen):
         if group[3] in records.SCORED_MODELS:
             found.append("{3} ({0}, {1}, {2}, {4}, seed {5}) has metrics, but no scores are released".format(*group))
     return found
 
 
-def _extent(row: dict[str, Any] | None, windows: dict[str, np.ndarray], who: str) -> list[str]:
-    """What the summary says it rests on."""
-    if row is None:
-        return [f"summary has no row of {who}"]
+def _extent(told: set[tuple[int, ...]], windows: dict[str, np.ndarray], who: str) -> list[str]:
+    """What the summary's rows, of every metric, say they rest on."""
     positives = int((windows["injected"] > 0).sum())
-    want = {
-        "recordings": len(set(windows["capture"])),
-        "segments": len(segments(windows)),
-        "positives": positives,
-        "negatives": len(windows["injected"]) - positives,
-    }
-    return [f"summary of {who} rests on {row[k]} {k}, its scores on {n}" for k, n in want.items() if row[k] != n]
+    want = (len(set(windows["capture"])), len(segments(windows)), positives, len(windows["injected"]) - positives)
+    if told == {want}:
+        return []
+    return [f"summary of {who} rests on {_EXTENT} = {sorted(told - {want}) or 'nothing'}, its scores on {want}"]
 
 
 def _same(a: float | None, b: float | None) -> bool:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from analysis.release import sha256
+
 _VAR = re.compile(r"\{\{<\s*var\s+([^\s>]+)\s*>\}\}")
 _SKIP = {".venv", "node_modules", "_site", ".quarto", ".git"}
 _FENCE = re.compile(r"^\s*(```+|~~~+)")
 #: what holds digits but is not text: shortcodes, attributes, link targets, inline code, math, comments
 _NOT_TEXT = re.compile(r"\{\{<.*?>\}\}|\{[^{}]*\}|\]\([^)]*\)|<!--.*?-->|`[^`]*`|\$[^$]*\$|https?://\S+|@[\w:.-]+")
-_DECIMAL = re.compile(r"(?<![\w.])\d+[.,]\d+(?![\w.]*\.\d)|(?<![\w.])\d+\s*(?:%|percent)")
+DECIMAL = re.compile(r"(?<![\w.])\d+[.,]\d+(?![\w.]*\.\d)|(?<![\w.])\d+\s*(?:%|percent)")
 #: the level of every interval in this project: a convention, not a result
-_LEVEL = re.compile(r"\b95\s*%")
+LEVEL = re.compile(r"\b95\s*%")
 
 
 def sources(project: Path) -> list[Path]:
@@ -33,6 +35,11 @@ def uses(files: Iterable[Path]) -> Iterator[tuple[str, Path, int]]:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             for match in _VAR.finditer(line):
                 yield match[1], file, number
+
+
+def source_hashes(project: Path) -> dict[str, str]:
+    """Relative path → sha256 of every document source, so that a rendered output can be told to be stale."""
+    return {f.relative_to(project).as_posix(): sha256(f.read_bytes()) for f in sources(project)}
 
 
 def results_sections(project: Path) -> list[Path]:
@@ -58,6 +65,6 @@ def typed_numbers(file: Path) -> list[tuple[int, str]]:
             if mark and mark[1].startswith(fence):
                 fence = None
         else:
-            text = _LEVEL.sub(" ", _NOT_TEXT.sub(" ", line))
-            found += [(number, m[0]) for m in _DECIMAL.finditer(text)]
+            text = LEVEL.sub(" ", _NOT_TEXT.sub(" ", line))
+            found += [(number, m[0]) for m in DECIMAL.finditer(text)]
     return found

@@ -101,12 +101,16 @@ def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str
         return []
     return [
         [
-            f"{r['model']} (cited, {r['source']})",
+            _system(r),
             "zero-shot",
             *(_citation(r["values"].get(s), 3, r["source"]) for s in scenarios),
         ]
         for r in table["rows"]
     ]
+
+
+def _system(row: dict) -> str:
+    return f"[{row['model']} [@{row['cite']}], cited]{{.cited}}"
 
 
 def _citation(value: float | None, decimals: int, source: str) -> str:
@@ -116,10 +120,7 @@ def _citation(value: float | None, decimals: int, source: str) -> str:
 def published_table(release: Source = None) -> str:
     """F1 (%) that the authors of the published systems printed, pooled over each data set; all of it cited."""
     table = _published()["by_dataset"]
-    rows = [
-        [f"{r['model']} (cited, {r['source']})", *(_citation(v, 2, r["source"]) for v in r["values"])]
-        for r in table["rows"]
-    ]
+    rows = [[_system(r), *(_citation(v, 2, r["source"]) for v in r["values"])] for r in table["rows"]]
     return markdown(["System", *table["columns"]], rows)
 
 

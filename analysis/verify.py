@@ -17,6 +17,7 @@ from analysis.figures import STATICS
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.queries import queries
 from analysis.release import REPO, Release, frozen_root
+from analysis.rendered import Site
 from analysis.sources import results_sections, sources, typed_numbers, uses
 from kdgat import records
 from kdgat.errors import KdgatError, cli
@@ -107,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.releases:
         found += report("index", verify_index(root))
         found += report("sources", verify_sources(REPO, Release.open()))
+        if (site := REPO / "_site").is_dir():
+            found += report("rendered output", Site(site, REPO).problems())
     return 1 if found else 0
 
 

@@ -1,0 +1,57 @@
+"""Tables shaped for the paper's pages: one dataset, models down, scenarios across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis import labels
+from analysis.numbers import Numbers, slug
+from analysis.tables import Source, cell, main_table, markdown, numbers_of
+
+
+def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], list[str]]:
+    """Models and test scenarios of a dataset and protocol, in reading order."""
+    rows = [
+        r
+        for r in numbers.release.table("summary").to_pylist()
+        if r["dataset"] == dataset
+        and r["protocol"] == protocol
+        and r["attack"] == "all"
+        and r["scenario"].startswith("test")
+    ]
+    return labels.sort_models(r["model"] for r in rows), sorted({r["scenario"] for r in rows})
+
+
+def f1_table(release: Source = None) -> str:
+    """F1 of the release's first dataset: scenario × model × protocol, with cited rows."""
+    return main_table(release, dataset=numbers_of(release).main_dataset)
+
+
+def metric_table(metrics: Sequence[str], release: Source = None, protocol: str = "zero-shot") -> str:
+    """Some metrics of every model on the release's first dataset, a column a scenario, a row a model and metric."""
+    numbers = numbers_of(release)
+    dataset = numbers.main_dataset
+    models, scenarios = _rows(numbers, dataset, protocol)
+    body = []
+    for model in models:
+        for metric in metrics:
+            keys = [".".join((*map(slug, (dataset, s, model, protocol)), metric)) for s in scenarios]
+            if any(key in numbers and numbers[key].value is not None for key in keys):
+                body.append([labels.model(model), labels.metric(metric), *(cell(numbers, key) for key in keys)])
+    return markdown(["Model", "Metric", *map(labels.scenario, scenarios)], body, left=2)
+
+
+def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
+    """False alarms of every model on the release's first dataset, under the benign windows they were counted in."""
+    numbers = numbers_of(release)
+    dataset = numbers.main_dataset
+    models, scenarios = _rows(numbers, dataset, protocol)
+
+    def row(head: str, keys: list[str]) -> list[str]:
+        return [head, *(cell(numbers, key) for key in keys)]
+
+    body = [row("*Benign windows*", [f"{slug(dataset)}.{slug(s)}.negatives" for s in scenarios])]
+    for model in models:
+        prefixes = [".".join(map(slug, (dataset, s, model, protocol))) for s in scenarios]
+        body.append(row(labels.model(model), [f"{prefix}.false_alarms" for prefix in prefixes]))
+    return markdown(["Model", *map(labels.scenario, scenarios)], body)

@@ -1,0 +1,57 @@
+"""The PDF against the page it shares its source with: the same numerals, in the same order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.sources import DECIMAL
+from kdgat.errors import KdgatError
+
+#: numerals of results: at least three decimals, so that section numbers and dates are left out
+_RESULT = re.compile(r"(?<![\d.,])\d{1,3}\.\d{3,4}(?![\d.])")
+
+
+def text_of(pdf: Path) -> str:
+    """All text in the order in which it was set: row by row within a table; floats where they were placed."""
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        return "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+    except (PyPdfError, OSError, ValueError) as error:
+        raise KdgatError(f"{pdf.name} cannot be read: {error}") from None
+
+
+def numerals(text: str) -> list[str]:
+    """Decimals and percentages of a text, in order."""
+    return [m[0] for m in DECIMAL.finditer(text)]
+
+
+def differences(pdf_text: str, units: Sequence[str], page_text: str) -> list[str]:
+    """Where the PDF differs from the page.
+
+    Args:
+        pdf_text: text of the PDF.
+        units: table rows and sentences of the page's results sections; each must stand in the PDF in one piece.
+        page_text: all text of the page.
+    """
+    found = []
+    have = numerals(pdf_text)
+    places: dict[str, list[int]] = {}
+    for place, numeral in enumerate(have):
+        places.setdefault(numeral, []).append(place)
+    for unit in units:
+        want = numerals(unit)
+        if want and not any(have[i : i + len(want)] == want for i in places.get(want[0], [])):
+            found.append(f"the PDF has not, in this order, the numerals of: {' '.join(unit.split())[:160]}")
+    here, there = Counter(_RESULT.findall(page_text)), Counter(_RESULT.findall(pdf_text))
+    found += [
+        f"the PDF has {numeral} {n} times more often than the page" for numeral, n in sorted((there - here).items())
+    ]
+    found += [
+        f"the PDF has {numeral} {n} times less often than the page" for numeral, n in sorted((here - there).items())
+    ]
+    return found
