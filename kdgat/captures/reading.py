@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,8 @@ from kdgat.errors import CaptureError
 
 OnBadRows = Literal["raise", "quarantine"]
 #: bytes of text that are parsed at once
-BLOCK = 1 << 23
+BLOCK = 1 << 21
+_AHEAD = 3  # blocks parsed ahead where there is a pool
 
 
 class CaptureReader:
@@ -37,7 +39,7 @@ class CaptureReader:
         on_bad_rows: OnBadRows = "raise",
         quarantine: Path | None = None,
         block: int = BLOCK,
-        threads: int = 1,
+        pool: Executor | None = None,
     ) -> None:
         """Open the capture and recognise its format.
 
@@ -46,7 +48,8 @@ class CaptureReader:
             on_bad_rows: `raise` stops at the first row that is not as its format wants it; `quarantine` sets such rows
                 aside in a side file with their reasons and goes on.
             quarantine: the side file, default `<path>.quarantine.csv`.
-            block: bytes of text to parse at once; threads: how many share a block.
+            block: bytes of text to parse at once.
+            pool: threads that parse blocks ahead of the one that is asked for (text formats).
 
         Raises:
             CaptureError: no such file, empty, or not of a known format.
@@ -56,7 +59,7 @@ class CaptureReader:
         self._strict = on_bad_rows == "raise"
         self._side = quarantine or quarantine_path(self.path)
         self._block = block
-        self._threads = threads
+        self._pool = pool
         self._stream = source.open_stream(self.path)
         head = bytearray(4096)
         read = source.read_some(self.path, self._stream, memoryview(head))
@@ -64,14 +67,19 @@ class CaptureReader:
         if not self._head.strip():
             raise CaptureError(str(self.path), 0, "the file is empty")
         self._text: text.TextFormat | None = None
+        self._first_line = 1
         known = binary.recognise(self._head)
         if known is None:
-            # the first line that is not blank decides; readers number blank lines too
-            line = self._head.lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
-            self._text = text.recognise(line)
+            # the first line that is not blank decides
+            begin = len(self._head) - len(self._head.lstrip(b"\r\n"))
+            line, newline, after = self._head[begin:].partition(b"\n")
+            self._text = text.recognise(line.rstrip(b"\r"))
             if self._text is None:
                 shown = line[:60].decode("utf-8", "replace")
                 raise CaptureError(str(self.path), 1, f"no known capture format begins with {shown!r}")
+            if self._text.header:
+                self._first_line += self._head.count(b"\n", 0, begin) + len(newline)
+                self._head = after
             known = self._text.name
         self.format = known
 
@@ -95,25 +103,30 @@ class CaptureReader:
         return binary.blocks(self.format, self.path, source.read_all(self.path, self._stream, self._head))
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:
-        line = 1
-        header = format.header
-        pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
-        try:
-            for block, cut in source.line_blocks(self.path, self._stream, self._head, self._block):
-                while header and len(block):  # after any blank lines before it
-                    end = int(np.argmax(block == 10)) + 1
-                    header -= bool(block[:end].tobytes().strip())
-                    block, line = block[end:], line + 1
-                if not len(block):
-                    continue
-                frames, bad, lines = text.parse(format, block, line, self._strict, pool, self._threads)
-                line += lines
-                if cut and bad and bad[-1].line == line - 1:
-                    bad[-1] = replace(bad[-1], reason=f"{bad[-1].reason}; the file ends within this line")
-                yield frames, bad
-        finally:
-            if pool is not None:
-                pool.shutdown()
+        line = self._first_line
+        for cut, parsed in self._parsed(format):
+            frames, bad, lines = parsed.result()
+            bad = [replace(row, line=row.line + line) for row in bad]
+            line += lines
+            if cut and bad and bad[-1].line == line - 1:
+                bad[-1] = replace(bad[-1], reason=f"{bad[-1].reason}; the file ends within this line")
+            yield frames, bad
+
+    def _parsed(self, format: text.TextFormat) -> Iterator[tuple[bool, Future]]:
+        """Blocks in order, and whether each is the end of a file without a newline; some are parsed ahead."""
+        ahead: deque[tuple[bool, Future]] = deque()
+        for block, cut in source.line_blocks(self.path, self._stream, self._head, self._block):
+            ahead.append((cut, self._submit(text.parse, format, block, self._strict)))
+            if self._pool is None or len(ahead) > _AHEAD:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _submit(self, work: Callable[..., Any], *args: Any) -> Future:
+        if self._pool is not None:
+            return self._pool.submit(work, *args)
+        done: Future = Future()
+        done.set_result(work(*args))
+        return done
 
 
 def read(path: Path | str, *, on_bad_rows: OnBadRows = "raise", quarantine: Path | None = None) -> pa.Table:

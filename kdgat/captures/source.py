@@ -14,6 +14,7 @@ from kdgat.errors import CaptureError
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 BOM = b"\xef\xbb\xbf"
+_LONGEST_LINE = 1 << 20
 
 
 def open_stream(path: Path) -> IO[bytes]:
@@ -53,28 +54,27 @@ def read_all(path: Path, stream: IO[bytes], head: bytes) -> io.BytesIO:
 
 
 def line_blocks(path: Path, stream: IO[bytes], head: bytes, size: int) -> Iterator[tuple[np.ndarray, bool]]:
-    """Blocks of whole lines, u8 ending in a newline, about `size` bytes each, in one buffer that is used again.
+    """Blocks of whole lines, u8 ending in a newline, about `size` bytes each.
 
     Yields:
         the block, and whether its last newline was missing in the file.
     """
-    buffer = np.empty(max(size, 2 * len(head)), np.uint8)
-    buffer[: len(head)] = np.frombuffer(head, np.uint8)
-    filled = len(head)
+    rest = np.frombuffer(head, np.uint8)
     while True:
-        n = read_some(path, stream, buffer[filled:-1].data)
-        filled += n
-        if n == 0 and filled < len(buffer) - 1:
-            if filled:
-                buffer[filled] = 10
-                yield buffer[: filled + 1], True
-            return
+        buffer = np.empty(max(size, 2 * len(rest), 4096), np.uint8)
+        buffer[: len(rest)] = rest
+        filled = len(rest) + read_some(path, stream, buffer[len(rest) : -1].data)
         end = filled
         while end and buffer[end - 1] != 10:
             end -= 1
+        if filled < len(buffer) - 1:  # the end of the file
+            cut = end < filled
+            buffer[filled] = 10
+            if filled:
+                yield buffer[: filled + cut], cut
+            return
+        if not end and filled > _LONGEST_LINE:
+            raise CaptureError(str(path), 0, f"a line of more than {_LONGEST_LINE} bytes")
+        rest = buffer[end:filled]
         if end:
             yield buffer[:end], False
-        elif filled == len(buffer) - 1:
-            raise CaptureError(str(path), 0, f"a line of more than {len(buffer)} bytes")
-        buffer[: filled - end] = buffer[end:filled].copy()
-        filled -= end

@@ -1,4 +1,4 @@
-"""The text formats: recognised by their first line, parsed in blocks of whole lines, parts of a block in threads.
+"""The text formats: recognised by their first line, parsed in blocks of whole lines.
 
 Formats and their defined outcomes:
 
@@ -19,10 +19,7 @@ over 8 or another label is a bad row; so are error frames and CAN FD frames. Rem
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +27,6 @@ from kdgat.captures.frames import Frames
 from kdgat.captures.rows import BadRow
 
 _SLOW = 1 << 14  # time stamps a kernel leaves to Python at once
-_PIECE = 1 << 18  # bytes under which splitting a block among threads does not pay
 
 _REASONS = {
     1: ("timestamp", "{field!r} is not a number of seconds"),
@@ -50,12 +46,12 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class TextFormat:
-    """A recognised text format: its name, its kernel in `_kernels` and that kernel's option, and lines of header."""
+    """A recognised text format: name, kernel in `_kernels` and its option, whether there is a header."""
 
     name: str
     kernel: str
     option: int = 0
-    header: int = 0
+    header: bool = False
 
 
 _HCRL_ROW = re.compile(
@@ -69,7 +65,7 @@ _CANDUMP_ROW = re.compile(rb"\s*\(\d+(?:\.\d*)?\)\s+\S+\s+[0-9a-fA-F]+#")
 def recognise(line: bytes) -> TextFormat | None:
     """The format whose files begin with `line`, or None."""
     if line.strip().lower().replace(b" ", b"") == b"timestamp,arbitration_id,data_field,attack":
-        return TextFormat("labelled-csv", "labelled_csv", header=1)
+        return TextFormat("labelled-csv", "labelled_csv", header=True)
     if match := _KEYED_ROW.match(line):
         return TextFormat("hcrl-keyed", "hcrl_text", 2 + bool(match["flag"]))
     if match := _HCRL_ROW.match(line):
@@ -79,65 +75,28 @@ def recognise(line: bytes) -> TextFormat | None:
     return None
 
 
-def parse(
-    format: TextFormat, buf: np.ndarray, first_line: int, stop: bool, pool: ThreadPoolExecutor | None, parts: int
-) -> tuple[Frames, list[BadRow], int]:
-    """Frames and bad rows of a block of whole lines, and how many lines it has.
+def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list[BadRow], int]:
+    """Frames and bad rows of a block of whole lines, and how many lines it has. Holds no interpreter lock for long.
 
     Args:
         buf: u8, ends in a newline.
-        first_line: number of its first line in the file.
         stop: the first bad row is enough.
-        pool, parts: threads to share the block among (None: none).
+
+    Returns:
+        the bad rows with lines counted from 0 at the block's first.
     """
     from kdgat.captures import _kernels
 
-    cuts = [0]
-    for i in range(1, parts if pool is not None and len(buf) > parts * _PIECE else 1):
-        cut = len(buf) * i // parts
-        while buf[cut - 1] != 10:
-            cut += 1
-        cuts.append(max(cut, cuts[-1]))
-    cuts.append(len(buf))
-    spans = list(pairwise(cuts))
-    run: Callable[..., list] = list if pool is None else lambda calls: list(calls)
-    each = map if pool is None else pool.map
-    lines = run(each(lambda s: int(_kernels.lines(buf, *s)), spans))
-    begins = np.concatenate([[0], np.cumsum(lines)])
-    frames = Frames.empty(int(begins[-1]))
+    end = len(buf)
+    n_lines = int(_kernels.lines(buf, 0, end))
+    frames = Frames.empty(n_lines)
     kernel = getattr(_kernels, format.kernel)
-
-    def piece(i: int) -> tuple[int, list[BadRow]]:
-        return _piece(kernel, format.option, buf, *spans[i], frames, int(begins[i]), first_line + int(begins[i]), stop)
-
-    done = run(each(piece, range(len(spans))))
-    bad = [row for _, rows in done for row in rows]
-    if any(end != begins[i + 1] for i, (end, _) in enumerate(done)):  # bad or blank lines left holes
-        keep = np.concatenate([np.arange(begins[i], end) for i, (end, _) in enumerate(done)])
-        frames = Frames(*(column[keep] for column in frames))
-    return frames, bad, int(begins[-1])
-
-
-def _piece(
-    kernel: Callable[..., int],
-    option: int,
-    buf: np.ndarray,
-    begin: int,
-    end: int,
-    frames: Frames,
-    row: int,
-    first_line: int,
-    stop: bool,
-) -> tuple[int, list[BadRow]]:
-    """Parse one stretch of lines into `frames` from `row` on: the next free row, and the bad rows."""
-    from kdgat.captures import _kernels
-
     slow = np.empty((_SLOW, 2), np.int64)
     state = np.zeros(4, np.int64)
     bad: list[BadRow] = []
-    at, line, counted = begin, first_line, begin
+    row, at, line, counted = 0, 0, 0, 0
     while at < end:
-        row = kernel(option, buf, at, end, *frames, row, slow, state)
+        row = kernel(format.option, buf, at, end, *frames, row, slow, state)
         for where, offset in slow[: state[1]]:
             number = re.match(rb"[0-9.]+", buf[offset : offset + 400].tobytes())
             if where < row and number is not None:
@@ -147,11 +106,10 @@ def _piece(
             line += int(_kernels.lines(buf, counted, at))
             found, after = _describe(buf, at, int(state[2]), int(state[3]), line)
             bad.append(found)
-            counted = at
-            at = after
+            counted, at = at, after
             if stop:
                 break
-    return row, bad
+    return frames.slice(0, row), bad, n_lines
 
 
 def _describe(buf: np.ndarray, begin: int, reason: int, where: int, line: int) -> tuple[BadRow, int]:
