@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import fcntl
 import json
 import shutil
@@ -137,13 +136,16 @@ def freeze(
     Freezing the same runs again under the same name changes nothing and finishes what an interrupted freeze left open
     (index, pointer). Raises `FreezeError` if another release has the name.
     """
-    root = root or frozen_root()
     files, manifest = build(name, tables, weights, policy or Policy())
+    return place(root or frozen_root(), name, files, manifest, current=current)
+
+
+def place(root: Path, name: str, files: Mapping[str, bytes], manifest: bytes, *, current: bool) -> Release:
+    """Write what `build` made; a process that dies here leaves every release whole and the new one absent or whole."""
     try:
         with locked(root):
             for stale in root.glob(".*.*"):  # of freezes that were killed: the lock says that none is running
-                if stale.is_dir():
-                    shutil.rmtree(stale)
+                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
             if (root / name).exists():
                 if (root / name / "manifest.json").read_bytes() != manifest:
                     raise FreezeError(
@@ -157,9 +159,8 @@ def freeze(
             if current:
                 atomic.write_text(root / "current", name + "\n")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
-            raise FreezeError(f"cannot write {root / name}: {error.strerror}; nothing was changed") from None
-        raise
+        reason = error.strerror or "it exists already"
+        raise FreezeError(f"cannot write {root / name}: {reason}; no release was changed") from None
     return release
 
 
