@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,9 +165,8 @@ class GraphStore:
         with atomic.new_directory(folder) as made:
             for name, array in self._arrays().items():
                 np.save(made / f"{name}.npy", array)
-            meta = {name: getattr(self, name) for name in _META}
-            meta |= {"format": FORMAT, "shapes": {name: a.shape for name, a in self._arrays().items()}}
-            (made / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True))
+            shapes = {name: array.shape for name, array in self._arrays().items()}
+            write_meta(made, shapes, **{name: getattr(self, name) for name in _META})
 
     @classmethod
     def open(cls, folder: Path) -> GraphStore:
@@ -267,6 +266,12 @@ class GraphStore:
             y=torch.from_numpy(made.y.astype(np.int64)),
             id_code=torch.from_numpy(made.id_code.astype(np.int64)),
         )
+
+
+def write_meta(folder: Path, shapes: Mapping[str, tuple[int, ...]], **meta: Any) -> None:
+    """meta.json of a store: its format, the shape of each array, and what `_META` names."""
+    made = {"format": FORMAT, "shapes": shapes, **{name: meta[name] for name in _META}}
+    (folder / "meta.json").write_text(json.dumps(made, indent=1, sort_keys=True))
 
 
 def _rows(ptr: np.ndarray, indices: np.ndarray) -> tuple[slice | np.ndarray, np.ndarray]:
