@@ -9,6 +9,15 @@ from pathlib import Path
 from analysis.release import Release
 from kdgat.errors import cli
 
+#: goes into every page's head. Pages stand at different depths: the site's root is where the renderer's own scripts are.
+HEAD = """<meta name="kdgat-release" content="{name}">
+<script type="module">
+const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
+const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
+const {{install}} = await import(new URL("provenance.js", assets));
+install(document.body, new URL("trace.json", assets));
+</script>
+"""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,7 +33,7 @@ def main() -> None:
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     shutil.copyfile(ROOT / "trace.json", assets / "trace.json")
     name = html.escape(f"{release.name} {release.manifest_sha256}")
-    (assets / "head.txt").write_text(f'<meta name="kdgat-release" content="{name}">\n')
+    (assets / "head.txt").write_text(HEAD.format(name=name))
 
 
 if __name__ == "__main__":

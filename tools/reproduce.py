@@ -30,7 +30,16 @@ def reproduce() -> None:
     _run("flows/kdgat_flow.py", "run", "--preset", preset, "--seeds", seeds, "--run-id-file", str(id_file))
     release = f"local-{id_file.read_text().strip()}"
     # a local release is never published: it may come from a work tree in progress and from synthetic data, and says so
-    _run("-m", "analysis.freeze", "--run", id_file.read_text().strip(), "--release", release, "--allow-dirty", "--allow-synthetic")
+    _run(
+        "-m",
+        "analysis.freeze",
+        "--run",
+        id_file.read_text().strip(),
+        "--release",
+        release,
+        "--allow-dirty",
+        "--allow-synthetic",
+    )
     os.environ["KDGAT_RELEASE"] = release
     render()
     print(f"\nrun, frozen as data/frozen/{release}, rendered: {(time.monotonic() - begin) / 60:.1f} minutes in all")

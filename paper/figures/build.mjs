@@ -1,19 +1,26 @@
 // Bundles the figures into dist/: one entry, split so that a page loads only what it draws.
 import {build} from "esbuild";
-import {rm} from "node:fs/promises";
+import {cp, mkdir, rm} from "node:fs/promises";
 
 const here = new URL(".", import.meta.url).pathname;
 await rm(`${here}dist`, {recursive: true, force: true});
 await build({
   absWorkingDir: here,
-  entryPoints: {kdgat: "index.js", draft: "../../tools/draft/ojs.js"},
+  entryPoints: {kdgat: "index.js", provenance: "provenance.js", draft: "../../tools/draft/ojs.js"},
   nodePaths: ["node_modules"],
   outdir: "dist",
   bundle: true,
   splitting: true,
+  loader: {".sql": "text"},
   format: "esm",
   target: "es2022",
   minify: true,
   legalComments: "linked",
   logLevel: "warning"
 });
+
+// the SQL page loads these when its first query runs
+await mkdir(`${here}dist/duckdb`);
+for (const file of ["duckdb-eh.wasm", "duckdb-browser-eh.worker.js"]) {
+  await cp(`${here}node_modules/@duckdb/duckdb-wasm/dist/${file}`, `${here}dist/duckdb/${file}`);
+}

@@ -158,7 +158,9 @@ def render(project: Project, path: Path, site: Path) -> None:
 def main() -> int:
     """Pre-render, then every page, into a new `_site/` that replaces the old one when all is well."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, str(ROOT / "tools" / "prerender.py")], check=True, cwd=ROOT)
+    prepared = subprocess.run([sys.executable, str(ROOT / "tools" / "prerender.py")], cwd=ROOT)
+    if prepared.returncode:
+        return prepared.returncode
     project = Project(ROOT)
     output = ROOT / project.config["project"]["output-dir"]
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".draft-") as folder:

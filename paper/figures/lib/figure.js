@@ -36,3 +36,7 @@ export function dataTable(rows, columns, label) {
   const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
   return element("div", {class: "kdgat-scroll", tabindex: "0", role: "region", "aria-label": `Data: ${label}`}, table);
 }
+
+/** Rows as a table of their own, or a sentence where there are none. */
+export const list = (rows, {label, columns = rows.length ? Object.keys(rows[0]) : []}) =>
+  rows.length ? dataTable(rows, columns, label) : message(`${label}: none.`);

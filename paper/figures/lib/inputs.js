@@ -27,13 +27,32 @@ export function checkbox(name, values, {label = name} = {}) {
 }
 
 /** A slider over `[low, high]`. */
-export function range(name, [low, high], {label = name, step, value} = {}) {
+export function range(name, [low, high], {label = name, step, value, format = (x) => x} = {}) {
   const text = new URLSearchParams(location.search).get(name);
   const asked = text === null ? NaN : Number(text);
-  const input = Inputs.range([low, high], {label, step, value: asked >= low && asked <= high ? asked : value});
+  const input = Inputs.range([low, high], {label, step, format, value: asked >= low && asked <= high ? asked : value});
   input.querySelector("[type=range]").setAttribute("aria-label", label); // the label belongs to the number beside it
   return linked(input, name);
 }
+
+/**
+ * A slider over the scores of `prepared` (from `scores`), at the model's own operating point until it is moved. The address is asked
+ * only once: another model begins at its own operating point again.
+ */
+export function threshold(name, prepared, points) {
+  const point = points.find((row) => row.model === prepared.model);
+  const value = point ? point.threshold : (prepared.low + prepared.high) / 2;
+  const query = new URLSearchParams(location.search);
+  if (asked.has(name)) {
+    query.delete(name);
+    history.replaceState(history.state, "", `?${query}${location.hash}`);
+  }
+  asked.add(name);
+  const [low, high] = [Math.min(prepared.low, value), Math.max(prepared.high, value)];
+  const step = (high - low || 1) / 500;
+  return range(name, [low, low + step * 500], {step, value, format: (x) => Number(x.toPrecision(4))});
+}
+const asked = new Set();
 
 /** A drop-down of the example windows in `rows` (rows of `graphs`); its value is the window's number. */
 export function selectWindow(name, rows, {label = "window"} = {}) {

@@ -22,6 +22,9 @@ export function byModel(a, b) {
 /** The models of `rows`, in that order. */
 export const models = (rows) => distinct(rows, "model").sort(byModel);
 
+/** Sorted distinct values of a column, `benign` first: its colour is then the same everywhere. */
+export const benignFirst = (rows, column) => distinct(rows, column).sort((a, b) => (b === "benign") - (a === "benign"));
+
 /** A number for reading: four significant figures at most, `n/a` for what is undefined. */
 export function number(value) {
   if (value == null || Number.isNaN(value)) return "n/a";

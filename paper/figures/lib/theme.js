@@ -7,6 +7,9 @@ export const modelColor = (model) => palette.models[model] ?? palette.other;
 /** The colour of an attacked or a benign window. */
 export const labelColor = (attacked) => palette.labels[attacked ? "attack" : "benign"];
 
+/** The i-th colour for names that have none of their own (attacks, vehicles, stages). */
+export const categoryColor = (i) => palette.categories[i % palette.categories.length];
+
 /** Options every Plot starts from. Ink is `currentColor`, so that light and dark pages both read. */
 export const base = ({width = 640} = {}) => ({
   width,

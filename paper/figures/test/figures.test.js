@@ -7,6 +7,8 @@ import {leaderboard} from "../leaderboard.js";
 import {dataTable} from "../lib/figure.js";
 import {byModel, number, where} from "../lib/rows.js";
 import {modelColor} from "../lib/theme.js";
+import {confusionAt, roc, scores} from "../lib/scores.js";
+import {examples} from "../sql.js";
 import {hex, toGraph} from "../lib/window.js";
 
 const summary = ["test_01", "test_02"].flatMap((scenario) =>
@@ -81,4 +83,38 @@ test("numbers are written for reading", () => {
 
 test("rows are chosen by column values", () => {
   expect(where(summary, {scenario: "test_01", model: "gat-student"})).toEqual([summary[0]]);
+});
+
+describe("scores of windows", () => {
+  const row = (window, injected, score, capture = "a", t0 = window) => ({window, injected, capture, t0, duration: 1, "gat-student": score});
+  const rows = [row(0, 0, 0.1), row(1, 3, 0.2), row(2, 1, 0.9), row(3, 0, 0.6), row(4, 2, 0.7), row(0, 0, 0.3, "b")];
+  const prepared = scores(rows, "gat-student");
+
+  test("give the confusion matrix of any threshold, a score at the threshold being an alarm", () => {
+    expect(confusionAt(prepared, 0.6)).toMatchObject({tp: 2, fp: 1, tn: 2, fn: 1, recall: 2 / 3, falseAlarmsPerHour: 1200});
+    expect(confusionAt(prepared, -1)).toMatchObject({tp: 3, fp: 3, tn: 0, fn: 0});
+    expect(confusionAt(prepared, 2)).toMatchObject({tp: 0, fp: 0, recall: 0, precision: null, medianDelay: null});
+  });
+  test("give attack segments and the delay of their detection", () => {
+    expect(confusionAt(prepared, 0.6)).toMatchObject({segments: 2, detected: 2, medianDelay: 2});
+  });
+  test("join attacked windows less than half a second apart", () => {
+    const near = scores([row(0, 1, 0.9, "a", 0), row(1, 0, 0.1, "a", 1), row(2, 1, 0.9, "a", 1.4), row(3, 1, 0.9, "a", 3)], "gat-student");
+    expect(near.segments.map((segment) => segment.length)).toEqual([2, 1]);
+  });
+  test("give a ROC curve from (0, 0) to (1, 1) that never falls", () => {
+    const points = roc(prepared);
+    expect(points[0]).toMatchObject({fpr: 0, recall: 0});
+    expect(points.at(-1)).toMatchObject({fpr: 1, recall: 1});
+    for (let i = 1; i < points.length; i += 1) expect(points[i].recall).toBeGreaterThanOrEqual(points[i - 1].recall);
+  });
+  test("are empty where the model was not scored", () => {
+    expect(scores(rows, "gbm-baseline").windows).toBe(0);
+    expect(roc(scores([], "gat-student"))).toEqual([]);
+  });
+});
+
+test("the examples of the SQL page are the named queries of the release", () => {
+  const found = examples("-- about the file\n\n-- name: one\n-- What it answers\nselect 1\nfrom x;\n\n-- name: two\n-- Other\nselect 2;\n");
+  expect(found).toEqual([{name: "one", about: "What it answers", sql: "select 1\nfrom x"}, {name: "two", about: "Other", sql: "select 2"}]);
 });

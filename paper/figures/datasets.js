@@ -1,0 +1,55 @@
+import * as Plot from "@observablehq/plot";
+import {figure, message} from "./lib/figure.js";
+import {base, categoryColor, labelColor} from "./lib/theme.js";
+import {distinct} from "./lib/rows.js";
+
+/** Frames of every capture, injected ones apart. `rows`: rows of `datasets`. */
+export function captures(rows, {width = 640} = {}) {
+  if (!rows.length) return message("No capture was selected.");
+  const name = (row) => `${row.split}  ${row.capture.split("/").at(-1).replace(/\.\w+$/, "")}`;
+  const bars = rows.flatMap((row) => [
+    {...row, name: name(row), kind: "injected", count: row.injected},
+    {...row, name: name(row), kind: "not injected", count: row.frames - row.injected}
+  ]);
+  const chart = Plot.plot({
+    ...base({width}),
+    height: 70 + rows.length * 20,
+    marginLeft: Math.min(240, width * 0.42),
+    marginBottom: 42,
+    x: {label: "frames →", labelOffset: 36, grid: true, tickFormat: "~s", ticks: width < 520 ? 3 : 6},
+    y: {label: null, domain: bars.map((bar) => bar.name)},
+    color: {domain: ["not injected", "injected"], range: [labelColor(false), labelColor(true)], legend: true},
+    marks: [
+      Plot.barX(bars, {
+        x: "count", y: "name", fill: "kind", order: ["not injected", "injected"],
+        title: (bar) => `${bar.capture}\n${bar.vehicle}, ${bar.attack}, ${bar.data_kind}\n${bar.count} frames ${bar.kind}`
+      })
+    ]
+  });
+  const columns = ["dataset", "split", "capture", "vehicle", "attack", "data_kind", "frames", "injected", "quarantined", "ids", "seconds", "windows", "positives", "duplicate_of", "sha256"];
+  return figure(chart, {label: "Frames of every capture, injected ones apart", rows, columns});
+}
+
+/** How busy each bus is: CAN IDs against frames a second; a cross is synthetic. `rows`: rows of `datasets`. */
+export function rates(rows, {width = 640} = {}) {
+  const points = rows.filter((row) => row.seconds > 0).map((row) => ({...row, rate: row.frames / row.seconds, "window (ms)": (1000 * row.seconds) / Math.max(row.windows, 1)}));
+  if (!points.length) return message("No capture was selected.");
+  const vehicles = distinct(points, "vehicle");
+  const chart = Plot.plot({
+    ...base({width}),
+    height: 320,
+    marginLeft: 56,
+    marginBottom: 42,
+    x: {label: "distinct CAN IDs →", labelOffset: 36, grid: true, nice: true, type: "log", tickFormat: "d"},
+    y: {label: "frames a second", grid: true, zero: true},
+    color: {domain: vehicles, range: vehicles.map((_, i) => categoryColor(i)), legend: true},
+    symbol: {domain: ["real", "synthetic"], range: ["circle", "times"]},
+    marks: [
+      Plot.dot(points, {
+        x: "ids", y: "rate", stroke: "vehicle", symbol: "data_kind", r: 5, strokeWidth: 2,
+        title: (row) => `${row.capture}\n${row.vehicle}, ${row.attack}, ${row.data_kind}\n${row.ids} IDs, ${row.rate.toFixed(0)} frames/s`
+      })
+    ]
+  });
+  return figure(chart, {label: "CAN IDs against frame rate of every capture", rows: points, columns: ["dataset", "capture", "vehicle", "attack", "data_kind", "ids", "rate", "window (ms)"]});
+}

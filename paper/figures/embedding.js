@@ -1,0 +1,92 @@
+import {extent, polygonContains, quadtree, scaleLinear, scaleSequential, interpolateCividis} from "d3";
+import {element, figure, message} from "./lib/figure.js";
+import {benignFirst, number} from "./lib/rows.js";
+import {categoryColor} from "./lib/theme.js";
+
+/** What points may be coloured by. */
+export const colourings = ["attack", "vehicle", "scenario", "score"];
+
+/**
+ * A scatter of window embeddings on a canvas; drawing a loop around points selects them.
+ * `rows`: rows of `embeddings`. The node's `value` is the array of selected rows; it dispatches `input` when that changes.
+ */
+export function embedding(rows, {width = 640, colour = "attack"} = {}) {
+  if (!rows.length) return Object.assign(message("This release holds no embeddings for the selection."), {value: []});
+  const height = Math.round(Math.min(width * 0.75, 560));
+  const x = scaleLinear(extent(rows, (row) => row.x), [10, width - 10]);
+  const y = scaleLinear(extent(rows, (row) => row.y), [height - 10, 10]);
+  const names = colour === "score" ? [] : benignFirst(rows, colour);
+  const sequence = scaleSequential([0, 1], interpolateCividis);
+  const paint = colour === "score" ? (row) => sequence(row.score) : (row) => categoryColor(names.indexOf(row[colour]));
+  const points = rows.map((row) => ({row, x: x(row.x), y: y(row.y), color: paint(row)}));
+
+  const ratio = globalThis.devicePixelRatio ?? 1;
+  const canvas = element("canvas", {width: width * ratio, height: height * ratio, class: "kdgat-canvas"});
+  canvas.style.width = `${width}px`;
+  const readout = element("p", {class: "kdgat-readout", role: "status"}, "Draw a loop around points to list their windows.");
+  const node = figure(canvas, {label: `${rows.length} windows in the plane of the embedding, coloured by ${colour}`, rows});
+  node.prepend(legend(names, sequence));
+  node.insertBefore(readout, node.lastChild);
+  node.value = [];
+
+  const tree = quadtree(points, (point) => point.x, (point) => point.y);
+  let loop = [];
+  const draw = () => {
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const chosen = new Set(node.value);
+    context.globalAlpha = 0.75;
+    for (const point of points) {
+      if (chosen.size && !chosen.has(point.row)) context.globalAlpha = 0.15;
+      else context.globalAlpha = 0.75;
+      context.fillStyle = point.color;
+      context.fillRect(point.x - 1.5, point.y - 1.5, 3, 3);
+    }
+    if (loop.length > 1) {
+      context.globalAlpha = 1;
+      context.strokeStyle = getComputedStyle(canvas).color;
+      context.beginPath();
+      loop.forEach(([px, py], i) => (i ? context.lineTo(px, py) : context.moveTo(px, py)));
+      context.stroke();
+    }
+  };
+  const at = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) * width) / box.width, ((event.clientY - box.top) * height) / box.height];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    loop = [at(event)];
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const place = at(event);
+    if (loop.length) {
+      loop.push(place);
+      draw();
+      return;
+    }
+    const near = tree.find(...place, 8);
+    canvas.title = near ? `${near.row.vehicle}, ${near.row.attack}, ${near.row.capture}, window ${near.row.window}, score ${number(near.row.score)}` : "";
+  });
+  canvas.addEventListener("pointerup", () => {
+    node.value = loop.length > 2 ? points.filter((point) => polygonContains(loop, [point.x, point.y])).map((point) => point.row) : [];
+    readout.textContent = node.value.length ? `${node.value.length} windows selected.` : "Draw a loop around points to list their windows.";
+    loop = [];
+    draw();
+    node.dispatchEvent(new CustomEvent("input"));
+  });
+  draw();
+  return node;
+}
+
+function legend(names, sequence) {
+  const swatch = (color, text) => {
+    const mark = element("span", {class: "kdgat-swatch"});
+    mark.style.background = color;
+    return element("span", {class: "kdgat-key"}, mark, text);
+  };
+  const keys = names.length ? names.map((name, i) => swatch(categoryColor(i), name)) : [0, 0.5, 1].map((score) => swatch(sequence(score), `score ${score}`));
+  return element("div", {class: "kdgat-legend"}, ...keys);
+}

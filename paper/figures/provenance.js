@@ -1,0 +1,60 @@
+// Where a number comes from: pointing at, tapping or tabbing to one and pressing Enter opens its trace. On every page of the site.
+import {element} from "./lib/figure.js";
+import {number as written} from "./lib/rows.js";
+
+/** The trace of one number as a panel. `trace`: the release's trace file. */
+export function panel(key, trace) {
+  const number = trace.numbers[key];
+  if (!number) return element("p", {}, `The release has no trace of ${key}.`);
+  const facts = {
+    key,
+    value: number.text,
+    "95 % interval": number.low == null ? null : `${written(number.low)} – ${written(number.high)}`,
+    seeds: number.n_seeds,
+    release: `${trace.release} (${trace.data_kind} data)`,
+    manifest: trace.manifest_sha256,
+    query: number.query,
+    recompute: number.recompute,
+    runs: number.runs.length ? number.runs.map((run) => describe(run, trace.runs)).join("\n") : null
+  };
+  const list = element("dl", {});
+  for (const [name, value] of Object.entries(facts)) {
+    if (value != null) list.append(element("dt", {}, name), element("dd", {}, String(value)));
+  }
+  return list;
+}
+
+/** A run with what it ran on. */
+function describe(run, runs) {
+  const row = runs[run];
+  if (!row) return run;
+  return `${run}: commit ${row.commit.slice(0, 10)}, configuration ${row.config_hash.slice(0, 10)}, data ${row.data_hash.slice(0, 10)}`;
+}
+
+/** Makes every keyed number of `root` open its trace, which is fetched from `url` the first time. */
+export function install(root, url) {
+  let trace = null;
+  const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
+  document.body.append(popover);
+  const open = async (span) => {
+    trace ??= fetch(url).then((response) => response.json());
+    const close = element("button", {type: "button", popovertarget: "kdgat-trace", popovertargetaction: "hide", "aria-label": "Close"}, "×");
+    popover.replaceChildren(close, panel(span.dataset.key, await trace));
+    popover.showPopover();
+    const box = span.getBoundingClientRect();
+    popover.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - popover.offsetHeight - 8))}px`;
+    popover.style.left = `${Math.max(8, Math.min(box.left, innerWidth - popover.offsetWidth - 8))}px`;
+  };
+  for (const span of root.querySelectorAll(".num[data-key]")) {
+    span.tabIndex = 0;
+    span.setAttribute("role", "button");
+    span.setAttribute("aria-haspopup", "dialog");
+    span.addEventListener("click", () => open(span));
+    span.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        open(span);
+      }
+    });
+  }
+}
