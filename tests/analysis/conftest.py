@@ -20,6 +20,12 @@ def run():
     return fake_run.make()
 
 
+@pytest.fixture(scope="session")
+def other_run():
+    """The same configuration run again elsewhere: other scores."""
+    return fake_run.make(noise=1)
+
+
 @pytest.fixture
 def frozen(tmp_path, monkeypatch):
     """An empty folder of releases that every command uses."""

@@ -88,12 +88,12 @@ def test_contradicting_tables_are_refused(run, frozen):
     assert not (frozen / "r").exists()
 
 
-def test_release_is_immutable_and_freezing_it_again_is_idempotent(run, release, frozen):
+def test_release_is_immutable_and_freezing_it_again_is_idempotent(run, other_run, release, frozen):
     before = contents(frozen)
     freeze("r1", *run)
     assert contents(frozen) == before
     with pytest.raises(FreezeError, match="immutable"):
-        freeze("r1", *fake_run.make(noise=1))
+        freeze("r1", *other_run)
     assert contents(frozen) == before
 
 
@@ -107,10 +107,10 @@ def test_interrupted_freeze_is_finished_by_the_next(run, release, frozen):
     assert not (frozen / ".r9.half").exists()
 
 
-def test_only_current_moves(run, release, frozen):
-    freeze("r2", *fake_run.make(noise=1))
+def test_only_current_moves(run, other_run, release, frozen):
+    freeze("r2", *other_run)
     assert Release.open().name == "r1"
-    freeze("r3", *fake_run.make(noise=2), current=True)
+    freeze("r3", *other_run, current=True)
     assert Release.open().name == "r3"
     freeze("local-7", *run)
     assert sorted(json.loads((frozen / "index.json").read_text())) == ["r1", "r2", "r3"]

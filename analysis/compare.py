@@ -1,0 +1,182 @@
+"""`python -m analysis.compare A [B]`: what of release A does release B reproduce?
+
+With one name, B is that release and A the newest committed one of the same preset and data. Exit code 0:
+every row of the chosen metric was reproduced within its interval; 1: some were not; 3: the two cannot be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.format import by_metric
+from analysis.freeze import LOCAL
+from analysis.release import Release, frozen_root, names
+from kdgat.errors import cli
+
+KEY = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+#: bit-equality is promised on the CPU with the same of all of these
+SAME_BITS = ("config_hash", "data_hash", "lock_hash", "code_hash", "seed", "machine")
+NOT_COMPARABLE = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric in both releases.
+
+    Attributes:
+        key: values of `KEY`.
+        a, b: means.
+        low, high: 95 % interval of b − a; None where one of the releases has no interval.
+    """
+
+    key: tuple[str, ...]
+    a: float | None
+    b: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """b − a."""
+        return None if self.a is None or self.b is None else self.b - self.a
+
+    @property
+    def reproduced(self) -> bool | None:
+        """Whether 0 lies in the difference's interval; None where that cannot be said."""
+        if self.a is None or self.b is None:
+            return self.a is self.b
+        if self.a == self.b:
+            return True
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+
+def rows(a: Release, b: Release) -> list[Row]:
+    """Every metric that both releases have.
+
+    The runs of two releases are independent, so the half-widths of their intervals add in squares.
+    """
+    told = {tuple(r[k] for k in KEY): r for r in a.table("summary").to_pylist()}
+    found = []
+    for r in b.table("summary").to_pylist():
+        key = tuple(r[k] for k in KEY)
+        if key in told:
+            low, high = _difference(told[key], r)
+            found.append(Row(key, told[key]["mean"], r["mean"], low, high))
+    return found
+
+
+def _difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float | None, float | None]:
+    if None in (a["ci_low"], b["ci_low"]):
+        return None, None
+    middle = b["mean"] - a["mean"]
+    down = ((b["mean"] - b["ci_low"]) ** 2 + (a["ci_high"] - a["mean"]) ** 2) ** 0.5
+    up = ((b["ci_high"] - b["mean"]) ** 2 + (a["mean"] - a["ci_low"]) ** 2) ** 0.5
+    return middle - down, middle + up
+
+
+def obstacles(a: Release, b: Release) -> list[str]:
+    """Why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
+    found = []
+    if a.manifest["presets"] != b.manifest["presets"]:
+        found.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
+    elif set(a.manifest["configurations"]) != set(b.manifest["configurations"]):
+        found.append("the preset's configuration has changed")
+    shared = set(a.manifest["datasets"]) & set(b.manifest["datasets"])
+    if not shared:
+        found.append(f"datasets {', '.join(b.manifest['datasets'])}, not {', '.join(a.manifest['datasets'])}")
+    for name in sorted(shared):
+        if a.manifest["datasets"][name]["data_hashes"] != b.manifest["datasets"][name]["data_hashes"]:
+            found.append(f"{name}: other captures")
+    return found
+
+
+def bits(a: Release, b: Release) -> tuple[bool, bool]:
+    """(equality of all results bit by bit is promised, it holds)."""
+
+    def facts(release: Release) -> list[tuple]:
+        table = release.table("runs").to_pylist()
+        return sorted({(r["dataset"], r["model"], *(r[c] for c in SAME_BITS)) for r in table})
+
+    def contents(release: Release) -> list[str]:
+        tables = release.manifest["tables"]
+        # runs name their ids and times, so only tables without them can be equal
+        return [tables[t]["content_hash"] for t in ("summary", "predictions", "datasets") if t in tables]
+
+    return facts(a) == facts(b), contents(a) == contents(b)
+
+
+def reference(b: Release) -> Release | None:
+    """The newest committed release that `b` reproduces."""
+    found = []
+    for name in names(frozen_root()):
+        if not name.startswith(LOCAL) and name != b.name:
+            a = Release.open(name)
+            if not obstacles(a, b):
+                found.append((max(r["started"] for r in a.table("runs").to_pylist()), name))
+    return Release.open(max(found)[1]) if found else None
+
+
+def report(a: Release, b: Release, metric: str) -> int:
+    """Print what of `metric` was reproduced, and how the other metrics did; returns the exit code."""
+    found = rows(a, b)
+    promised, equal = bits(a, b)
+    print(f"{a.name} → {b.name}: {len(found)} metrics in both; bit-equal: {'yes' if equal else 'no'}", end="")
+    print(" (promised: same code, lock, data, configuration, seeds and machine)" if promised else "")
+    if not found:
+        print("not a reproduction: the two releases share no metric")
+        return NOT_COMPARABLE
+    judged = [r for r in found if r.key[5] == metric and r.key[2] == "all" and r.reproduced is not None]
+    for r in judged:
+        dataset, scenario, _, model, protocol, _ = r.key
+        change = "n/a" if r.difference is None else f"{r.difference:+.3f}"
+        within = f"[{r.low:+.3f}, {r.high:+.3f}]" if r.low is not None else "exactly equal"
+        verdict = "reproduced within interval" if r.reproduced else "NOT reproduced"
+        values = f"{by_metric(metric, r.a):>7} → {by_metric(metric, r.b):>7}"
+        print(f"  {dataset} {scenario} {protocol:12} {model:22} {metric} {values}  {change} {within}  {verdict}")
+    failed = [r for r in judged if not r.reproduced]
+    others = [r for r in found if r.key[5] != metric or r.key[2] != "all"]
+    tally = {v: sum(r.reproduced is v for r in others) for v in (True, False, None)}
+    print(f"{metric}: {len(judged) - len(failed)} of {len(judged)} reproduced within interval")
+    print(f"other metrics: {tally[True]} within interval, {tally[False]} not, {tally[None]} without one and unequal")
+    if promised and not equal:
+        print("bit-equality was promised and does not hold")
+    return 1 if failed or (promised and not equal) else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("a", help="a release; the only one given is held against a committed one that it reproduces")
+    parser.add_argument("b", nargs="?", help="the release that may reproduce it")
+    parser.add_argument("--metric", default="f1", help="metric that decides (default f1)")
+    parser.add_argument("--json", action="store_true", help="all rows, machine-readable")
+    args = parser.parse_args(argv)
+    if args.b is None:
+        b = Release.open(args.a)
+        found = reference(b)
+        if found is None:
+            print(
+                f"{b.name} is not a reproduction: no committed release has its preset and data; it stands beside them"
+            )
+            return NOT_COMPARABLE
+        a = found
+    else:
+        a, b = Release.open(args.a), Release.open(args.b)
+    why = obstacles(a, b)
+    if args.json:
+        keys = [dict(zip(KEY, r.key, strict=True)) for r in rows(a, b)]
+        values = [{"a": r.a, "b": r.b, "low": r.low, "high": r.high, "reproduced": r.reproduced} for r in rows(a, b)]
+        print(json.dumps([k | v for k, v in zip(keys, values, strict=True)], indent=1))
+        return 0
+    for reason in why:
+        print(f"not a reproduction: {reason}")
+    code = report(a, b, args.metric)
+    return NOT_COMPARABLE if why else code
+
+
+if __name__ == "__main__":
+    cli(lambda: main(sys.argv[1:]))
