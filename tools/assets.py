@@ -14,7 +14,7 @@ HEAD = """<meta name="kdgat-release" content="{name}">
 <script type="module">
 const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
 const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
-const {{install}} = await import(new URL("provenance.js", assets));
+const {{install}} = await import(new URL("page.js", assets));
 install(document.body, new URL("trace.json", assets));
 </script>
 """

@@ -6,7 +6,7 @@ const here = new URL(".", import.meta.url).pathname;
 await rm(`${here}dist`, {recursive: true, force: true});
 await build({
   absWorkingDir: here,
-  entryPoints: {kdgat: "index.js", provenance: "provenance.js", draft: "../../tools/draft/ojs.js"},
+  entryPoints: {kdgat: "index.js", page: "page.js", draft: "../../tools/draft/ojs.js"},
   nodePaths: ["node_modules"],
   outdir: "dist",
   bundle: true,
