@@ -1,0 +1,132 @@
+"""`python -m analysis.reproduce --level render|evaluate|train`: a release done again, at one of three depths.
+
+render: paper and site from the frozen tables, verified (or one table or figure of them). evaluate: the students' scores
+from the frozen weights and the captures, held against the frozen ones. train: the whole flow again, compared within
+intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis import figures, verify
+from analysis.release import REPO, Release
+from kdgat.errors import KdgatError, cli
+
+_CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
+_LABEL = re.compile(r"^#\|\s*label:\s*(\S+)", re.MULTILINE)
+
+
+def run(release: Release, *command: str, **environment: str) -> None:
+    """A command of the project with this release shown; raises `KdgatError` if it fails."""
+    env = os.environ | {"KDGAT_RELEASE": release.name} | environment
+    if subprocess.run([sys.executable, *command], cwd=REPO, env=env).returncode:
+        raise KdgatError(f"`python {' '.join(command)}` failed, see above")
+
+
+def render(release: Release) -> int:
+    """Paper and site, then every check of the output."""
+    run(release, "-m", "tools.render")
+    found = verify.report(f"release {release.name}", verify.verify_release(release.path))
+    found += verify.report("rendered output", verify.Site(REPO / "_site", REPO).problems())
+    return 1 if found else 0
+
+
+def table_cells(project: Path) -> dict[str, str]:
+    """Label → code of every table of the paper, in its order."""
+    files = [project / "paper" / "index.qmd"]
+    text = files[0].read_text(encoding="utf-8")
+    for name in re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", text):
+        files.append((project / name.lstrip("/")) if name.startswith("/") else files[0].parent / name)
+    cells = {}
+    for file in files:
+        for code in _CELL.findall(file.read_text(encoding="utf-8")):
+            if (label := _LABEL.search(code)) and label[1].startswith("tbl-"):
+                cells[label[1]] = code
+    return cells
+
+
+def table(release: Release, number: str) -> int:
+    """Print one table of the paper as Markdown, by its number or label."""
+    cells = table_cells(REPO)
+    label = list(cells)[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(cells) else number
+    if label not in cells:
+        raise KdgatError(f"no table {number!r}; there are: {', '.join(f'{i} {n}' for i, n in enumerate(cells, 1))}")
+    os.environ["KDGAT_RELEASE"] = release.name
+    made: list[str] = []
+    # the cell is the paper's own source; its import of Markdown is replaced by one that keeps the text
+    code = re.sub(r"^from IPython.*$", "", cells[label], flags=re.MULTILINE)
+    exec(code if "import tables" in code else f"from analysis import tables\n{code}", {"Markdown": made.append})
+    print("\n".join(made))
+    return 0
+
+
+def figure(release: Release, name: str) -> int:
+    """Write one static figure as `<name>.svg` into the current folder."""
+    known = {s.name: s for s in figures.STATICS}
+    if name not in known:
+        raise KdgatError(f"no figure {name!r}; there are: {', '.join(known)}")
+    path = Path(f"{name}.svg")
+    path.write_bytes(figures.svg(release, known[name]))
+    print(path)
+    return 0
+
+
+def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
+    """Score every test window again with the frozen weights, and hold the scores against the frozen ones."""
+    from analysis import rescore
+
+    root = Path(data).resolve() if data else None
+    found = 0
+    for name in [dataset] if dataset else sorted(release.manifest["datasets"]):
+        seeds = rescore.seeds(release, name)
+        if not seeds:
+            raise KdgatError(f"{release.name} has no weights for {name!r}")
+        for seed in seeds:
+            begin = time.monotonic()
+            fresh = list(rescore.rescore(release, name, seed, root))
+            title = f"{name}, seed {seed}: {len(fresh)} windows scored again in {time.monotonic() - begin:.0f} s"
+            found += verify.report(title, rescore.differences(release, fresh, name, seed))
+    found += verify.report("metrics from the scores", verify.verify_release(release.path))
+    return 1 if found else 0
+
+
+def train(release: Release) -> int:
+    """The whole flow again with the release's preset and seeds, frozen as a local release and compared."""
+    presets = release.manifest["presets"]
+    if len(presets) != 1:
+        raise KdgatError(f"{release.name} mixes presets ({', '.join(presets)}): run the flow for each")
+    run(release, "-m", "tools.reproduce", PRESET=presets[0], SEEDS=",".join(map(str, release.manifest["seeds"])))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m analysis.reproduce", description=__doc__.splitlines()[0])
+    parser.add_argument("--level", choices=("render", "evaluate", "train"), default="render")
+    parser.add_argument("--release", help="name of the release (default: the current one)")
+    parser.add_argument("--dataset", help="evaluate: only this dataset")
+    parser.add_argument("--data", help="evaluate: folder of captures (default $KDGAT_DATA, else data/raw)")
+    parser.add_argument("--table", metavar="N", help="render: only this table, by number or label, to stdout")
+    parser.add_argument("--figure", metavar="ID", help="render: only this figure, to the current folder")
+    args = parser.parse_args(argv)
+    release = Release.open(args.release)
+    if args.level == "evaluate":
+        return evaluate(release, args.dataset, args.data)
+    if args.level == "train":
+        return train(release)
+    if args.table:
+        return table(release, args.table)
+    if args.figure:
+        return figure(release, args.figure)
+    return render(release)
+
+
+if __name__ == "__main__":
+    cli(lambda: main(sys.argv[1:]))

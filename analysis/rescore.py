@@ -1,0 +1,141 @@
+"""Scores computed anew from a release's weights and the captures: the students, on every test window.
+
+Needs the `train` extra. Nothing is trained, and the training captures are not read: scalers, calibration and operating
+points come with the weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from analysis.release import Release, ReleaseError
+from kdgat import records
+from kdgat.errors import KdgatError
+
+STUDENTS = ("vgae-student", "gat-student", "fusion-dqn-student")
+#: scores are float32; another processor or library may round a sum differently
+TOLERANCE = 1e-4
+
+
+def seeds(release: Release, dataset: str) -> list[int]:
+    """Seeds whose student weights the release holds."""
+    prefix, suffix = f"weights/{dataset}/gat-student-s", ".safetensors"
+    return sorted(
+        int(f.removeprefix(prefix).removesuffix(suffix))
+        for f in release.manifest["weights"]
+        if f.startswith(prefix) and f.endswith(suffix)
+    )
+
+
+def _checkpoints(release: Release, dataset: str, seed: int) -> tuple[dict[str, Any], Any]:
+    """Checkpoints of the students, and the scalers they were trained with."""
+    from kdgat.checkpoint import Checkpoint
+    from kdgat.dataset import Scalers
+
+    found, scalers = {}, None
+    for model in STUDENTS:
+        stem = f"weights/{dataset}/{model}-s{seed}"
+        try:
+            meta = json.loads(release.weight(f"{stem}.json"))
+            scalers = Scalers.from_dict(meta.pop("scalers"))
+            found[model] = Checkpoint(meta.pop("kind"), release.weight(f"{stem}.safetensors"), meta)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ReleaseError(f"{release.name}: {stem}.json does not describe a model: {error!r}") from None
+    return found, scalers
+
+
+def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
+    """Rows like those of `predictions`, with the students' scores as computed now.
+
+    Args:
+        release: whose weights and configuration are used.
+        dataset, seed: which of them.
+        root: folder of captures (None: $KDGAT_DATA, else data/raw).
+
+    Raises:
+        KdgatError: captures are missing, or are not those the release names.
+    """
+    from kdgat import catalog
+    from kdgat.config import Config
+    from kdgat.dataset import test_store
+    from kdgat.stages import Detector, standardised
+    from kdgat.windows import sample
+
+    run = next(
+        r
+        for r in release.table("runs").to_pylist()
+        if (r["dataset"], r["seed"], r["model"]) == (dataset, seed, "gat-student")
+    )
+    config = Config.model_validate_json(run["config"])
+    checkpoints, scalers = _checkpoints(release, dataset, seed)
+    detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], SimpleNamespace(scalers=scalers))  # type: ignore[arg-type]
+    fusion = checkpoints["fusion-dqn-student"]
+    network = fusion.model()
+    centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
+    known = release.manifest["datasets"][dataset]["captures"]
+    tests = [c for c in catalog.captures(dataset, root) if c.split != "train" and not c.duplicate_of]
+    protocols = records.PROTOCOLS if config.features == "profile" else ("zero-shot",)
+    for capture in tests:
+        if known.get(capture.name) != capture.sha256:
+            raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
+        frames = capture.frames()
+        beside = sum(c.split == capture.split for c in tests)
+        for protocol in protocols:
+            store = test_store(capture, frames, config, protocol)
+            if store is None:
+                continue
+            if config.windows.max_windows is not None:
+                limit = config.windows.max_windows // beside
+                store = store.select(sample(np.asarray(store.y).astype(np.int64), limit, 0))
+            data = detector.score(store)[0]
+            state = standardised(data, centre, spread)
+            scores = {
+                "vgae-student": data.anomaly,
+                "gat-student": data.p_attack,
+                "fusion-dqn-student": state.fused(network.choose(state.state)),  # type: ignore[operator]
+            }
+            places = np.asarray(store.start) // config.windows.stride
+            for i, place in enumerate(places):
+                yield {
+                    "dataset": dataset,
+                    "scenario": capture.split,
+                    "protocol": protocol,
+                    "seed": seed,
+                    "capture": capture.name,
+                    "window": int(place),
+                    "injected": int(store.injected[i]),
+                } | {model: float(np.float32(s[i])) for model, s in scores.items()}
+
+
+def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
+    """Where the fresh scores contradict the frozen ones, as sentences."""
+    key = ("scenario", "protocol", "capture", "window")
+    frozen = {
+        tuple(r[k] for k in key): r
+        for r in release.table("predictions").to_pylist()
+        if (r["dataset"], r["seed"]) == (dataset, seed)
+    }
+    found = []
+    now = {tuple(r[k] for k in key): r for r in fresh}
+    if frozen.keys() != now.keys():
+        found.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
+                     f"{len(now.keys() - frozen.keys())} scored ones are not frozen")  # fmt: skip
+    shared = sorted(frozen.keys() & now.keys())
+    labels = [k for k in shared if frozen[k]["injected"] != now[k]["injected"]]
+    if labels:
+        found.append(f"{len(labels)} windows have other labels, first {labels[0]}")
+    for model in STUDENTS:
+        apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
+        wrong = sorted((d for d in apart if d[0] > TOLERANCE), reverse=True)
+        if wrong:
+            found.append(
+                f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {TOLERANCE:g}, "
+                f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
+            )
+    return found

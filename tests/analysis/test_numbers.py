@@ -1,0 +1,197 @@
+"""Keys, how values are written, tables, figures, traces and queries."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from analysis import figures, prerender, sql, tables, trace
+from analysis.format import by_metric, count, interval, plain
+from analysis.numbers import KeyUnknown, Numbers
+from analysis.queries import queries
+from kdgat.errors import KdgatError
+
+HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
+
+
+@pytest.fixture(scope="module")
+def numbers(shared_release):
+    return Numbers(shared_release)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("f1", 0.5, "0.500"),
+        ("f1", 1.0, "1.000"),
+        ("f1", 0.99961, "0.9996"),
+        ("f1", 0.999999, "0.9999"),  # never 1.000 for what is not exactly 1
+        ("f1", None, "n/a"),
+        ("false_alarms", 1234.5, "1,234.5"),
+        ("mcc", -0.12345, "-0.123"),
+    ],
+)
+def test_metrics_as_text(metric, value, text):
+    assert by_metric(metric, value) == text
+
+
+def test_other_values_as_text():
+    assert [plain(v) for v in (401.2, 0.5512, 12.34, 0, 98400, 0.00001234, None)] == [
+        *("401", "0.551", "12.3", "0", "98,400", "0.000012", "n/a")
+    ]
+    assert count(1598906) == "1,598,906"
+    assert interval("f1", 0.98, 1.0) == "0.980–1.000"
+
+
+def test_a_key_of_a_metric(numbers, shared_release):
+    number = numbers[HEADLINE]
+    row = shared_release.rows(number.query)[0]
+    assert number.value == row["mean"]
+    assert (number.low, number.high, number.n_seeds) == (row["ci_low"], row["ci_high"], row["n_seeds"])
+    assert numbers.markdown(HEADLINE) == (
+        f'[{number.text}]{{.num data-key="{HEADLINE}" title="95 % interval {number.interval}, 2 seeds, '
+        'runs KDGATFlow/1/gat/12/gat-student, KDGATFlow/1/gat/4/gat-student"}'
+    )
+
+
+def test_every_key_gives_what_its_query_gives(numbers, shared_release):
+    con = shared_release.con()
+    checked = 0
+    for number in map(numbers.__getitem__, numbers.keys()):
+        key = number.key
+        assert number.text, key
+        if number.query.startswith("select") and "summary" not in number.query and not key.startswith("config."):
+            assert con.sql(number.query).fetchall()[0][0] == pytest.approx(number.value), key
+            checked += 1
+    assert checked > 100
+
+
+def test_an_unknown_key_names_near_ones(numbers):
+    with pytest.raises(KeyUnknown, match=f"nearest: {HEADLINE}"):
+        numbers["hcrl_sa.test_01.gat_studnt.zero_shot.f1"]
+
+
+def test_the_note_on_the_data():
+
+    from analysis.numbers import data_note
+
+    class Shown:
+        def __init__(self, **kinds):
+            self.manifest = {"datasets": {n: {"data_kind": k} for n, k in kinds.items()}}
+
+    assert data_note(Shown(a="real")) == "Results on real captures (a)."
+    assert data_note(Shown(a="synthetic")).startswith("Synthetic data:")
+    assert "synthetic data (b)" in data_note(Shown(a="real", b="synthetic"))
+
+
+def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
+    page = tmp_path / "paper" / "index.qmd"
+    page.parent.mkdir()
+    page.write_text(
+        f"F1 {{{{< var {HEADLINE} >}}}} on {{{{< var hcrl_sa.frames >}}}} frames, {{{{< var release.name >}}}}."
+    )
+    prerender.run(shared_release, tmp_path)
+    import yaml
+
+    variables = yaml.safe_load((tmp_path / "_variables.yml").read_text())
+    assert sorted(variables) == ["hcrl_sa", "release"]
+    assert variables["release"] == {"name": "shared"}
+    assert "96,056" in variables["hcrl_sa"]["frames"]
+    told = json.loads((tmp_path / "trace.json").read_text())
+    assert told["manifest_sha256"] == shared_release.manifest_sha256
+    entry = told["numbers"][HEADLINE]
+    assert {told["runs"][r]["model"] for r in entry["runs"]} == {"gat-student"}
+    assert list(told["sources"]) == ["paper/index.qmd"]
+    # what tables show can be traced too
+    assert set(re.findall(r'data-key="([^"]+)"', tables.main_table(shared_release))) <= told["numbers"].keys()
+    assert {p.stem for p in (tmp_path / "paper/figures/static").glob("*.svg")} == {s.name for s in figures.STATICS}
+
+
+def test_prerender_stops_at_an_unknown_key(shared_release, tmp_path):
+    (tmp_path / "index.qmd").write_text("x\n\n{{< var release.nam >}}\n")
+    with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name"):
+        prerender.run(shared_release, tmp_path)
+    assert not (tmp_path / "_variables.yml").exists()
+
+
+def test_the_main_table(shared_release, numbers):
+    lines = tables.main_table(shared_release).splitlines()
+    assert lines[0] == "| Model | Protocol | test 01 | test 02 | test 03 | test 04 |"
+    cited = [line for line in lines if "cited" in line]
+    assert len(cited) == 2 and all("data-key" not in line for line in cited)
+    column = [line.split("|")[3] for line in lines[2:] if "zero-shot" in line and "cited" not in line]
+    values = {re.search(r'data-key="([^"]+)"', cell)[1]: cell for cell in column}
+    best = max(numbers[k].value for k in values)
+    assert {k for k, cell in values.items() if "**" in cell} == {k for k in values if numbers[k].value == best}
+    assert not any("cited" in line for line in tables.main_table(shared_release, "recall").splitlines())
+
+
+def test_a_missing_cell_says_so(shared_release, numbers):
+    assert tables.cell(numbers, "hcrl_sa.test_09.gat_student.zero_shot.f1") == "n/a"
+
+
+@pytest.mark.parametrize("static", figures.STATICS, ids=lambda s: s.name)
+def test_figures_are_deterministic_and_name_their_data(shared_release, static):
+    first = figures.svg(shared_release, static)
+    assert first == figures.svg(shared_release, static)
+    rows = shared_release.rows(queries()[static.query].sql)
+    assert f"rows sha256 {figures.rows_hash(rows)}".encode() in first
+    assert shared_release.manifest_sha256.encode() in first
+    assert b"<text" not in first  # letters are paths: the same on every machine
+
+
+@pytest.mark.parametrize("static", figures.STATICS, ids=lambda s: s.name)
+def test_figures_of_nothing_say_so(static):
+    with figures._style():
+        assert "no" in static.draw([]).axes[0].texts[0].get_text()
+
+
+def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monkeypatch):
+    monkeypatch.setenv("KDGAT_FROZEN", str(shared_release.path.parent))
+    assert trace.main([HEADLINE, "--release", "shared"]) == 0
+    out = capsys.readouterr().out
+    for part in (
+        "95 % interval",
+        "KDGATFlow/1/gat/4/gat-student",
+        "a" * 40,
+        "d" * 64,
+        "recompute   python -m analysis",
+    ):
+        assert part in out
+    assert trace.main([HEADLINE, "--release", "shared", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["numbers"][HEADLINE]["value"] == numbers[HEADLINE].value
+
+
+def test_trace_says_how_a_configuration_differs_from_its_preset():
+    assert trace.difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == {"a.c": [2, 3], "d": [None, 4]}
+
+
+@pytest.mark.parametrize("query", queries().values(), ids=queries())
+def test_every_named_query_gives_rows(shared_release, query):
+    assert shared_release.rows(query.sql)
+
+
+def test_sql_command(shared_release, capsys, monkeypatch):
+    monkeypatch.setenv("KDGAT_FROZEN", str(shared_release.path.parent))
+    assert sql.main(["--release", "shared", "select count(*) as n from runs"]) == 0
+    assert capsys.readouterr().out == "n\n14\n(1 rows)\n"
+    assert sql.main(["--release", "shared", "--format", "json", "captures"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 8
+    assert sql.main(["--release", "shared", "--format", "csv", "select 1 as a, null as b"]) == 0
+    assert capsys.readouterr().out == "a,b\n1,\n"
+    with pytest.raises(KdgatError, match="no query is called 'nosuch'"):
+        sql.main(["--release", "shared", "nosuch"])
+    with pytest.raises(KdgatError, match="query failed"):
+        sql.main(["--release", "shared", "select nonsense from runs"])
+
+
+def test_parquet_is_read_by_an_older_engine_as_it_is(shared_release):
+    """The browser's DuckDB 0.9.1 knows snappy, flat columns and format 2.6; anything else it would silently drop."""
+    con = duckdb.connect()
+    for file in sorted(Path(shared_release.path).glob("*.parquet")):
+        kinds = con.sql(f"select distinct compression from parquet_metadata('{file}')").fetchall()
+        assert kinds == [("SNAPPY",)], file.name

@@ -1,0 +1,59 @@
+"""Reproduce: one table, one figure, and what counts as the same score."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis import reproduce, rescore
+from kdgat.errors import KdgatError
+
+
+def test_a_table_of_the_paper_by_number_and_by_label(release, capsys, monkeypatch):
+    monkeypatch.setenv("KDGAT_RELEASE", "r1")  # restored afterwards; the command sets it
+    labels = list(reproduce.table_cells(reproduce.REPO))
+    number = labels.index("tbl-main") + 1
+    assert reproduce.main(["--table", str(number)]) == 0
+    by_number = capsys.readouterr().out
+    assert 'data-key="hcrl_sa.test_01.gat_student.zero_shot.f1"' in by_number
+    assert reproduce.main(["--table", "tbl-main"]) == 0
+    assert capsys.readouterr().out == by_number
+    with pytest.raises(KdgatError, match="there are: 1 "):
+        reproduce.main(["--table", "99"])
+
+
+def test_a_figure_is_written_as_it_is_for_the_paper(release, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert reproduce.main(["--figure", "curves"]) == 0
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    with pytest.raises(KdgatError, match="no figure 'x'"):
+        reproduce.main(["--figure", "x"])
+
+
+@pytest.fixture
+def fresh(shared_release):
+    """The frozen scores of one seed, as if they had been computed again."""
+    return [r for r in shared_release.table("predictions").to_pylist() if r["seed"] == 0]
+
+
+def differences(release, rows):
+    return rescore.differences(release, rows, "hcrl-sa", 0)
+
+
+def test_equal_scores_agree_also_after_rounding(shared_release, fresh):
+    assert differences(shared_release, fresh) == []
+    assert differences(shared_release, [r | {"gat-student": r["gat-student"] + 1e-6} for r in fresh]) == []
+
+
+def test_a_changed_score_label_or_window_is_named(shared_release, fresh):
+    rows = [fresh[0] | {"vgae-student": fresh[0]["vgae-student"] + 0.01}, *fresh[1:]]
+    assert differences(shared_release, rows)[0].startswith("vgae-student: 1 of 1680 scores differ")
+    rows = [fresh[0] | {"injected": 99}, *fresh[1:]]
+    assert differences(shared_release, rows)[0].startswith("1 windows have other labels")
+    assert differences(shared_release, fresh[1:])[0].startswith("1 frozen windows were not scored again")
+
+
+def test_the_seeds_with_weights(shared_release):
+    assert rescore.seeds(shared_release, "hcrl-sa") == [0, 1]
+    assert rescore.seeds(shared_release, "set_01") == []
+    with pytest.raises(KdgatError, match="has no weights for 'set_01'"):
+        reproduce.evaluate(shared_release, "set_01", None)
