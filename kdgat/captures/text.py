@@ -27,6 +27,7 @@ from kdgat.captures.frames import Frames
 from kdgat.captures.rows import BadRow
 
 _SLOW = 1 << 14  # time stamps a kernel leaves to Python at once
+_SHORTEST_ROW = 6  # bytes, `0,0,0` and a newline: how many rows a block can have
 
 _REASONS = {
     1: ("timestamp", "{field!r} is not a number of seconds"),
@@ -88,28 +89,27 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list
     from kdgat.captures import _kernels
 
     end = len(buf)
-    n_lines = int(_kernels.lines(buf, 0, end))
-    frames = Frames.empty(n_lines)
+    frames = Frames.empty(end // _SHORTEST_ROW + 1)
+    t, ids, dlc, payload, label = frames
+    columns = (t, ids, dlc, payload.reshape(-1).view("<u8"), label)
     kernel = getattr(_kernels, format.kernel)
     slow = np.empty((_SLOW, 2), np.int64)
-    state = np.zeros(4, np.int64)
+    state = np.zeros(5, np.int64)
     bad: list[BadRow] = []
-    row, at, line, counted = 0, 0, 0, 0
+    row, at = 0, 0
     while at < end:
-        row = kernel(format.option, buf, at, end, *frames, row, slow, state)
+        row = kernel(format.option, buf, at, end, *columns, row, slow, state)
         for where, offset in slow[: state[1]]:
             number = re.match(rb"[0-9.]+", buf[offset : offset + 400].tobytes())
             if where < row and number is not None:
-                frames.t[where] = float(number[0])
+                t[where] = float(number[0])
         at = int(state[0])
         if state[2]:
-            line += int(_kernels.lines(buf, counted, at))
-            found, after = _describe(buf, at, int(state[2]), int(state[3]), line)
+            found, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
             bad.append(found)
-            counted, at = at, after
             if stop:
                 break
-    return frames.slice(0, row), bad, n_lines
+    return frames.slice(0, row), bad, row + len(bad) + int(state[4])
 
 
 def _describe(buf: np.ndarray, begin: int, reason: int, where: int, line: int) -> tuple[BadRow, int]:
