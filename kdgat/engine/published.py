@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import LOG2, XLOG2X, group, kernel
+from kdgat.engine.common import LOG2, XLOG2X, group, inlined, kernel
 from kdgat.engine.topology import adjacency, clustering, ends, linked
 
 
@@ -26,6 +26,14 @@ def _moments(n, s1, s2, s3, s4):
     third = r3 - 3 * m * r2 + 2 * m * m * m
     fourth = r4 - 4 * m * r3 + 6 * m * m * r2 - 3 * m * m * m * m
     return third / (v * np.sqrt(v)), fourth / (v * v) - 3.0
+
+
+@inlined
+def _clear(histogram, content, n):
+    """Set the counts of the first n bytes of a payload back to 0."""
+    for _ in range(n):
+        histogram[np.int64(content & np.uint64(255))] = 0
+        content >>= np.uint64(8)
 
 
 @kernel
@@ -69,23 +77,18 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
             row = x[n0 + u]
             c = counts[u]
             first = offset[u]
-            for k in range(8):
-                frames_with[k], sums[k], squares[k], least[k], greatest[k] = 0, 0, 0, 255, 0
-            cubes, fourths = 0, 0
-            entropies = 0.0
             changes = 0
-            run = 0
-            for j in range(first, first + c):
-                f = begin + order[j]
-                n = dlc[f]
-                content = words[f]
-                run += 1
-                if j + 1 < first + c:
-                    g = begin + order[j + 1]
-                    if words[g] == content and dlc[g] == n:
-                        continue
-                    changes += 1
-                # the last of `run` frames with the same payload: its bytes are looked at once
+            for j in range(first + 1, first + c):
+                f, g = begin + order[j - 1], begin + order[j]
+                changes += words[f] != words[g] or dlc[f] != dlc[g]
+            entropies = 0.0
+            m, s1, s2, s3, s4 = 0, 0, 0, 0, 0
+            for k in range(24):
+                row[k] = 0.0
+            if changes == 0:
+                # one payload, c times
+                n = dlc[begin + order[first]]
+                content = words[begin + order[first]]
                 information = 0.0
                 for k in range(n):
                     byte = np.int64(content & np.uint64(255))
@@ -93,32 +96,60 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                     h = histogram[byte] + 1
                     histogram[byte] = h
                     information += XLOG2X[h] - XLOG2X[h - 1]
-                    times = run * byte
-                    square = times * byte
-                    frames_with[k] += run
-                    sums[k] += times
-                    squares[k] += square
-                    least[k] = min(least[k], byte)
-                    greatest[k] = max(greatest[k], byte)
-                    cubes += square * byte
-                    fourths += square * byte * byte
-                content = words[f]
-                for _ in range(n):
-                    histogram[np.int64(content & np.uint64(255))] = 0
-                    content >>= np.uint64(8)
+                    square = byte * byte
+                    row[k] = byte
+                    s1 += byte
+                    s2 += square
+                    s3 += square * byte
+                    s4 += square * square
+                _clear(histogram, words[begin + order[first]], n)
                 if n:
-                    entropies += run * (LOG2[n] - information / n)
+                    entropies = c * (LOG2[n] - information / n)
+                m = n
+            else:
+                for k in range(8):
+                    frames_with[k], sums[k], squares[k], least[k], greatest[k] = 0, 0, 0, 255, 0
                 run = 0
-            m, s1, s2 = 0, 0, 0
-            for k in range(8):
-                # without frames all sums are 0, and so are the features
-                inverse = 1.0 / max(1, frames_with[k])
-                m += frames_with[k]
-                s1 += sums[k]
-                s2 += squares[k]
-                row[k] = sums[k] * inverse
-                row[8 + k] = np.sqrt(float(frames_with[k] * squares[k] - sums[k] * sums[k])) * inverse
-                row[16 + k] = max(0, greatest[k] - least[k])
+                for j in range(first, first + c):
+                    f = begin + order[j]
+                    n = dlc[f]
+                    content = words[f]
+                    run += 1
+                    if j + 1 < first + c:
+                        g = begin + order[j + 1]
+                        if words[g] == content and dlc[g] == n:
+                            continue
+                    # the last of `run` frames with the same payload: its bytes are looked at once
+                    information = 0.0
+                    for k in range(n):
+                        byte = np.int64(content & np.uint64(255))
+                        content >>= np.uint64(8)
+                        h = histogram[byte] + 1
+                        histogram[byte] = h
+                        information += XLOG2X[h] - XLOG2X[h - 1]
+                        times = run * byte
+                        square = times * byte
+                        frames_with[k] += run
+                        sums[k] += times
+                        squares[k] += square
+                        least[k] = min(least[k], byte)
+                        greatest[k] = max(greatest[k], byte)
+                        s3 += square * byte
+                        s4 += square * byte * byte
+                    _clear(histogram, words[f], n)
+                    if n:
+                        entropies += run * (LOG2[n] - information / n)
+                    run = 0
+                for k in range(8):
+                    with_k = frames_with[k]
+                    m += with_k
+                    s1 += sums[k]
+                    s2 += squares[k]
+                    if with_k:
+                        row[k] = sums[k] / with_k
+                        row[16 + k] = greatest[k] - least[k]
+                        if greatest[k] > least[k]:
+                            row[8 + k] = np.sqrt(float(with_k * squares[k] - sums[k] * sums[k])) / with_k
             early = 0
             gaps = 0.0
             for j in range(first, first + c):
@@ -132,7 +163,7 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                 spread += gap * gap
             row[24] = c
             row[25] = entropies / c
-            row[26], row[27] = _moments(m, s1, s2, cubes, fourths)
+            row[26], row[27] = _moments(m, s1, s2, s3, s4)
             row[28] = coefficient[u]
             row[29] = early / c
             row[30] = changes / (c - 1) if c > 1 else 0.0
@@ -148,20 +179,20 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
             c = counts[e]
             first = offset[e]
             gaps = 0.0
-            for j in range(first, first + c):
-                f = begin + order[j]
-                gaps += max(0.0, t[f + 1] - t[f])
-            row[0] = gaps / c
             for k in range(8):
                 sums[k] = 0
             for j in range(first, first + c):
                 f = begin + order[j]
+                gaps += max(0.0, t[f + 1] - t[f])
                 one, two = words[f], words[f + 1]
                 for k in range(min(dlc[f], dlc[f + 1])):
-                    low = np.uint64(8 * k)
-                    sums[k] += abs((np.int64(one >> low) & 255) - (np.int64(two >> low) & 255))
+                    sums[k] += abs(np.int64(one & np.uint64(255)) - np.int64(two & np.uint64(255)))
+                    one >>= np.uint64(8)
+                    two >>= np.uint64(8)
+            inverse = 1.0 / c
+            row[0] = gaps * inverse
             for k in range(8):
-                row[1 + k] = sums[k] / c
+                row[1 + k] = sums[k] * inverse
             row[9] = 1.0 if linked(out, target[e], source[e]) and source[e] != target[e] else 0.0
             row[10] = c
             edge_index[0, e0 + e] = source[e]
