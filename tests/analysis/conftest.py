@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import fake_run
 
 from analysis.freeze import freeze
+from analysis.release import Release
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +37,19 @@ def frozen(tmp_path, monkeypatch):
     return root
 
 
+@pytest.fixture(scope="session")
+def store(run, tmp_path_factory):
+    """A folder with one current release, `r1`, to be copied."""
+    root = tmp_path_factory.mktemp("store") / "frozen"
+    freeze("r1", *run, root=root, current=True)
+    return root
+
+
 @pytest.fixture
-def release(run, frozen):
-    """A release `r1`, frozen from `run`, current."""
-    return freeze("r1", *run, current=True)
+def release(store, frozen):
+    """A release `r1`, frozen from `run`, current; a test may change what is below `frozen`."""
+    shutil.copytree(store, frozen)
+    return Release.open("r1")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,171 @@
+"""The rendered output against its release, on a small site: every way in which a page can go wrong must be named."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+from analysis import pdf, prerender
+from analysis.freeze import freeze
+from analysis.numbers import Numbers
+from analysis.release import Release
+from analysis.rendered import Site, read_page, sentence
+
+KEY = "hcrl_sa.test_01.gat_student.zero_shot.f1"
+SOURCE = f"""# Results
+
+The student reaches {{{{< var {KEY} >}}}} on the known car.
+
+![Leaderboard](figures/static/leaderboard.svg)
+"""
+
+
+def span(kind, text, key=KEY):
+    return f'<span class="{kind}" data-key="{key}" title="x">{text}</span>'
+
+
+@pytest.fixture(scope="module")
+def built(store, tmp_path_factory):
+    """A project with its rendered output, as the renderer would leave it."""
+    release = Release(store / "r1")
+    project = tmp_path_factory.mktemp("built") / "project"
+    source = project / "paper" / "index.qmd"
+    source.parent.mkdir(parents=True)
+    source.write_text(SOURCE)
+    prerender.run(release, project)
+    number = Numbers(release)[KEY]
+    out = project / "_site"
+    (out / "paper").mkdir(parents=True)
+    (out / "assets" / "release").mkdir(parents=True)
+    shutil.copytree(project / "paper" / "figures", out / "paper" / "figures")
+    shutil.copy(project / "trace.json", out / "assets")
+    for file in release.path.glob("*.parquet"):
+        shutil.copy(file, out / "assets" / "release")
+    (out / "paper" / "index.html").write_text(
+        f"""<html><head><meta name="kdgat-release" content="{release.name} {release.manifest_sha256}">
+        <title>0.123</title></head><body><nav>0.5</nav><h1>Paper</h1><p>We set it to 0.7.</p>
+        <section id="sec-results" class="level1"><h1>Results</h1>
+        <p>One sentence. The student reaches {span("num", number.text)} on the known car. With a 95&nbsp;% interval.</p>
+        <table><tr><td>GAT</td><td><strong>{span("num", number.text)}</strong> {span("ci", number.interval)}</td></tr>
+        <tr><td>theirs</td><td><span class="cited">0.685</span></td></tr></table>
+        <p>as in <code>0.25</code>, <math><mn>0.5</mn></math> <img src="figures/static/leaderboard.svg"></p>
+        </section></body></html>"""
+    )
+    return project
+
+
+@pytest.fixture
+def site(built, release, tmp_path):
+    """A copy of the output that a test may harm."""
+    shutil.copytree(built, tmp_path / "project")
+    return Site(tmp_path / "project" / "_site", tmp_path / "project")
+
+
+def edit(site, old, new, count=1):
+    page = site.site / "paper" / "index.html"
+    text = page.read_text()
+    assert re.search(old, text)
+    page.write_text(re.sub(old, new, text, count=count))
+
+
+def test_a_sound_output_has_no_problem(site):
+    assert site.problems() == []
+
+
+def test_an_edited_number_names_key_and_sentence(site):
+    edit(site, r">(\d\.\d+)</span> on the", ">0.111</span> on the")
+    (problem,) = site.problems()
+    assert problem.startswith(f"paper/index.html: {KEY} reads '0.111', the release says")
+    assert "The student reaches 0.111 on the known car." in problem
+    assert "One sentence" not in problem
+
+
+def test_an_edited_interval_is_caught(site):
+    edit(site, r'class="ci"([^>]*)>[^<]*<', r'class="ci"\1>0.1–0.2<')
+    assert "reads '0.1–0.2'" in site.problems()[0]
+
+
+def test_an_exchanged_key_is_caught(site):
+    edit(site, r'data-key="[^"]+"', 'data-key="hcrl_sa.test_02.vgae_student.zero_shot.f1"')
+    assert site.problems()
+
+
+def test_an_unknown_key_is_caught(site):
+    edit(site, r'data-key="[^"]+"', 'data-key="no.such.key"')
+    assert "no number 'no.such.key'" in site.problems()[0]
+
+
+@pytest.mark.parametrize("typed", ["0.97", "12 %", "99.9 percent"])
+def test_a_number_without_a_key_in_results_is_caught(site, typed):
+    edit(site, "One sentence", f"It is {typed} here")
+    (problem,) = site.problems()
+    assert "comes from no key" in problem and f"It is {typed} here." in problem
+
+
+def test_unresolved_references_are_caught(site):
+    edit(site, "One sentence", "See ?@fig-x and ?var:a.b")
+    assert len(site.problems()) == 2
+
+
+def test_another_release_under_the_same_name_is_stale(site, other_run, frozen):
+    shutil.rmtree(frozen / "r1")
+    freeze("r1", *other_run)
+    assert any("rendered from another release 'r1'" in p for p in site.problems())
+
+
+def test_a_page_without_a_release_is_caught(site):
+    edit(site, "<meta[^>]*>", "")
+    assert site.problems()[0].startswith("paper/index.html: carries no release")
+
+
+def test_changed_sources_make_the_output_stale(site):
+    (site.project / "paper" / "index.qmd").write_text(SOURCE + "\nMore.\n")
+    assert site.problems() == ["stale: paper/index.qmd changed since the output was rendered; render again"]
+
+
+def test_a_changed_or_unknown_figure_is_caught(site):
+    figure = site.site / "paper" / "figures" / "static" / "leaderboard.svg"
+    figure.write_text(figure.read_text().replace("0072b2", "0072b3"))
+    assert site.problems() == ["paper/index.html: figure leaderboard is not what the release's rows draw"]
+    figure.unlink()
+    assert site.problems() == ["paper/index.html: figure leaderboard is missing from the output"]
+    edit(site, "leaderboard.svg", "mine.svg")
+    assert site.problems() == ["paper/index.html: figure mine is drawn by nothing in analysis.figures"]
+
+
+def test_changed_assets_are_caught(site):
+    table = site.site / "assets" / "release" / "summary.parquet"
+    table.write_bytes(table.read_bytes() + b"x")
+    trace = site.site / "assets" / "trace.json"
+    told = json.loads(trace.read_text())
+    told["numbers"][KEY]["value"] = 0.5
+    next(iter(told["runs"].values()))["commit"] = "b" * 40
+    trace.write_text(json.dumps(told))
+    assert site.problems() == [
+        f"assets/trace.json: the trace of {KEY} differs from the release's",
+        "assets/trace.json: its runs differ from the release's",
+        "assets/release/summary.parquet is not the release's",
+    ]
+
+
+def test_the_pdf_has_the_numerals_of_the_page_in_order(site):
+    page = read_page(site.site / "paper" / "index.html")
+    rows = ["GAT 0.912 0.900–0.930 0.801", "VGAE 0.712 0.700–0.730 0.601"]
+    text = "Title\n" + "\n".join(rows)
+    assert pdf.differences(text, rows, text) == []
+    swapped = text.replace("0.912", "x").replace("0.712", "0.912").replace("x", "0.712")
+    assert len(pdf.differences(swapped, rows, text)) == 2
+    assert pdf.differences(text.replace("0.801", "0.810"), rows, text) == [
+        "the PDF has not, in this order, the numerals of: GAT 0.912 0.900–0.930 0.801",
+        "the PDF has 0.810 1 times more often than the page",
+        "the PDF has 0.801 1 times less often than the page",
+    ]
+    assert any("theirs 0.685" in unit for unit in page.units)
+
+
+def test_a_sentence_is_found_in_its_paragraph():
+    text = "First one. The value\n is 0.5 here, e.g. now. Last."
+    assert sentence(text, "0.5") == "The value is 0.5 here, e.g. now."
