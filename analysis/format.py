@@ -45,6 +45,14 @@ def by_metric(metric: str, value: float | None) -> str:
     return text
 
 
+def signed(value: float | None) -> str:
+    """A difference with its sign: +0.012, −0.003, 0.000."""
+    if value is None:
+        return NA
+    text = f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return "0.000" if text[1:] == "0.000" else text
+
+
 def interval(metric: str, low: float | None, high: float | None) -> str:
     """An interval with an en dash: 0.981–0.995."""
     if low is None or high is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from analysis import labels
 from analysis.numbers import Numbers, slug
 from analysis.tables import Source, cell, main_table, markdown, numbers_of
+from kdgat.records import SCORED_MODELS
 
 
 def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], list[str]]:
@@ -23,8 +24,8 @@ def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], lis
 
 
 def f1_table(release: Source = None) -> str:
-    """F1 of the release's first dataset: scenario × model × protocol, with cited rows."""
-    return main_table(release, dataset=numbers_of(release).main_dataset)
+    """F1 of the main models on the release's first dataset: scenario × model × protocol, with cited rows."""
+    return main_table(release, dataset=numbers_of(release).main_dataset, only=SCORED_MODELS)
 
 
 def metric_table(metrics: Sequence[str], release: Source = None, protocol: str = "zero-shot") -> str:

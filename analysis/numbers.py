@@ -4,6 +4,8 @@ A key is dotted and lower-case, `-` written as `_`:
 
     hcrl_sa.test_01.gat_student.zero_shot.f1            dataset.scenario.model.protocol.metric (attack `all`)
     hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
+    hcrl_sa.test_01.gat_student_minus_gbm_baseline.zero_shot.f1    difference; `_vs_` instead of `_minus_`: its words
+    hcrl_sa.test_01.gat_student.calibrated_minus_zero_shot.f1      the same between two protocols
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
 
 `main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
@@ -19,11 +21,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import permutations
 from typing import Any
 
-from analysis.format import by_metric, count, interval, plain
+from analysis.effects import Effects, Side
+from analysis.format import NA, by_metric, count, interval, plain, signed
 from analysis.release import Release
 from kdgat.errors import KdgatError
+from kdgat.records import SCORED_MODELS
 
 METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
 
@@ -65,7 +70,11 @@ class Number:
     @property
     def interval(self) -> str:
         """`0.981–0.995`, empty without an interval."""
-        return interval(self.key.rsplit(".", 1)[-1], self.low, self.high) if self.low is not None else ""
+        if self.low is None or self.high is None:
+            return ""
+        if "_minus_" in self.key:
+            return f"{signed(self.low)} to {signed(self.high)}"
+        return interval(self.key.rsplit(".", 1)[-1], self.low, self.high)
 
 
 class Numbers:
@@ -88,6 +97,11 @@ class Numbers:
     def keys(self) -> list[str]:
         """All keys, sorted."""
         return sorted(self._makers)
+
+    def facts(self) -> list[str]:
+        """Keys of everything that is not a result: datasets, sizes, configuration, the release itself."""
+        makers = (self._release_keys, self._dataset_keys, self._parameter_keys, self._benchmark_keys, self._config_keys)
+        return sorted(key for make in makers for key, _ in make())
 
     def markdown(self, key: str) -> str:
         """The number as Quarto renders it: `[0.9987]{.num data-key=… title=…}`, or plain text."""
@@ -155,6 +169,7 @@ class Numbers:
     def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:
         yield from self._release_keys()
         yield from self._metric_keys()
+        yield from self._effect_keys()
         yield from self._dataset_keys()
         yield from self._parameter_keys()
         yield from self._benchmark_keys()
@@ -182,6 +197,42 @@ class Numbers:
             {"dataset": row["dataset"], "model": row["model"]},
             row["n_seeds"],
         )
+
+    def _effect_keys(self):
+        """F1 of one detector minus that of another, and the words for it, on every scenario."""
+        table = self.release.table("summary").to_pylist()
+        scored = [r for r in table if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in SCORED_MODELS]
+        places = sorted({(r["dataset"], r["scenario"]) for r in scored})
+        for place in places:
+            here = sorted({(r["model"], r["protocol"]) for r in scored if (r["dataset"], r["scenario"]) == place})
+            for a, b in permutations(here, 2):
+                if a[0] == b[0]:
+                    parts = (slug(a[0]), f"{slug(a[1])}_{{}}_{slug(b[1])}", "f1")
+                elif a[1] == b[1]:
+                    parts = (f"{slug(a[0])}_{{}}_{slug(b[0])}", slug(a[1]), "f1")
+                else:
+                    continue
+                key = ".".join((*map(slug, place), *parts))
+                for word in ("minus", "vs"):
+                    name = key.format(word)
+                    yield name, lambda name=name, p=place, a=a, b=b, word=word: self._effect(name, p, a, b, word)
+
+    def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side, word: str) -> Number:
+        effect = self._effects.f1(*place, a, b)
+        query = (
+            f"paired block bootstrap of F1: {' '.join(a)} minus {' '.join(b)} on {' '.join(place)} (analysis.effects)"
+        )
+        where = {"dataset": place[0], "model": a[0]}
+        if effect is None:
+            return Number(key, NA, None, query, where=where, span=False)
+        if word == "vs":
+            return Number(key, effect.phrase, effect.phrase, query, where=where, span=False)
+        text = signed(effect.value)
+        return Number(key, text, effect.value, query, effect.low, effect.high, where, effect.n_seeds)
+
+    @cached_property
+    def _effects(self) -> Effects:
+        return Effects(self.release)
 
     def _dataset_keys(self):
         # a capture that stands in a dataset twice is counted once

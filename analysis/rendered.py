@@ -181,7 +181,7 @@ class Site:
                 found.append(str(error))
                 continue
             want = number.text if span.kind == "num" else number.interval
-            if " ".join(span.text.split()) != want:
+            if " ".join(span.text.split()).strip("()") != want:
                 where = sentence(page.blocks[span.block], span.text)
                 found.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
         for block, text in page.loose:

@@ -47,7 +47,7 @@ def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = Tru
     text = numbers.markdown(key)
     if bold:
         text = f"**{text}**"
-    return f'{text} [{number.interval}]{{.ci data-key="{key}"}}' if interval and number.interval else text
+    return f'{text} ([{number.interval}]{{.ci data-key="{key}"}})' if interval and number.interval else text
 
 
 def _summary(numbers: Numbers, **where: str) -> list[dict]:
@@ -64,10 +64,16 @@ def _best(numbers: Numbers, keys: Sequence[str], low_is_best: bool = False) -> s
     return {n.key for n in known if n.text == best.text}
 
 
-def main_table(release: Source = None, metric: str = "f1", dataset: str | None = None) -> str:
-    """Scenario × model × protocol: mean over seeds, 95 % interval, best of a column in bold; published rows cited."""
+def main_table(
+    release: Source = None, metric: str = "f1", dataset: str | None = None, only: Sequence[str] | None = None
+) -> str:
+    """Scenario × model × protocol: mean over seeds, 95 % interval, best of a column in bold; published rows cited.
+
+    `dataset` and `only` (models) narrow it.
+    """
     numbers = numbers_of(release)
     rows = [r for r in _summary(numbers, metric=metric, attack="all") if dataset in (None, r["dataset"])]
+    rows = [r for r in rows if only is None or r["model"] in only]
     datasets = sorted({r["dataset"] for r in rows})
     scenarios = sorted({r["scenario"] for r in rows if r["scenario"].startswith("test")})
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
@@ -137,32 +143,40 @@ def attack_table(release: Source = None, metric: str = "recall", model: str = HE
     return markdown(["Dataset", "Scenario", "Attack", *protocols], body, left=3)
 
 
-def false_alarm_table(release: Source = None, metric: str = "false_alarms", protocol: str = "zero-shot") -> str:
-    """False alarms of each model by scenario, beside the benign windows they were counted in; the lowest in bold."""
+def false_alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
+    """False alarms of each model by scenario over the benign traffic they were counted in, and the rate they bound."""
     numbers = numbers_of(release)
-    rows = _summary(numbers, metric=metric, attack="all", protocol=protocol)
+    rows = _summary(numbers, metric="false_alarms", attack="all", protocol=protocol)
+    columns = ("false_alarms", "benign_minutes", "false_alarms_per_hour", "false_alarms_per_hour_high")
     body = []
-    for dataset in sorted({r["dataset"] for r in rows}):
-        for scenario in sorted(
-            {r["scenario"] for r in rows if r["dataset"] == dataset and r["scenario"] != "validation"}
-        ):
-            prefix = f"{slug(dataset)}.{slug(scenario)}"
-            models = labels.sort_models(
-                r["model"] for r in rows if (r["dataset"], r["scenario"]) == (dataset, scenario)
+    for dataset, scenario in sorted({(r["dataset"], r["scenario"]) for r in rows if r["scenario"] != "validation"}):
+        prefix = f"{slug(dataset)}.{slug(scenario)}"
+        models = labels.sort_models(r["model"] for r in rows if (r["dataset"], r["scenario"]) == (dataset, scenario))
+        keys = {m: f"{prefix}.{slug(m)}.{slug(protocol)}" for m in models}
+        best = _best(numbers, [f"{key}.false_alarms" for key in keys.values()], low_is_best=True)
+        for model, key in keys.items():
+            cells = [cell(numbers, f"{key}.{c}", bold=f"{key}.{c}" in best) for c in columns]
+            body.append([dataset, labels.scenario(scenario), labels.model(model), *cells])
+    header = ["Dataset", "Scenario", "Model", "False alarms", "Benign minutes", "Per hour", "At most per hour"]
+    return markdown(header, body, left=3)
+
+
+def effect_table(release: Source = None, baseline: str = "gbm-baseline", model: str = HEADLINE_MODEL) -> str:
+    """F1 of a model minus that of a baseline on the same windows, and whether the interval tells them apart."""
+    numbers = numbers_of(release)
+    rows = [r for r in _summary(numbers, metric="f1", attack="all", model=model) if r["scenario"].startswith("test")]
+    body = []
+    for dataset, scenario in sorted({(r["dataset"], r["scenario"]) for r in rows}):
+        for protocol in (p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)):
+            key = ".".join(
+                (slug(dataset), slug(scenario), f"{slug(model)}_{{}}_{slug(baseline)}", slug(protocol), "f1")
             )
-            keys = {m: f"{prefix}.{slug(m)}.{slug(protocol)}.{metric}" for m in models}
-            best = _best(numbers, list(keys.values()), low_is_best=True)
-            for model, key in keys.items():
-                benign = cell(numbers, f"{prefix}.negatives")
-                row = [
-                    dataset,
-                    labels.scenario(scenario),
-                    labels.model(model),
-                    cell(numbers, key, bold=key in best),
-                    benign,
-                ]
-                body.append(row)
-    return markdown(["Dataset", "Scenario", "Model", labels.metric(metric), "Benign windows"], body, left=3)
+            minus, words = key.format("minus"), key.format("vs")
+            if minus in numbers:
+                where = [dataset, labels.scenario(scenario), protocol]
+                body.append([*where, cell(numbers, minus), f"{labels.model(model)} {numbers.markdown(words)} it"])
+    header = ["Dataset", "Scenario", "Protocol", "Difference in F1", f"Compared with {labels.model(baseline).lower()}"]
+    return markdown(header, body, left=3)
 
 
 def size_table(release: Source = None) -> str:
@@ -254,6 +268,7 @@ ALL: dict[str, Callable[[Source], str]] = {
     for made in (
         main_table,
         attack_table,
+        effect_table,
         false_alarm_table,
         size_table,
         dataset_table,

@@ -69,7 +69,7 @@ def difference(preset: dict[str, Any], config: dict[str, Any], prefix: str = "")
 
 def recompute(release: Release, number: Number) -> str:
     """The command that gets the number anew: from the weights where a model was scored, else from the frozen rows."""
-    if number.n_seeds:
+    if number.n_seeds and number.query.startswith("select"):
         where = f"--release {release.name} --dataset {number.where['dataset']}"
         return f"python -m analysis.reproduce --level evaluate {where}"
     if number.query.startswith("select"):
