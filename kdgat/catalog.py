@@ -1,6 +1,7 @@
 """The datasets: which captures they consist of, where they lie on disk, which of them are copies of each other.
 
-`data/catalog.toml` describes the datasets; nothing is read from a capture here but its bytes for the hash.
+`data/catalog.toml` describes the datasets. `python -m kdgat.catalog` lists and checks what is on disk,
+`python -m kdgat.catalog fetch NAME` downloads a dataset.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from kdgat.captures import read
+from kdgat.captures.reading import OnBadRows
+from kdgat.captures.rows import SUFFIX
+from kdgat.captures.source import open_stream, read_some
 from kdgat.errors import KdgatError
 
 _REPO = Path(__file__).resolve().parents[1]
@@ -49,14 +55,12 @@ class Capture:
     duplicate_of: str
     table: pa.Table | None = field(default=None, repr=False, compare=False)
 
-    def frames(self) -> pa.Table:
-        """The frame table (`kdgat.captures.FRAME_SCHEMA`)."""
+    def frames(self, on_bad_rows: OnBadRows = "raise") -> pa.Table:
+        """The frame table (`kdgat.captures.FRAME_SCHEMA`); raises `CaptureError` (see `kdgat.captures.read`)."""
         if self.table is not None:
             return self.table
-        from kdgat.captures import read
-
         assert self.path is not None
-        return read(self.path)
+        return read(self.path, on_bad_rows=on_bad_rows)
 
 
 @cache
@@ -89,33 +93,24 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
         from kdgat.synthetic import bus
 
         return bus.captures()
-    if dataset not in entries():
-        raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(names())}")
-    entry = entries()[dataset]
-    folder = root_folder(root) / entry["folder"]
-    if not folder.is_dir():
-        raise KdgatError(f"dataset {dataset}: no folder {folder} (see `python -m kdgat.catalog`)")
-    found = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
-        name = path.relative_to(folder).as_posix()
-        split = _first(entry["splits"], name)
-        if split:
-            found.append((split != "train", name, split, path))
+    found = files(dataset, root)
     if not found:
-        raise KdgatError(f"dataset {dataset}: no captures in {folder}")
-    found.sort()
+        folder = root_folder(root) / entries()[dataset]["folder"]
+        missing = f"no captures in {folder}" if folder.is_dir() else f"no folder {folder}"
+        raise KdgatError(f"dataset {dataset}: {missing} (`python -m kdgat.catalog` says where to get it)")
+    entry = entries()[dataset]
     with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(lambda f: file_sha256(f[3]), found))
+        hashes = list(pool.map(_hashes, (path for _, _, path in found)))
     first: dict[str, str] = {}
     made = []
-    for (_, name, split, path), digest in zip(found, hashes, strict=True):
-        original = first.setdefault(digest, name)
+    for (name, split, path), (digest, content) in zip(found, hashes, strict=True):
+        original = first.setdefault(content, name)
         made.append(
             Capture(
                 dataset=dataset,
                 name=name,
                 vehicle=_first(entry["vehicles"], name) or "unknown",
-                attack=_first(entry["attacks"], name) or "unknown",
+                attack=_first(entry["attacks"], name) or _kind(path),
                 split=split,
                 path=path,
                 sha256=digest,
@@ -126,11 +121,55 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
     return made
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
+def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]:
+    """(name, split, path) of each capture of a real dataset on disk, training first, then by name.
+
+    Raises:
+        KdgatError: unknown dataset.
+    """
+    if dataset not in entries():
+        raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(names())}")
+    entry = entries()[dataset]
+    folder = root_folder(root) / entry["folder"]
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.name.startswith(".") or path.name.endswith((SUFFIX, ".part")) or not path.is_file():
+            continue
+        if split := _first(entry["splits"], name):
+            found.append((split != "train", name, split, path))
+    return [(name, split, path) for _, name, split, path in sorted(found)]
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    """sha256 of the file's bytes and of its content, which differ for a compressed file."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with open_stream(path) as stream:
+        if isinstance(stream, FileIO):
+            return digest, digest
+        content = hashlib.sha256()
+        buffer = bytearray(1 << 20)
+        while n := read_some(path, stream, memoryview(buffer)):
+            content.update(buffer[:n])
+    return digest, content.hexdigest()
 
 
 def _first(rules: list[list[str]], name: str) -> str:
-    return next((value for pattern, value in rules if re.search(pattern, name, re.IGNORECASE)), "")
+    for pattern, value in rules:
+        if match := re.search(pattern, name, re.IGNORECASE):
+            return match.expand(value)
+    return ""
+
+
+def _kind(path: Path) -> str:
+    """Attack kind that a file's name says: `untargeted_payload_fuzzing-1.csv` → `untargeted-payload-fuzzing`."""
+    stem = path.name.split(".")[0]
+    return re.sub(r"-\d+$", "", stem).lower().replace("_", "-")
+
+
+if __name__ == "__main__":
+    from kdgat.catalog_cli import main
+    from kdgat.errors import cli
+
+    cli(main)

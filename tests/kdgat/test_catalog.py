@@ -1,0 +1,188 @@
+"""Which captures a dataset consists of, copies, checks, and downloads against a local server."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from kdgat import catalog, catalog_cli, download
+from kdgat.errors import KdgatError
+
+HEADER = "timestamp,arbitration_id,data_field,attack\n"
+
+
+def put(path: Path, rows: str = "1.0,1,00,0\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HEADER + rows)
+    return path
+
+
+def test_files_get_split_vehicle_and_attack(tmp_path: Path) -> None:
+    folder = tmp_path / "set_01"
+    names = {
+        "train_01_attack_free/attack-free-1.csv": ("train", "impala", "benign"),
+        "train_01_attack_free/accessory-2.csv": ("train", "impala", "benign"),
+        "train_02_with_attacks/DoS-1.csv": ("train", "impala", "dos"),
+        "test_02_unknown_vehicle_known_attack/rpm-accessory-1.csv": ("test_02", "silverado", "rpm-accessory"),
+        "test_05_suppress/suppress-1.csv": ("test_05", "impala", "suppress"),
+        "test_06_masquerade/masquerade-timed-4.csv": ("test_06", "impala", "masquerade-timed"),
+    }
+    for i, name in enumerate(names):
+        put(folder / name, f"1.0,{i},00,0\n")
+    put(folder / "notes/readme.csv")
+    put(folder / "train_02_with_attacks/DoS-1.csv.quarantine.csv")
+    found = catalog.captures("set_01", tmp_path)
+    assert {c.name: (c.split, c.vehicle, c.attack) for c in found} == names
+    assert [c.split == "train" for c in found] == [True] * 3 + [False] * 3
+    assert all(c.data_kind == "real" and c.dataset == "set_01" for c in found)
+
+
+def test_twin_in_train_is_the_one_that_stays(tmp_path: Path) -> None:
+    test = put(tmp_path / "set_02/test_01_known_vehicle_known_attack/DoS-1.csv")
+    train = tmp_path / "set_02/train_02_with_attacks/DoS-1.csv.gz"
+    train.parent.mkdir(parents=True)
+    train.write_bytes(gzip.compress(test.read_bytes()))
+    one, two = catalog.captures("set_02", tmp_path)
+    assert (one.split, one.duplicate_of, two.split) == ("train", "", "test_01") and two.duplicate_of == one.name
+    assert one.sha256 == hashlib.sha256(train.read_bytes()).hexdigest() != two.sha256
+    assert one.frames().equals(two.frames())
+
+
+def test_unknown_and_missing_datasets_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(KdgatError, match=r"no dataset is called 'x'; known: hcrl-sa, .*synthetic"):
+        catalog.captures("x", tmp_path)
+    with pytest.raises(KdgatError, match="no folder"):
+        catalog.captures("set_03", tmp_path)
+    (tmp_path / "set_03").mkdir()
+    with pytest.raises(KdgatError, match="no captures"):
+        catalog.captures("set_03", tmp_path)
+
+
+def test_synthetic_dataset_needs_no_files() -> None:
+    found = catalog.captures("synthetic")
+    assert {c.split for c in found} >= {"train", "test_01", "test_04"}
+    assert all(c.data_kind == "synthetic" and c.frames().num_rows for c in found)
+
+
+def test_real_dataset_is_as_the_catalog_says(captures_root: Path, capsys: pytest.CaptureFixture) -> None:
+    assert catalog_cli.listing(captures_root) == 0
+    out = capsys.readouterr().out
+    assert "13 captures, 1,908,595 frames, 183,314 injected" in out and out.count("as expected") == 14
+    assert "copy of train_01_attack_free/attack-free-kia.csv" in out and "fetch set_04" in out
+
+
+def test_listing_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    put(tmp_path / "hcrl-sa/train_02_with_attacks/DoS-kia.csv")
+    put(tmp_path / "set_01/train_02_with_attacks/DoS-2.csv", "1.0,1,0,0\n")
+    put(tmp_path / "set_02/test_01_known_vehicle_known_attack/DoS-9.csv")
+    assert catalog_cli.listing(tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "not as expected: hcrl-sa/train_02_with_attacks/DoS-kia.csv: frames 1, not 181901" in out
+    assert "not as expected: set_01/train_02_with_attacks/DoS-2.csv: line 2" in out
+    assert "1 captures stand in more than one dataset, 1 of them in train and in test" in out
+    assert "not there: train_01_attack_free/attack-free-kia.csv" in out
+
+
+def test_command_line(tmp_path: Path) -> None:
+    def run(*args: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "kdgat.catalog", *args], capture_output=True, text=True, check=False
+        )
+
+    assert run("--root", str(tmp_path)).stdout.count("missing.") == 6
+    refused = run("fetch", "nothing")
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+
+
+FILES = {f"train_01_attack_free/attack-free-{i}.csv": HEADER.encode() + b"1.0,1,00,0\n" * 5000 * i for i in (1, 2)}
+
+
+class Server:
+    """Bitbucket's listing and raw files of one repository; the first answer to a file breaks off in its middle."""
+
+    def __init__(self, ranges: bool = True) -> None:
+        self.sent = dict.fromkeys(FILES, 0)
+        self.requests: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                server.requests.append(self.path + " " + self.headers.get("Range", ""))
+                if "/src/" in self.path:
+                    self.answer(json.dumps(server.page(self.path)).encode())
+                    return
+                name = self.path.split("/set_02/")[1]
+                data, status = FILES[name], 200
+                if ranges and "Range" in self.headers:
+                    data, status = data[int(self.headers["Range"][6:-1]) :], 206
+                cut = len(data) // 2 if server.sent[name] == 0 else len(data)
+                server.sent[name] += 1
+                self.answer(data, status, cut)
+
+            def answer(self, data: bytes, status: int = 200, cut: int | None = None) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data[:cut])
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def page(self, path: str) -> dict:
+        if "train" not in path:
+            folder = {"type": "commit_directory", "path": "set_02/train_01_attack_free"}
+            return {"values": [folder, {"type": "commit_file", "path": "set_02/README.md", "size": 3}]}
+        files = [{"type": "commit_file", "path": f"set_02/{n}", "size": len(d)} for n, d in FILES.items()]
+        if "page=2" in path:
+            return {"values": files[1:]}
+        return {"values": files[:1], "next": f"{self.url}{path.split('?')[0]}?page=2"}
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+def test_fetch_goes_on_where_it_broke_off(ranges: bool, tmp_path: Path) -> None:
+    server = Server(ranges)
+    try:
+        for _ in range(2):
+            download.fetch("set_02", tmp_path, api=server.url, raw=server.url)
+        for name, data in FILES.items():
+            assert (tmp_path / "set_02" / name).read_bytes() == data
+    finally:
+        server.close()
+    raw = [r for r in server.requests if "/raw/" in r]
+    assert len(raw) == 4 and sum("bytes=" in r for r in raw) == 2, "each file twice, and not again by the second fetch"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_fetch_refuses_another_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = next(iter(FILES))
+    monkeypatch.setitem(catalog.entries()["set_02"], "expected", {name: {"sha256": "0" * 64}})
+    server = Server()
+    try:
+        with pytest.raises(KdgatError, match=r"sha256 .* by hand:\n.*set_02/"):
+            download.fetch("set_02", tmp_path, api=server.url, raw=server.url)
+    finally:
+        server.close()
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_fetch_without_network_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KdgatError) as caught:
+        download.fetch("set_04", tmp_path, api="http://127.0.0.1:9", raw="http://127.0.0.1:9")
+    message = str(caught.value)
+    assert "10.11583/DTU.24805533" in message and str(tmp_path / "set_04") in message and "CC BY 4.0" in message
