@@ -212,7 +212,7 @@ def _virtual_profile(drive: virtual.VirtualDrive, config: Config, rng: np.random
     return Profile.fit(seen.to_table(), seconds)
 
 
-def test_store(capture: Capture, frames: pa.Table, config: Config, protocol: str) -> GraphStore | None:
+def scored_store(capture: Capture, frames: pa.Table, config: Config, protocol: str) -> GraphStore | None:
     """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
 
     zero-shot: all windows, nothing of the vehicle is known. calibrated: the first seconds give the profile and are not

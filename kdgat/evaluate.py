@@ -14,7 +14,7 @@ import pyarrow as pa
 from kdgat import catalog, explain, provenance, records
 from kdgat.catalog import Capture
 from kdgat.checkpoint import Checkpoint
-from kdgat.dataset import Prepared, dataset_row, test_store
+from kdgat.dataset import Prepared, dataset_row, scored_store
 from kdgat.evaluation.metrics import Windows
 from kdgat.evaluation.summary import Scored, metric_rows
 from kdgat.evaluation.thresholds import OperatingPoint
@@ -94,7 +94,7 @@ def evaluate(task: Task, prepared: Prepared, models: Models, root: Path | None, 
         for protocol in protocols:
             found = []
             for c in captures:
-                store = test_store(c, tables[c.name], config, protocol)
+                store = scored_store(c, tables[c.name], config, protocol)
                 if store is None:
                     continue
                 if config.windows.max_windows is not None:

@@ -67,15 +67,12 @@ class Schema:
     def arrow(self) -> pa.Schema:
         """Arrow schema with unit and meaning as sorted field metadata; no timestamps, so bytes are reproducible."""
         return pa.schema(
-            [
-                pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit})
-                for c in self.columns
-            ],
+            [pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit}) for c in self.columns],
             metadata={"table": self.name},
         )
 
 
-S, F, I, L, U8, U32, B = (
+S, F, I, L, U8, U32, B = (  # noqa: E741
     pa.string(),
     pa.float32(),
     pa.int32(),
@@ -432,7 +429,7 @@ def validate(name: str, made: pa.Table) -> pa.Table:
     if made.num_rows > 1 and made.group_by(list(want.key)).aggregate([]).num_rows != made.num_rows:
         counts = made.group_by(list(want.key)).aggregate([([], "count_all")])
         row = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
-        raise RecordError(f"{name}: two rows share the key {({k: row[k] for k in want.key})}")
+        raise RecordError(f"{name}: two rows share the key { ({k: row[k] for k in want.key}) }")
     return made
 
 
@@ -500,5 +497,9 @@ def content_hash(made: pa.Table) -> str:
                 digest.update(b"\0" if value is None else b"\1" + value.encode() + b"\0")
         else:
             digest.update(np.asarray(column.is_valid()).tobytes())
-            digest.update(np.ascontiguousarray(pc.fill_null(column, False if column.type == B else 0).to_numpy(zero_copy_only=False)).tobytes())
+            digest.update(
+                np.ascontiguousarray(
+                    pc.fill_null(column, False if column.type == B else 0).to_numpy(zero_copy_only=False)
+                ).tobytes()
+            )
     return digest.hexdigest()

@@ -233,12 +233,12 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
         sizes = len(train.node_features), len(train.edge_features)
         model = GAT(wanted, *sizes, vocabulary)
         batches = Batches(train, prepared.scalers, config.training.batch_size, seed=seed)
-        callbacks = []
+        curriculum = None
         if config.training.curriculum != "none":
             hard = difficulty
             if config.training.curriculum == "random":
                 hard = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
-            callbacks.append(Curriculum(batches, hard, y, config.training.curriculum_tau))
+            curriculum = Curriculum(batches, hard, y, config.training.curriculum_tau)
         curves = fit(
             GATModule(model, config.training, config.distillation, logits),
             batches,
@@ -246,7 +246,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             name=f"{task.dataset} seed {task.seed} gat-{role}",
             epochs=config.training.epochs,
             logger=recorder.tracker.logger,
-            callbacks=callbacks,
+            curriculum=curriculum,
         )
         scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
         points = f1_points(validation, scores)

@@ -88,6 +88,7 @@ class VGAEModule(L.LightningModule):
         self, model: VGAE, training: Training, beta: float, teacher: Tensor | None = None, weight: float = 0.7
     ) -> None:
         super().__init__()
+        self.steps = 1  # optimiser steps in all, set by `fit`
         self.model, self.training_config, self.beta, self.weight = model, training, beta, weight
         self.teacher = teacher
         self.project = nn.Linear(model.mean.out_features, teacher.shape[1]) if teacher is not None else None
@@ -106,7 +107,7 @@ class VGAEModule(L.LightningModule):
         self.log("validation_loss", self.model.loss(out, self.beta), batch_size=batch.size)
 
     def configure_optimizers(self) -> Any:
-        return _optimiser(self, self.training_config)
+        return _optimiser(self, self.training_config, self.steps)
 
 
 class GATModule(L.LightningModule):
@@ -125,6 +126,7 @@ class GATModule(L.LightningModule):
         self, model: GAT, training: Training, distillation: Distillation, teacher: Tensor | None = None
     ) -> None:
         super().__init__()
+        self.steps = 1  # optimiser steps in all, set by `fit`
         self.model, self.training_config, self.distillation = model, training, distillation
         self.teacher = teacher
 
@@ -143,7 +145,7 @@ class GATModule(L.LightningModule):
         self.log("validation_accuracy", right, batch_size=batch.size)
 
     def configure_optimizers(self) -> Any:
-        return _optimiser(self, self.training_config)
+        return _optimiser(self, self.training_config, self.steps)
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Distillation) -> Tensor:
@@ -155,9 +157,8 @@ def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Disti
     return config.weight * t * t * divergence + (1 - config.weight) * F.cross_entropy(student, y)
 
 
-def _optimiser(module: L.LightningModule, config: Training) -> Any:
+def _optimiser(module: L.LightningModule, config: Training, steps: int) -> Any:
     optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    steps = max(int(module.trainer.estimated_stepping_batches), 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -184,10 +185,15 @@ class Curriculum(L.Callback):
         admitted = self.benign[: max(int(np.ceil(share * len(self.benign))), 1)]
         self.batches.index = np.sort(np.concatenate([admitted, self.attacked]))
 
-    # Lightning asks for a loader's length before an epoch's first hook: the windows must be set before that
-    def on_fit_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        self.admit(trainer.current_epoch)
+    def steps(self, epochs: int) -> int:
+        """Optimiser steps in so many epochs."""
+        total = 0
+        for epoch in reversed(range(epochs)):  # ends with the windows of the first epoch set
+            self.admit(epoch)
+            total += len(self.batches)
+        return total
 
+    # the next epoch's windows are set at the end of an epoch: Lightning asks for a loader's length before its first hook
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         self.admit(trainer.current_epoch + 1)
 
@@ -226,14 +232,14 @@ class Progress(L.Callback):
 
 
 def fit(
-    module: L.LightningModule,
+    module: VGAEModule | GATModule,
     train: Batches,
     validation: Batches,
     *,
     name: str,
     epochs: int,
     logger: Any = False,
-    callbacks: list[L.Callback] | None = None,
+    curriculum: Curriculum | None = None,
 ) -> list[tuple[int, str, float]]:
     """Train to the last epoch; returns the curves. The module is left in eval mode.
 
@@ -243,6 +249,8 @@ def fit(
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     curves = Curves()
+    # not Lightning's own estimate: the curriculum gives each epoch another number of batches
+    module.steps = curriculum.steps(epochs) if curriculum else epochs * len(train)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         # the curriculum changes the number of batches an epoch: the loader's length is asked for anew in each
@@ -251,7 +259,7 @@ def fit(
             devices=1,
             max_epochs=epochs,
             logger=logger,
-            callbacks=[_Epoch(train), *(callbacks or []), curves, Progress(name)],
+            callbacks=[_Epoch(train), *([curriculum] if curriculum else []), curves, Progress(name)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class QNetwork(nn.Module):
     def __init__(self, hidden: tuple[int, ...]) -> None:
         super().__init__()
         dims = [len(STATE), *hidden]
-        layers = [m for a, b in zip(dims, dims[1:], strict=False) for m in (nn.Linear(a, b), nn.ReLU())]
+        layers = [m for a, b in pairwise(dims) for m in (nn.Linear(a, b), nn.ReLU())]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(dims[-1], len(ALPHAS))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GraphNorm, JumpingKnowledge
@@ -39,9 +41,7 @@ class GAT(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.jump, width = self._jumping(config, out)
         dims = [3 * width, *config.mlp]
-        hidden = [
-            layer for a, b in zip(dims, dims[1:], strict=False) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)
-        ]
+        hidden = [layer for a, b in pairwise(dims) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)]
         self.head = nn.Sequential(*hidden, nn.Linear(dims[-1], 2))
 
     @staticmethod

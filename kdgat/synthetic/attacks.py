@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kdgat.synthetic.frames import Frames, queue, transmit
+from kdgat.synthetic.frames import Frames, queue
 
 #: time of one bit at 500 kbit/s without stuffing (s): the least that frames on one bus can be apart
 BIT_TIME = 2e-6
@@ -54,7 +54,7 @@ def dos_starving(frames: Frames, begin: float, end: float, gap: float, rng: np.r
     times = _times(begin, end, FRAME_TIME * 1.1, rng)
     starved = _inside(frames, begin, end) & (rng.random(len(frames)) < 0.8)
     injected = Frames.of(times, int(rng.integers(0, 4)), 8, rng.integers(0, 256, (1, 8)).repeat(len(times), 0), 1)
-    return transmit(Frames.concat([frames.take(~starved), injected]), BIT_TIME)
+    return _inject(frames.take(~starved), injected)
 
 
 def fuzzing(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:

@@ -64,10 +64,16 @@ def from_captures(captures: Sequence[Frames], seconds: float, rng: np.random.Gen
     for number in chosen:
         source = captures[number]
         stretch = rng.uniform(0.6, 1.7) * (1.6 if mixed else 1.0)
+        source = source.take(source.label == 0)
         t = (source.timestamp - source.timestamp[0]) * stretch
-        begin = rng.uniform(0, max(t[-1] - seconds, 0))
-        part = source.take((t >= begin) & (t < begin + seconds) & (source.label == 0))
-        t = (part.timestamp - source.timestamp[0]) * stretch - begin
+        length = float(t[-1] + np.median(np.diff(t)))
+        begin = rng.uniform(0, length)
+        # a capture that is shorter than the drive begins again: a bus that fell silent would be another vehicle
+        laps = int(np.ceil((begin + seconds) / length))
+        part = source.take(np.tile(np.arange(len(source)), laps))
+        t = np.tile(t, laps) + np.repeat(np.arange(laps) * length, len(source)) - begin
+        inside = (t >= 0) & (t < seconds)
+        part, t = part.take(inside), t[inside]
         ids, code = np.unique(part.id, return_inverse=True)
         mapped, new_ids = new_ids[: len(ids)], new_ids[len(ids) :]
         order = np.argsort(rng.random((len(ids), 8)) + (np.arange(8) >= _dlc_of(part, code, len(ids))[:, None]), axis=1)

@@ -1,0 +1,137 @@
+"""The flow as a user starts it: typed bare, from any folder, on real captures where there are some."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FLOW = "flows/kdgat_flow.py"
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The user's environment without anything that helps Metaflow along."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "USER", "LOGNAME", "WANDB"))}
+    return kept | {"OMP_NUM_THREADS": "1"} | extra
+
+
+def run(repo: Path, cwd: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(repo / FLOW), *args],
+        cwd=cwd,
+        env=clean_environment(**env),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=1500,
+    )
+
+
+def test_help_answers_without_heavy_imports(repo: Path, tmp_path: Path) -> None:
+    done = run(repo, tmp_path, "run", "--help")
+    assert done.returncode == 0 and "--preset" in done.stdout + done.stderr
+    code = f"import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path({str(repo / FLOW)!r}, run_name='flow')\nexcept SystemExit: pass\nprint([m for m in ('torch', 'lightning', 'wandb', 'pyarrow', 'numba') if m in sys.modules])"
+    probe = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean_environment(PYTHONPATH=str(repo / "flows")),
+        capture_output=True,
+        text=True,
+    )
+    assert probe.stdout.strip().endswith("[]"), probe.stdout + probe.stderr
+
+
+@pytest.mark.xdist_group("flow")
+def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
+    """`python flows/kdgat_flow.py run`, then `analysis.freeze --latest`, `analysis.verify`; records equal W&B's mirror."""
+    begin = time.time()
+    done = run(repo, tmp_path, "run", "--preset", "smoke", "--seeds", "0,1")
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-4000:]
+    real = bool(os.environ.get("KDGAT_DATA"))
+    assert real or "SYNTHETIC" in output
+    assert not (tmp_path / ".metaflow").exists(), "the store must not depend on the folder the flow is started from"
+    number = re.search(r"run-id (\d+)", output)
+    assert number
+    release = f"local-{number[1]}"
+    for command in (
+        [
+            "analysis.freeze",
+            "--latest",
+            "--release",
+            release,
+            "--allow-dirty",
+            *([] if real else ["--allow-synthetic"]),
+        ],
+        ["analysis.verify", release],
+    ):
+        step = subprocess.run(
+            [sys.executable, "-m", *command], cwd=repo, env=clean_environment(), capture_output=True, text=True
+        )
+        assert step.returncode == 0, f"{command}: {step.stdout}{step.stderr}"
+    _check_release(release, real)
+    from kdgat.store import work_folder
+
+    fresh = [p for p in (work_folder() / "wandb-runs").rglob("run-*.wandb") if p.stat().st_mtime > begin]
+    assert len(fresh) >= 14  # two seeds × (vgae, gat, fusion: teacher and student each; the baseline)
+
+
+def _check_release(name: str, real: bool) -> None:
+    from analysis.release import Release
+
+    release = Release.open(name)
+    assert release.data_kind == ("real" if real else "synthetic")
+    f1 = (
+        release.con()
+        .execute(
+            "select scenario, model, n_seeds, mean, ci_low, ci_high from summary "
+            "where metric = 'f1' and attack = 'all' and protocol = 'zero-shot'"
+        )
+        .fetchall()
+    )
+    assert {r[0] for r in f1} >= {"test_01", "test_02", "test_03", "test_04"}
+    wanted = {f"{m}-{r}" for m in ("vgae", "gat", "fusion-dqn", "fusion-mean") for r in ("teacher", "student")}
+    assert {r[1] for r in f1} >= wanted | {"gbm-baseline"}
+    assert all(r[2] == 2 and r[3] is not None and r[4] <= r[5] for r in f1)
+    runs = release.table("runs").to_pylist()
+    assert all(r["commit"] and r["config_hash"] and r["data_hash"] and r["tracker_id"] for r in runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--datasets", "nowhere"], "no dataset is called 'nowhere'"),
+        (["--preset", "huge"], "no preset is called 'huge'"),
+        (["--tracker", "paper"], "no tracker is called 'paper'"),
+        (["--seeds", "one"], "seeds are whole numbers"),
+        (["--data", "/no/such/folder"], "no folder /no/such/folder"),
+    ],
+)
+def test_bad_names_end_in_one_line(repo: Path, tmp_path: Path, arguments: list[str], line: str) -> None:
+    done = run(repo, tmp_path, "run", "--preset", "smoke", *arguments, METAFLOW_DATASTORE_SYSROOT_LOCAL=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {line}"), done.stderr[-800:]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_malformed_row_stops_the_flow_with_its_place(repo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captures" / "hcrl-sa"
+    good = "timestamp,arbitration_id,data_field,attack\n" + "1.0,12A,00FF,0\n" * 300
+    for name in ("train_01_attack_free/attack-free-kia.csv", "test_01_known_vehicle_known_attack/DoS-kia.csv"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(good)
+    bad = folder / "train_01_attack_free" / "attack-free-kia.csv"
+    bad.write_text(good + "1.5,12A,00ZZ,0\n")
+    done = run(
+        repo, tmp_path, "run", "--preset", "smoke", "--seeds", "0", "--tracker", "none",
+        "--data", str(tmp_path / "captures"), METAFLOW_DATASTORE_SYSROOT_LOCAL=str(tmp_path), KDGAT_WORK=str(tmp_path / "w"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "attack-free-kia.csv:302" in last, last
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list((tmp_path / "w" / "stores").glob("*")), "nothing half-written"
