@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def csv_to_store(files: Captures, folder: Path, repeats: int) -> float:
         for repeat in range(repeats + 1):
             pair = (
                 seconds(lambda: polars_frames(files)),
-                seconds(lambda: stream(files, out, SIZE, SIZE, feature_set, profiles, threads=THREADS)),
+                seconds(partial(stream, files, out, SIZE, SIZE, feature_set, profiles, threads=THREADS)),
             )
             shutil.rmtree(out)
             if repeat:  # the first turn warms caches and loads the kernels
@@ -113,9 +114,8 @@ def memory_to_graphs(files: Captures, repeats: int) -> Any:
     store = None
     for feature_set in ("published", "relative"):
         store = GraphStore.build(inputs, SIZE, feature_set, threads=THREADS)
-        took = statistics.median(
-            seconds(lambda: GraphStore.build(inputs, SIZE, feature_set, threads=THREADS)) for _ in range(repeats)
-        )
+        build = partial(GraphStore.build, inputs, SIZE, feature_set, threads=THREADS)
+        took = statistics.median(seconds(build) for _ in range(repeats))
         print(f"frames in memory → graphs, {feature_set}, {THREADS} threads: {len(store) / took / 1e3:.0f} k graphs/s")
     return store
 
@@ -185,8 +185,8 @@ def memory_of_long_capture(files: Captures, folder: Path, n_frames: int) -> None
     watcher.join()
     frames = copies * per_copy
     print(
-        f"{frames / 1e6:.1f} M synthetic frames end to end: {frames / took / 1e6:.2f} M frames/s, peak anonymous memory "
-        f"{peak['RssAnon'] / 1e6:.0f} MB (RSS {peak['VmRSS'] / 1e6:.0f} MB)"
+        f"{frames / 1e6:.1f} M synthetic frames end to end: {frames / took / 1e6:.2f} M frames/s, "
+        f"peak anonymous memory {peak['RssAnon'] / 1e6:.0f} MB (RSS {peak['VmRSS'] / 1e6:.0f} MB)"
     )
     shutil.rmtree(folder / "long")
     path.unlink()

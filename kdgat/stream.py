@@ -101,22 +101,29 @@ def _windows(blocks: CaptureReader, size: int, stride: int) -> Iterator[tuple[in
         number of the stretch's first frame in the capture, its frames, time of the capture's first frame, and the first
         frames of the windows, counted in the stretch.
     """
-    base, next_start = 0, 0
-    rest: Frames | None = None
-    first_time = 0.0
+    base, next_start = 0, 0  # numbers in the capture: of the stretch's first frame, of the next window's
+    rest = Frames.empty(0)  # frames before the block in which a window may still begin
+    first_time: float | None = None
     for block in blocks:
-        if rest is None:
+        if first_time is None:
             first_time = float(block.t[0])
-            rest = block
+        if len(rest.t) and size <= len(block.t):
+            # windows that begin before the block need just its first W − 1 frames
+            stretches = [(_join(rest, block.slice(0, size - 1)), len(rest.t)), (block, len(block.t))]
         else:
-            rest = Frames(*(np.concatenate(pair) for pair in zip(rest, block, strict=True)))
-        n = len(rest.t)
-        starts = np.arange(next_start - base, n - size + 1, stride)
-        for begin in range(0, len(starts), _CHUNK):
-            yield base, rest, first_time, starts[begin : begin + _CHUNK]
-        next_start += stride * len(starts)
-        done = min(next_start - base, n)
-        rest, base = rest.slice(done, n), base + done
+            joined = _join(rest, block)
+            stretches = [(joined, len(joined.t))]
+        for stretch, own in stretches:
+            starts = np.arange(next_start - base, min(own, len(stretch.t) - size + 1), stride)
+            for begin in range(0, len(starts), _CHUNK):
+                yield base, stretch, first_time, starts[begin : begin + _CHUNK]
+            next_start += stride * len(starts)
+            done = min(next_start - base, own)
+            rest, base = stretch.slice(done, own), base + done
+
+
+def _join(one: Frames, two: Frames) -> Frames:
+    return Frames(*(np.concatenate(pair) for pair in zip(one, two, strict=True)))
 
 
 def _build(

@@ -42,8 +42,9 @@ inlined = njit(nogil=True, error_model="numpy", inline="always")
 
 #: log2 of 1 … n for entropies over counts; index 0 is 0
 LOG2 = np.log2(np.maximum(np.arange(8 * 4096 + 1), 1))
-#: n·log2 n
+#: n·log2 n, and by how much it grows from n − 1 to n
 XLOG2X = np.arange(8 * 4096 + 1) * LOG2
+GROWTH = np.diff(XLOG2X, prepend=0.0)
 
 
 @intrinsic

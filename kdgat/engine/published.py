@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import LOG2, XLOG2X, group, inlined, kernel
+from kdgat.engine.common import GROWTH, LOG2, group, inlined, kernel, mask
 from kdgat.engine.topology import adjacency, clustering, ends, linked
 
 
@@ -12,16 +12,17 @@ from kdgat.engine.topology import adjacency, clustering, ends, linked
 def _moments(n, s1, s2, s3, s4):
     """Skewness and excess kurtosis of n bytes from their power sums (integers); 0, 0 if they are all equal.
 
-    The sums are first moved to the integer below the mean, exactly, so that the floating part cannot cancel.
+    The sums are first moved to an integer beside the mean, exactly, so that the floating part cannot cancel.
     """
     if n == 0 or n * s2 == s1 * s1:
         return 0.0, 0.0
-    a = s1 // n
+    inverse = 1.0 / n
+    a = np.int64(s1 * inverse)
     c4 = s4 - 4 * a * s3 + 6 * a * a * s2 - 4 * a * a * a * s1 + n * a * a * a * a
     c3 = s3 - 3 * a * s2 + 3 * a * a * s1 - n * a * a * a
     c2 = s2 - 2 * a * s1 + n * a * a
-    m = (s1 - n * a) / n
-    r2, r3, r4 = c2 / n, c3 / n, c4 / n
+    m = (s1 - n * a) * inverse
+    r2, r3, r4 = c2 * inverse, c3 * inverse, c4 * inverse
     v = r2 - m * m
     third = r3 - 3 * m * r2 + 2 * m * m * m
     fourth = r4 - 4 * m * r3 + 6 * m * m * r2 - 3 * m * m * m * m
@@ -95,7 +96,7 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                     content >>= np.uint64(8)
                     h = histogram[byte] + 1
                     histogram[byte] = h
-                    information += XLOG2X[h] - XLOG2X[h - 1]
+                    information += GROWTH[h]
                     square = byte * byte
                     row[k] = byte
                     s1 += byte
@@ -126,7 +127,7 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                         content >>= np.uint64(8)
                         h = histogram[byte] + 1
                         histogram[byte] = h
-                        information += XLOG2X[h] - XLOG2X[h - 1]
+                        information += GROWTH[h]
                         times = run * byte
                         square = times * byte
                         frames_with[k] += run
@@ -178,21 +179,30 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
             row = edge_attr[e0 + e]
             c = counts[e]
             first = offset[e]
-            gaps = 0.0
-            for k in range(8):
-                sums[k] = 0
-            for j in range(first, first + c):
-                f = begin + order[j]
-                gaps += max(0.0, t[f + 1] - t[f])
-                one, two = words[f], words[f + 1]
-                for k in range(min(dlc[f], dlc[f + 1])):
-                    sums[k] += abs(np.int64(one & np.uint64(255)) - np.int64(two & np.uint64(255)))
-                    one >>= np.uint64(8)
-                    two >>= np.uint64(8)
-            inverse = 1.0 / c
-            row[0] = gaps * inverse
-            for k in range(8):
-                row[1 + k] = sums[k] * inverse
+            if c == 1:
+                f = begin + order[first]
+                row[0] = max(0.0, t[f + 1] - t[f])
+                both = mask(min(dlc[f], dlc[f + 1]))
+                one, two = words[f] & both, words[f + 1] & both
+                for k in range(8):
+                    low = np.uint64(8 * k)
+                    row[1 + k] = abs(np.int32((one >> low) & np.uint64(255)) - np.int32((two >> low) & np.uint64(255)))
+            else:
+                gaps = 0.0
+                for k in range(8):
+                    sums[k] = 0
+                for j in range(first, first + c):
+                    f = begin + order[j]
+                    gaps += max(0.0, t[f + 1] - t[f])
+                    one, two = words[f], words[f + 1]
+                    for k in range(min(dlc[f], dlc[f + 1])):
+                        sums[k] += abs(np.int64(one & np.uint64(255)) - np.int64(two & np.uint64(255)))
+                        one >>= np.uint64(8)
+                        two >>= np.uint64(8)
+                inverse = 1.0 / c
+                row[0] = gaps * inverse
+                for k in range(8):
+                    row[1 + k] = sums[k] * inverse
             row[9] = 1.0 if linked(out, target[e], source[e]) and source[e] != target[e] else 0.0
             row[10] = c
             edge_index[0, e0 + e] = source[e]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import XLOG2X, bits, changed_bytes, group, inlined, kernel, mask, median
+from kdgat.engine.common import GROWTH, XLOG2X, bits, changed_bytes, group, inlined, kernel, mask, median
 from kdgat.engine.topology import adjacency, ends, linked
 
 FLOOR = 1e-6  # s, under any gap two frames can have on a bus; keeps logarithms of ties finite
@@ -131,7 +131,7 @@ def fill(
                     byte = (words[f] >> np.uint64(8 * k)) & np.uint64(255)
                     h = histogram[byte] + 1
                     histogram[byte] = h
-                    repeats_info += XLOG2X[h] - XLOG2X[h - 1]
+                    repeats_info += GROWTH[h]
                 n_bytes += dlc[f]
                 if j > first:
                     g = begin + order[j - 1]
