@@ -42,6 +42,9 @@ def reproduce() -> None:
     )
     os.environ["KDGAT_RELEASE"] = release
     render()
+    _run("-m", "analysis.verify", release)
+    # tells what was reproduced within its interval; results that differ are a finding, not a failure of the command
+    subprocess.run([sys.executable, "-m", "analysis.compare", release], cwd=REPO)
     print(f"\nrun, frozen as data/frozen/{release}, rendered: {(time.monotonic() - begin) / 60:.1f} minutes in all")
 
 
