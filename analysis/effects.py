@@ -98,7 +98,8 @@ def block_weights(windows: Sequence[dict[str, Any]], draws: int) -> np.ndarray:
         block = int(np.clip(round(BLOCK_SECONDS * n / max(span, 1e-9)), 1, n))
         begin = rng.integers(0, n, (draws, -(-n // block)))
         drawn = ((begin[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
-        np.add.at(weights, (np.repeat(np.arange(draws), n), at[drawn].ravel()), 1)
+        row = np.arange(draws)[:, None] * len(windows)
+        weights += np.bincount((row + at[drawn]).ravel(), minlength=weights.size).reshape(weights.shape)
     return weights
 
 

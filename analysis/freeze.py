@@ -208,6 +208,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     which.add_argument("--latest", action="store_true", help="the newest finished run of the flow")
     which.add_argument("--tag", help="all finished runs with this Metaflow tag")
+    parser.add_argument(
+        "--best", action="store_true", help="of these runs, the one whose headline model has the lowest validation loss"
+    )
     parser.add_argument("--release", help=f"name of the release (default {LOCAL}<run id>)")
     parser.add_argument("--current", action="store_true", help="show this release from now on")
     parser.add_argument(
@@ -220,13 +223,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--min-seeds", type=int, default=1, metavar="N", help="refuse fewer seeds a dataset than N")
     args = parser.parse_args(argv)
 
-    from analysis import runs  # Metaflow: only the extra `train` has it
+    from analysis import mirror, runs  # Metaflow and W&B: only the extra `train` has them
+    from kdgat.store import work_folder
 
-    selected = runs.select(args.run, latest=args.latest, tag=args.tag)
+    selected = runs.select(args.run, latest=args.latest, tag=args.tag, best=args.best)
     parts, weights = runs.read(selected)
+    tables = concatenate(parts)
+    for warning in mirror.check(tables, work_folder()):
+        print(f"warning: {warning}", file=sys.stderr)
     policy = Policy(args.allow_dirty, args.allow_synthetic, args.mixed_commits, args.min_seeds)
     name = args.release or LOCAL + "-".join(run.id for run in selected)
-    release = freeze(name, concatenate(parts), weights, policy, current=args.current)
+    release = freeze(name, tables, weights, policy, current=args.current)
     for table, entry in release.manifest["tables"].items():
         print(f"{table:18} {entry['rows']:8,} rows {entry['bytes']:10,} bytes")
     print(f"frozen: {release.path} ({release.data_kind}), manifest sha256 {release.manifest_sha256}")

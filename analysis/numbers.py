@@ -24,6 +24,7 @@ from functools import cached_property
 from itertools import permutations
 from typing import Any
 
+from analysis import phrases
 from analysis.effects import Effects, Side
 from analysis.format import NA, by_metric, count, interval, plain, signed
 from analysis.release import Release
@@ -162,9 +163,15 @@ class Numbers:
         # prose that holds for any release names its first dataset (a real one if there is one) `main`
         main = slug(self.main_dataset)
         aliases = {f"main.{key.removeprefix(f'{main}.')}": key for key in makers if key.startswith(f"{main}.")}
-        return makers | {
+        makers |= {
             alias: lambda key=key, alias=alias: replace(makers[key](), key=alias) for alias, key in aliases.items()
         }
+        for name, sentence in phrases.ALL.items():
+            makers[f"text.{name}"] = lambda name=name, sentence=sentence: self._sentence(name, sentence(self))
+        return makers
+
+    def _sentence(self, name: str, text: str) -> Number:
+        return Number(f"text.{name}", text, text, "chosen by intervals (analysis.phrases)", span=False)
 
     def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:
         yield from self._release_keys()

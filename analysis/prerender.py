@@ -52,6 +52,7 @@ def run(release: Release, project: Path) -> dict[str, int]:
     used = list(uses(sources(project)))
     tree = variables(numbers, used, project)
     keys = {key for key, _, _ in used} | set(numbers.facts())
+    keys |= {k for key, _, _ in used for k in _SPAN.findall(numbers.markdown(key))}
     keys |= {k for text in tables.all_tables(release).values() for k in _SPAN.findall(text)}
     made = figures.write_static(release, project / STATIC)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)

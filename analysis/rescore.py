@@ -63,7 +63,7 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     """
     from kdgat import catalog
     from kdgat.config import Config
-    from kdgat.dataset import test_store
+    from kdgat.dataset import scored_store
     from kdgat.stages import Detector, standardised
     from kdgat.windows import sample
 
@@ -87,7 +87,7 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
         frames = capture.frames()
         beside = sum(c.split == capture.split for c in tests)
         for protocol in protocols:
-            store = test_store(capture, frames, config, protocol)
+            store = scored_store(capture, frames, config, protocol)
             if store is None:
                 continue
             if config.windows.max_windows is not None:

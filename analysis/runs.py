@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from metaflow import Run
@@ -35,8 +36,27 @@ def _client():
     return metaflow
 
 
-def select(ids: Sequence[str] | None, *, latest: bool = False, tag: str | None = None) -> list[Run]:
-    """Finished runs by id (`<id>` or `<flow>/<id>`), the newest, or all with a tag; raises `RunError`."""
+def select(ids: Sequence[str] | None, *, latest: bool = False, tag: str | None = None, best: bool = False) -> list[Run]:
+    """Finished runs by id (`<id>` or `<flow>/<id>`), the newest, or all with a tag; `best` keeps one of them.
+
+    Raises:
+        RunError: a run is unknown or unfinished, or none is left.
+    """
+    chosen = _select(ids, latest, tag)
+    return [min(chosen, key=validation_loss)] if best else chosen
+
+
+def validation_loss(run: Run) -> float:
+    """Mean validation loss of the headline model over datasets and seeds; test results play no part."""
+    parts, _ = read([run])
+    rows = [r for part in parts if "runs" in part for r in part["runs"].to_pylist() if r["model"] == HEADLINE_MODEL]
+    values = [r["selection_value"] for r in rows if r["selection_metric"] == "validation_loss"]
+    if not values or None in values:
+        raise RunError(f"run {run.pathspec} has no validation loss of {HEADLINE_MODEL} to choose by")
+    return sum(values) / len(values)
+
+
+def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Run]:
     metaflow = _client()
     from metaflow.exception import MetaflowNotFound
 

@@ -1,0 +1,191 @@
+"""Sentences that depend on results: which words are true is decided by intervals, so a new release cannot leave one false.
+
+Each is a key `text.<name>`; the numbers in it are spans with keys of their own. "Ahead" and "behind" are said only where the 95 %
+interval of the paired difference (`analysis.effects`) excludes zero; everything else "cannot be told from".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis import labels
+from kdgat.records import HEADLINE_MODEL
+
+if TYPE_CHECKING:
+    from analysis.numbers import Number, Numbers
+
+TEACHER = "gat-teacher"
+BASELINE = "gbm-baseline"
+DQN, MEAN = "fusion-dqn-student", "fusion-mean-student"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sign(difference: Number) -> str:
+    """`ahead`, `behind` or `level`: whether the interval of a difference lies over zero, under it, or holds it."""
+    if difference.low is None or difference.high is None:
+        return "level"
+    return "ahead" if difference.low > 0 else "behind" if difference.high < 0 else "level"
+
+
+def slugged(name: str) -> str:
+    """A model or protocol as a segment of a key."""
+    return name.replace("-", "_")
+
+
+class _Release:
+    """Short ways to the numbers of a release's first dataset."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self.numbers = numbers
+        rows = numbers.release.table("summary").to_pylist()
+        mine = [r for r in rows if r["dataset"] == numbers.main_dataset and r["attack"] == "all"]
+        self.scenarios = sorted({r["scenario"] for r in mine if r["scenario"].startswith("test")})
+
+    def key(self, scenario: str, model: str, protocol: str = "zero-shot", metric: str = "f1") -> str:
+        return f"main.{scenario}.{slugged(model)}.{slugged(protocol)}.{metric}"
+
+    def known(self, key: str) -> bool:
+        """Whether the release defines the number."""
+        return key in self.numbers and self.numbers[key].value is not None
+
+    def shown(self, key: str) -> str:
+        """The number with its interval."""
+        number = self.numbers[key]
+        return f"{self.numbers.markdown(key)} ({number.interval})" if number.interval else self.numbers.markdown(key)
+
+    def differences(self, pair: str, middle: str) -> str:
+        """`is ahead in test 01 (by +0.1 (…)), is behind in …, and cannot be told from it in test 04`; empty if unknown.
+
+        `pair` and `middle` are the segments of the difference's key between scenario and metric.
+        """
+        groups: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
+        for scenario in self.scenarios:
+            key = f"main.{scenario}.{pair}.{middle}.f1"
+            if self.known(key):
+                found = sign(self.numbers[key])
+                by = f" (by {self.shown(key)})" if found != "level" else ""
+                groups[found].append(f"{labels.scenario(scenario)}{by}")
+        parts = [f"is {name} in {enumerate_words(groups[name])}" for name in ("ahead", "behind") if groups[name]]
+        if groups["level"]:
+            parts.append(f"cannot be told from it in {enumerate_words(groups['level'])}")
+        return enumerate_words(parts) if parts else ""
+
+
+def known_car(numbers: Numbers) -> str:
+    """The headline model where vehicle and attack are known."""
+    r = _Release(numbers)
+    key = r.key("test_01", HEADLINE_MODEL)
+    if not r.known(key):
+        return "This release does not score the known vehicle under known attacks."
+    return (
+        f"On the known vehicle under known attacks the {labels.model(HEADLINE_MODEL)} reaches an F1 of {r.shown(key)}."
+    )
+
+
+def worst(numbers: Numbers) -> str:
+    """Where the headline model is worst, and whether that differs from the known car."""
+    r = _Release(numbers)
+    keys = {s: r.key(s, HEADLINE_MODEL) for s in r.scenarios if r.known(r.key(s, HEADLINE_MODEL))}
+    if not keys:
+        return "This release holds no F1 of the headline model."
+    scenario = min(keys, key=lambda s: numbers[keys[s]].value)
+    text = f"Its lowest F1, {r.shown(keys[scenario])}, is that of {labels.scenario(scenario)}"
+    if scenario == "test_01" or "test_01" not in keys:
+        return f"{text}."
+    low, known = numbers[keys[scenario]], numbers[keys["test_01"]]
+    if None in (low.high, known.low):
+        return f"{text}."
+    return f"{text}; its interval {'lies under' if low.high < known.low else 'overlaps'} that of the known vehicle."
+
+
+def _versus(numbers: Numbers, model: str, other: str, lead: str) -> str:
+    r = _Release(numbers)
+    found = r.differences(f"{slugged(model)}_minus_{slugged(other)}", "zero_shot")
+    if not found:
+        return f"This release does not hold both the {labels.model(model)} and {labels.model(other)}."
+    return f"{lead}, the {labels.model(model)} {found}."
+
+
+def baseline(numbers: Numbers) -> str:
+    """The headline model against the simple baseline."""
+    return _versus(numbers, HEADLINE_MODEL, BASELINE, "Against gradient boosting on pooled window statistics")
+
+
+def distillation(numbers: Numbers) -> str:
+    """The student against its teacher, with their sizes."""
+    text = _versus(numbers, HEADLINE_MODEL, TEACHER, "Against its teacher")
+    sizes = [f"main.parameters.{slugged(m)}" for m in (HEADLINE_MODEL, TEACHER)]
+    if not all(key in numbers for key in sizes):
+        return text
+    small, large = (numbers.markdown(key) for key in sizes)
+    return f"{text} It has {small} parameters, the teacher {large}."
+
+
+def fusion(numbers: Numbers) -> str:
+    """The learned fusion against a fixed mean, and against the classifier alone."""
+    mean = _versus(numbers, DQN, MEAN, "Against the fixed mean of the two scores")
+    return f"{mean} {_versus(numbers, DQN, HEADLINE_MODEL, 'Against the classifier alone')}"
+
+
+def calibration(numbers: Numbers) -> str:
+    """What a profile of the test vehicle changes."""
+    r = _Release(numbers)
+    found = r.differences(slugged(HEADLINE_MODEL), "calibrated_minus_zero_shot")
+    if not found:
+        return "This release holds no calibrated results of the headline model."
+    name = labels.model(HEADLINE_MODEL)
+    text = f"With a profile of the test vehicle, the {name} {found}, compared with itself without one."
+    poisoned = r.differences(slugged(HEADLINE_MODEL), "contaminated_minus_calibrated")
+    return (
+        f"{text} With an attack inside the profile it {poisoned}, compared with a clean profile." if poisoned else text
+    )
+
+
+def alarms(numbers: Numbers) -> str:
+    """False alarms an hour where they are most frequent."""
+    r = _Release(numbers)
+    keys = {s: r.key(s, HEADLINE_MODEL, metric="false_alarms_per_hour") for s in r.scenarios}
+    keys = {s: key for s, key in keys.items() if r.known(key)}
+    if not keys:
+        return "This release does not count false alarms by time."
+    scenario = max(keys, key=lambda s: numbers[keys[s]].value)
+    text = f"The {labels.model(HEADLINE_MODEL)} alarms most often in {labels.scenario(scenario)}: "
+    text += f"{numbers.markdown(keys[scenario])} false alarms an hour of benign traffic"
+    high = r.key(scenario, HEADLINE_MODEL, metric="false_alarms_per_hour_high")
+    return f"{text} (95 % upper bound {numbers.markdown(high)})." if r.known(high) else f"{text}."
+
+
+def published(numbers: Numbers) -> str:
+    """The headline model beside what the authors of the published systems printed, scenario by scenario."""
+    r = _Release(numbers)
+    table = json.loads((Path(__file__).parent / "published.json").read_text())["by_scenario"]
+    if (table["dataset"], table["metric"]) != (numbers.main_dataset, "f1"):
+        return "The published systems printed no results by scenario for this dataset."
+    row = table["rows"][0]
+    groups: dict[str, list[str]] = {"over": [], "under": [], "holds": []}
+    for scenario, value in row["values"].items():
+        key = r.key(scenario, HEADLINE_MODEL)
+        if not r.known(key):
+            continue
+        n = numbers[key]
+        side = "holds" if n.low is None or n.low <= value <= n.high else "over" if n.low > value else "under"
+        groups[side].append(labels.scenario(scenario))
+    words = {"over": "lies over it in", "under": "lies under it in", "holds": "holds it in"}
+    parts = [f"{words[side]} {enumerate_words(found)}" for side, found in groups.items() if found]
+    if not parts:
+        return "The published results by scenario have no counterpart in this release."
+    return (
+        f"Beside the F1 that the published {row['model']} printed, the interval measured here {enumerate_words(parts)}."
+    )
+
+
+ALL: dict[str, Callable[[Numbers], str]] = {
+    made.__name__: made for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published)
+}

@@ -1,0 +1,85 @@
+"""Sentences follow the numbers: turned results turn the words."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from analysis import phrases
+from analysis.numbers import Number
+
+
+class Fake:
+    """Numbers given by key; scenarios test_01 and test_02 of one dataset."""
+
+    main_dataset = "hcrl-sa"
+
+    def __init__(self, values: dict[str, tuple[float, float, float]]) -> None:
+        self.values = values
+        rows = [{"dataset": "hcrl-sa", "scenario": s, "attack": "all"} for s in ("test_01", "test_02", "validation")]
+        self.release = SimpleNamespace(table=lambda name: SimpleNamespace(to_pylist=lambda: rows))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def __getitem__(self, key: str) -> Number:
+        value, low, high = self.values[key]
+        return Number(key, str(value), value, "", low, high)
+
+    def markdown(self, key: str) -> str:
+        return f"[{self.values[key][0]}]{{.num data-key={key}}}"
+
+
+def differences(first: tuple[float, float, float], second: tuple[float, float, float]) -> Fake:
+    pair = "gat_student_minus_gbm_baseline.zero_shot.f1"
+    return Fake({f"main.test_01.{pair}": first, f"main.test_02.{pair}": second})
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"), [((0.1, 0.05, 0.2), "ahead"), ((-0.1, -0.2, -0.05), "behind"), ((0.1, -0.1, 0.2), "level")]
+)
+def test_the_interval_of_a_difference_decides_not_its_value(interval, word):
+    assert phrases.sign(Number("k", "", interval[0], "", *interval[1:])) == word
+    assert phrases.sign(Number("k", "", interval[0], "")) == "level"
+
+
+def test_the_baseline_sentence_turns_with_the_sign():
+    better, worse, even = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.0, -0.1, 0.1)
+    assert "is ahead in test 01" in phrases.baseline(differences(better, even))
+    assert "is behind in test 01" in phrases.baseline(differences(worse, even))
+    assert "cannot be told from it in test 01 and test 02" in phrases.baseline(differences(even, even))
+    mixed = phrases.baseline(differences(better, worse))
+    assert "ahead in test 01" in mixed
+    assert "behind in test 02" in mixed
+    assert "data-key=main.test_02.gat_student_minus_gbm_baseline.zero_shot.f1" in mixed
+
+
+def test_the_worst_scenario_is_found_and_compared_with_the_known_car():
+    f1 = "gat_student.zero_shot.f1"
+    apart = Fake({f"main.test_01.{f1}": (0.9, 0.8, 0.95), f"main.test_02.{f1}": (0.5, 0.4, 0.6)})
+    assert "test 02; its interval lies under that of the known vehicle" in phrases.worst(apart)
+    close = Fake({f"main.test_01.{f1}": (0.9, 0.8, 0.95), f"main.test_02.{f1}": (0.85, 0.7, 0.9)})
+    assert "overlaps" in phrases.worst(close)
+
+
+def test_published_values_are_placed_by_the_interval():
+    f1 = "gat_student.zero_shot.f1"
+    text = phrases.published(Fake({f"main.test_01.{f1}": (0.9, 0.8, 0.95), f"main.test_02.{f1}": (0.6, 0.5, 0.7)}))
+    assert "lies under it in test 01" in text
+    assert "holds it in test 02" in text
+
+
+@pytest.mark.parametrize("sentence", phrases.ALL.values(), ids=phrases.ALL)
+def test_every_sentence_says_so_where_the_release_has_nothing(sentence):
+    text = sentence(Fake({}))
+    assert text.endswith(".")
+    assert "[" not in text
+
+
+def test_words_are_enumerated():
+    assert [phrases.enumerate_words(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
