@@ -83,10 +83,14 @@ class Numbers:
 
     def __init__(self, release: Release) -> None:
         self.release = release
+        self._made: dict[str, Number] = {}
 
     def __getitem__(self, key: str) -> Number:
+        if key in self._made:
+            return self._made[key]
         try:
-            return self._makers[key]()
+            number = self._made[key] = self._makers[key]()
+            return number
         except KeyError:
             close = difflib.get_close_matches(key, self._makers, n=3, cutoff=0.5)
             hint = f"; nearest: {', '.join(close)}" if close else ""
