@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Effects:
         rows = self.release.table("operating_points").to_pylist()
         return {(r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"] for r in rows}
 
+    @cache  # noqa: B019 (an instance lives as long as its release is shown)
     def f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
         """The difference on the windows that both scored; None where a seed leaves it undefined."""
         seeds = sorted(s for d, sc, p, s in self._windows if (d, sc, p) == (dataset, scenario, a[1]))
@@ -98,8 +99,8 @@ def block_weights(windows: Sequence[dict[str, Any]], draws: int) -> np.ndarray:
         block = int(np.clip(round(BLOCK_SECONDS * n / max(span, 1e-9)), 1, n))
         begin = rng.integers(0, n, (draws, -(-n // block)))
         drawn = ((begin[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
-        row = np.arange(draws)[:, None] * len(windows)
-        weights += np.bincount((row + at[drawn]).ravel(), minlength=weights.size).reshape(weights.shape)
+        counted = np.bincount((drawn + n * np.arange(draws)[:, None]).ravel(), minlength=draws * n)
+        weights[:, at] = counted.reshape(draws, n)
     return weights
 
 

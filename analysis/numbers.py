@@ -138,6 +138,11 @@ class Numbers:
         return [r["run"] for r in rows]
 
     @cached_property
+    def summary(self) -> list[dict[str, Any]]:
+        """Rows of the table `summary`."""
+        return self.release.table("summary").to_pylist()
+
+    @cached_property
     def _runs(self) -> list[dict[str, Any]]:
         return self.release.table("runs").to_pylist()
 
@@ -187,7 +192,7 @@ class Numbers:
         yield from self._config_keys()
 
     def _metric_keys(self):
-        for row in self.release.table("summary").to_pylist():
+        for row in self.summary:
             segments = [
                 row["dataset"],
                 row["scenario"],
@@ -211,8 +216,9 @@ class Numbers:
 
     def _effect_keys(self):
         """F1 of one detector minus that of another, and the words for it, on every scenario."""
-        table = self.release.table("summary").to_pylist()
-        scored = [r for r in table if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in SCORED_MODELS]
+        scored = [
+            r for r in self.summary if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in SCORED_MODELS
+        ]
         places = sorted({(r["dataset"], r["scenario"]) for r in scored})
         for place in places:
             here = sorted({(r["model"], r["protocol"]) for r in scored if (r["dataset"], r["scenario"]) == place})

@@ -51,8 +51,7 @@ def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = Tru
 
 
 def _summary(numbers: Numbers, **where: str) -> list[dict]:
-    rows = numbers.release.table("summary").to_pylist()
-    return [r for r in rows if all(r[c] == v for c, v in where.items())]
+    return [r for r in numbers.summary if all(r[c] == v for c, v in where.items())]
 
 
 def _best(numbers: Numbers, keys: Sequence[str], low_is_best: bool = False) -> set[str]:
