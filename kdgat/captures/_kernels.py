@@ -16,10 +16,9 @@ Signature of all: `(option, buf, begin, end, t, id, dlc, words, label, row, slow
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+
+from kdgat.captures._bytes import digits_at, hex_at
+from kdgat.compiled import inlined, kernel
 
 (
     OK, TIMESTAMP, ID, DATA, DATA_ODD, DATA_LONG, LABEL, COLUMNS, DLC, FEW_BYTES, FLAG, ERROR_FRAME, FD_FRAME,
@@ -34,86 +33,14 @@ _INT_POW10 = 10 ** np.arange(9)
 _TAB, _NEWLINE, _RETURN, _SPACE, _HASH, _OPEN, _CLOSE, _COMMA, _DOT, _ZERO = 9, 10, 13, 32, 35, 40, 41, 44, 46, 48
 _R, _T = 82, 84
 
-_kernel = njit(cache=True, nogil=True)
-_inlined = njit(nogil=True, inline="always")
 
-
-@intrinsic
-def _load(typingctx, buf, offset):
-    """Eight bytes of a u8 array from any offset, as a little-endian u64."""
-
-    def codegen(context, builder, signature, args):
-        array = make_array(signature.args[0])(context, builder, args[0])
-        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(buf, types.int64), codegen
-
-
-@intrinsic
-def _trailing_zeros(typingctx, word):
-    """Zero bits under the lowest set one; 64 for 0."""
-
-    def codegen(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), codegen
-
-
-@_inlined
-def _each(byte):
-    """A u64 of eight times the same byte."""
-    return np.uint64(byte) * np.uint64(0x0101010101010101)
-
-
-@_inlined
-def _between(word, low, high):
-    """Top bit of each byte of `word` (all under 128) that lies in low … high."""
-    return (word + _each(128 - low)) & ~(word + _each(127 - high)) & _each(0x80)
-
-
-@_inlined
-def _until(valid):
-    """Bytes before the first one whose top bit is not set, 0–8."""
-    return np.int64(_trailing_zeros(~valid & _each(0x80)) >> np.uint64(3))
-
-
-@_inlined
-def _digits_at(buf, p):
-    """Decimal digits from `p` on, at most 8: (how many, their value)."""
-    word = _load(buf, p)
-    n = _until(_between(word & _each(0x7F), 0x30, 0x39) & ~word)
-    # the digits move to the top, zeros come in front; then pairs, fours and all eight are added up
-    word = (word & _each(0x0F)) << np.uint64(64 - 8 * n) if n else np.uint64(0)
-    word = (word * np.uint64(10) + (word >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    word = (word * np.uint64(100) + (word >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    word = (word * np.uint64(10000) + (word >> np.uint64(32))) & np.uint64(0x00000000FFFFFFFF)
-    return n, word
-
-
-@_inlined
-def _hex_at(buf, p):
-    """Hexadecimal digits from `p` on, at most 8: (how many, their bytes little-endian; half a byte if they are odd)."""
-    word = _load(buf, p)
-    low7 = word & _each(0x7F)
-    valid = (_between(low7, 0x30, 0x39) | _between(low7 | _each(0x20), 0x61, 0x66)) & ~word
-    n = _until(valid)
-    nibbles = (word & _each(0x0F)) + np.uint64(9) * ((word >> np.uint64(6)) & _each(0x01))
-    if n < 8:
-        nibbles &= (np.uint64(1) << np.uint64(8 * n)) - np.uint64(1)
-    word = ((nibbles << np.uint64(4)) | (nibbles >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    word = (word | (word >> np.uint64(8))) & np.uint64(0x0000FFFF0000FFFF)
-    word = (word | (word >> np.uint64(16))) & np.uint64(0x00000000FFFFFFFF)
-    return n, word
-
-
-@_inlined
+@inlined
 def _at_end(buf, p):
     """Whether the line ends here (LF or CRLF)."""
     return buf[p] == _NEWLINE or (buf[p] == _RETURN and buf[p + 1] == _NEWLINE)
 
 
-@_inlined
+@inlined
 def _seconds(buf, p):
     """Decimal number: (digits as one integer, of them decimals, how many, position after); 0 digits: no number."""
     mantissa = np.uint64(0)
@@ -136,7 +63,7 @@ def _seconds(buf, p):
     return mantissa, decimals, digits + decimals, p
 
 
-@_inlined
+@inlined
 def _hex_number(buf, p):
     """Hexadecimal number of at most 32 bits: (value, position after). A ninth digit is left unread."""
     value = np.uint64(0)
@@ -148,7 +75,7 @@ def _hex_number(buf, p):
     return value, p
 
 
-@_inlined
+@inlined
 def _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, offset):
     """Store a time stamp, or mark it for the caller; the number of marked ones."""
     if digits < 19 and mantissa <= np.uint64(1 << 53):
@@ -159,12 +86,12 @@ def _keep_time(t, row, slow, n_slow, mantissa, decimals, digits, offset):
     return n_slow + 1
 
 
-@_inlined
+@inlined
 def _stop(state, line, n_slow, reason, where):
     state[0], state[1], state[2], state[3] = line, n_slow, reason, where
 
 
-@_kernel
+@kernel
 def labelled_csv(option, buf, begin, end, t, ids, dlc, words, label, row, slow, state):
     """`timestamp,arbitration_id,data_field,attack` of can-train-and-test; `option` is not used."""
     p = begin
@@ -172,17 +99,17 @@ def labelled_csv(option, buf, begin, end, t, ids, dlc, words, label, row, slow, 
     while p < end and n_slow < len(slow):
         # a row as they usually are, eight characters at a time; anything unusual is looked at closely below
         while p + 64 <= end:
-            whole, seconds = _digits_at(buf, p)
+            whole, seconds = digits_at(buf, p)
             q = p + whole
             if whole == 8:
-                more, rest = _digits_at(buf, q)
+                more, rest = digits_at(buf, q)
                 if more > 4:
                     break
                 seconds = seconds * np.uint64(_INT_POW10[more]) + rest
                 q += more
             if buf[q] != _DOT:
                 break
-            decimals, fraction = _digits_at(buf, q + 1)
+            decimals, fraction = digits_at(buf, q + 1)
             q += 1 + decimals
             mantissa = seconds * np.uint64(_INT_POW10[decimals]) + fraction
             if decimals > 7 or whole == 0 or buf[q] != _COMMA or mantissa > np.uint64(1 << 53):
@@ -191,9 +118,9 @@ def labelled_csv(option, buf, begin, end, t, ids, dlc, words, label, row, slow, 
             if (a | b | c) > 15 or buf[q + 4] != _COMMA:
                 break
             q += 5
-            n, word = _hex_at(buf, q)
+            n, word = hex_at(buf, q)
             if n == 8:
-                more, upper = _hex_at(buf, q + 8)
+                more, upper = hex_at(buf, q + 8)
                 n += more
                 word |= upper << np.uint64(32)
             q += n
@@ -268,7 +195,7 @@ def labelled_csv(option, buf, begin, end, t, ids, dlc, words, label, row, slow, 
     return row
 
 
-@_inlined
+@inlined
 def _skip(buf, p):
     """Past commas, spaces and tabs."""
     while buf[p] == _COMMA or buf[p] == _SPACE or buf[p] == _TAB:
@@ -276,7 +203,7 @@ def _skip(buf, p):
     return p
 
 
-@_inlined
+@inlined
 def _skip_key(buf, p, keyed):
     """Past separators and, where values have keys (`Timestamp:`, `ID:`, `DLC:`), past the key."""
     p = _skip(buf, p)
@@ -289,7 +216,7 @@ def _skip_key(buf, p, keyed):
     return p
 
 
-@_kernel
+@kernel
 def hcrl_text(option, buf, begin, end, t, ids, dlc, words, label, row, slow, state):
     """Raw text of HCRL: time, ID, DLC, as many bytes, and the flag R or T (injected) if the file has flags.
 
@@ -375,7 +302,7 @@ def hcrl_text(option, buf, begin, end, t, ids, dlc, words, label, row, slow, sta
     return row
 
 
-@_kernel
+@kernel
 def candump(option, buf, begin, end, t, ids, dlc, words, label, row, slow, state):
     """`(time) interface ID#DATA`, perhaps with a direction R or T at the end; `option` is not used.
 

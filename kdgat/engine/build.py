@@ -36,6 +36,10 @@ def graphs(
     threads: int | None = None,
 ) -> dict[str, np.ndarray]:
     """The arrays of a `GraphStore` (all but `attack`) for the windows at `starts[c]` of each `captures[c]`."""
+    captures = [Frames(*map(_frozen, frames)) for frames in captures]
+    starts = [_frozen(s) for s in starts]
+    words = [_words(frames.payload) for frames in captures]
+    known = [_known(profile or _NO_PROFILE) for profile in profiles]
     n_windows = np.array([len(s) for s in starts], np.int64)
     first = np.concatenate([[0], np.cumsum(n_windows)])
     total = int(first[-1])
@@ -64,12 +68,12 @@ def graphs(
     x = np.empty((node_ptr[-1], len(nodes)), np.float32)
     id_code = np.empty(node_ptr[-1], np.uint32)
     # source and target of an edge lie side by side: a store can grow on disk, and a batch reads one stretch
-    edge_index = np.empty((edge_ptr[-1], 2), np.int32).T
+    pairs = np.empty((edge_ptr[-1], 2), np.int32)
     edge_attr = np.empty((edge_ptr[-1], len(edges)), np.float32)
 
     def fill(job: tuple[int, int, int]) -> None:
         c, begin, end = job
-        t, ids, dlc, payload, _ = captures[c]
+        t, ids, dlc, _, _ = captures[c]
         lo, hi = first[c] + begin, first[c] + end
         where = (
             starts[c][begin:end],
@@ -79,21 +83,18 @@ def graphs(
             node_ptr[lo : hi + 1],
             edge_ptr[lo : hi + 1],
         )
-        target = (x, edge_index, edge_attr, id_code)
+        target = (x, pairs, edge_attr, id_code)
         if feature_set == "published":
-            published.fill(t, ids, dlc, _words(payload), *where, *target)
+            published.fill(t, ids, dlc, words[c], *where, *target)
         else:
-            p = profiles[c] or _NO_PROFILE
-            known = (p.id, p.period, p.rate, p.change_rate, p.dlc, _words(p.constant), _words(p.value))
-            relative.fill(
-                t, ids, dlc, _words(payload), *where, feature_set == "profile", profiles[c] is not None, *known, *target
-            )
+            flags = (feature_set == "profile", profiles[c] is not None)
+            relative.fill(t, ids, dlc, words[c], *where, *flags, *known[c], *target)
 
     _each(fill, jobs, threads)
     ends = [(f.t, s) for f, s in zip(captures, starts, strict=True)]
     return {
         "x": x,
-        "edge_index": edge_index,
+        "edge_index": pairs.T,
         "edge_attr": edge_attr,
         "id_code": id_code,
         "y": (injected > 0).astype(np.uint8),
@@ -120,9 +121,22 @@ def _each(
             pass
 
 
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """`array` contiguous and read-only: columns from Arrow are, and kernels are compiled anew for every type."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def _words(payload: np.ndarray) -> np.ndarray:
-    """u8[N, 8] as little-endian u64[N], the same memory."""
-    return np.ascontiguousarray(payload).reshape(-1).view("<u8")
+    """u8[N, 8] as little-endian u64[N], the same memory; read-only."""
+    return _frozen(np.ascontiguousarray(payload).reshape(-1).view("<u8"))
+
+
+def _known(profile: Profile) -> tuple[np.ndarray, ...]:
+    """A profile as `relative.fill` takes it."""
+    columns = (profile.id, profile.period, profile.rate, profile.change_rate, profile.dlc)
+    return (*map(_frozen, columns), _words(profile.constant), _words(profile.value))
 
 
 def _join(parts: Iterable[np.ndarray], kind: type) -> np.ndarray:

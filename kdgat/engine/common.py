@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-from numba import config, njit, types
+from numba import types
 from numba.extending import intrinsic
 
-_numba: Any = config  # its attributes are made at run time
-
-
-def _cache_folder() -> str:
-    """Where this state of the sources keeps its machine code.
-
-    numba takes cached code for current as long as the file of the outermost function is unchanged, and would keep using
-    it after a change to a function it calls in another file. So the folder's name is a hash of all kernels.
-    """
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
-    return str(Path(_numba.CACHE_DIR or here / "__pycache__") / f"kernels-{digest[:16]}")
-
-
-_CACHE_FOLDER = _cache_folder()
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` at its first call, without the interpreter lock, and keep the machine code on disk."""
-    before, _numba.CACHE_DIR = _numba.CACHE_DIR, _CACHE_FOLDER
-    try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
-    finally:
-        _numba.CACHE_DIR = before
-
-
-#: for functions of a line or two: put into the kernels that call them
-inlined = njit(nogil=True, error_model="numpy", inline="always")
+from kdgat.compiled import inlined, kernel
 
 #: log2 of 1 … n for entropies over counts; index 0 is 0
 LOG2 = np.log2(np.maximum(np.arange(8 * 4096 + 1), 1))

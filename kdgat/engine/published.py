@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import GROWTH, LOG2, group, inlined, kernel, mask
+from kdgat.compiled import inlined, kernel
+from kdgat.engine.common import GROWTH, LOG2, group, mask
 from kdgat.engine.topology import adjacency, clustering, ends, linked
 
 
@@ -38,13 +39,13 @@ def _clear(histogram, content, n):
 
 
 @kernel
-def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr, x, edge_index, edge_attr, id_code):
+def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr, x, pairs, edge_attr, id_code):
     """Rows of the windows at `starts`: node rows from `node_ptr[b]`, edge rows from `edge_ptr[b]` of the final arrays.
 
     Args:
         t, ids, dlc: columns of the capture; words: u64[N], payloads as little-endian numbers; starts: i64[B].
         node_of, edge_of: u16[B, W] from `topology.count`; node_ptr, edge_ptr: i64[B + 1].
-        x: f32[·, 35]; edge_index: i32[2, ·]; edge_attr: f32[·, 11]; id_code: u32[·].
+        x: f32[·, 35]; pairs: i32[·, 2], source and target; edge_attr: f32[·, 11]; id_code: u32[·].
     """
     n_words = (size + 63) // 64
     source = np.empty(size, np.int64)
@@ -205,5 +206,5 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                     row[1 + k] = sums[k] * inverse
             row[9] = 1.0 if linked(out, target[e], source[e]) and source[e] != target[e] else 0.0
             row[10] = c
-            edge_index[0, e0 + e] = source[e]
-            edge_index[1, e0 + e] = target[e]
+            pairs[e0 + e, 0] = source[e]
+            pairs[e0 + e, 1] = target[e]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import GROWTH, XLOG2X, bits, changed_bytes, group, inlined, kernel, mask, median
+from kdgat.compiled import inlined, kernel
+from kdgat.engine.common import GROWTH, XLOG2X, bits, changed_bytes, group, mask, median
 from kdgat.engine.topology import adjacency, ends, linked
 
 FLOOR = 1e-6  # s, under any gap two frames can have on a bus; keeps logarithms of ties finite
@@ -21,7 +22,7 @@ def _log_ratio(a, b):
 def fill(
     t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
     with_profile, has_profile, p_ids, p_period, p_rate, p_change, p_dlc, p_mask, p_value,
-    x, edge_index, edge_attr, id_code,
+    x, pairs, edge_attr, id_code,
 ):  # fmt: skip
     """Rows of the windows at `starts`: node rows from `node_ptr[b]`, edge rows from `edge_ptr[b]` of the final arrays.
 
@@ -31,7 +32,7 @@ def fill(
         with_profile: write the columns of `profile` too; has_profile: there is one (else they are zeros).
         p_ids: u32[K] ascending IDs of the profile, p_period: s, 0 if unknown, p_rate: 1/s,
             p_change: 0–1, p_dlc: u8, p_mask and p_value: u64, the bits of constant bytes and their content.
-        x: f32[·, 23 or 33]; edge_index: i32[2, ·]; edge_attr: f32[·, 10]; id_code: u32[·].
+        x: f32[·, 23 or 33]; pairs: i32[·, 2], source and target; edge_attr: f32[·, 10]; id_code: u32[·].
     """
     n_words = (size + 63) // 64
     source = np.empty(size, np.int64)
@@ -259,5 +260,5 @@ def fill(
             row[9] = same / c
             if u == v:
                 x[n0 + u, 22] = c / counts[u]
-            edge_index[0, e0 + e] = u
-            edge_index[1, e0 + e] = v
+            pairs[e0 + e, 0] = u
+            pairs[e0 + e, 1] = v

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.engine.common import bits, inlined, kernel
+from kdgat.compiled import inlined, kernel
+from kdgat.engine.common import bits
 
 
 @kernel

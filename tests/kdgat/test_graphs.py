@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,19 @@ def test_window_outside_the_capture_is_refused() -> None:
         GraphStore.build([("c", "dos", make(150), np.array([0, 51]))], 100, "relative")
     with pytest.raises(KdgatError, match="window of 1 frame"):
         GraphStore.build([("c", "dos", make(150), np.array([0]))], 1, "relative")
+
+
+def test_second_process_compiles_nothing() -> None:
+    store_of_two()
+    code = (
+        "import numpy as np; from kdgat.captures import Frames, frame_table; from kdgat.graphs import GraphStore;"
+        "z = frame_table(*Frames(*(np.zeros_like(c) for c in Frames.empty(200))));"
+        "GraphStore.build([('c', 'dos', z, np.array([0, 100]))], 100, 'relative');"
+        "from kdgat.engine import relative, topology;"
+        "print([(f.stats.cache_hits.total(), f.stats.cache_misses.total()) for f in (relative.fill, topology.count)])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[(1, 0), (1, 0)]"
 
 
 def test_to_pyg() -> None:
