@@ -151,6 +151,18 @@ def test_compressed_files_read_the_same(compress, content: str, tmp_path: Path) 
     assert rows(read(put(tmp_path, compress(content.encode())))) == TWO
 
 
+@pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
+def test_compressed_binary_formats_read_the_same(compress, tmp_path: Path) -> None:
+    table = frames(300)
+    pq.write_table(table, tmp_path / "frames.parquet")
+    assert rows(read(put(tmp_path, compress((tmp_path / "frames.parquet").read_bytes())))) == rows(table)
+    with can.BLFWriter(str(tmp_path / "log.blf")) as file:
+        for message in messages():
+            file.on_message_received(message)
+    packed = read(put(tmp_path, compress((tmp_path / "log.blf").read_bytes())))
+    assert rows(packed) == rows(read(tmp_path / "log.blf"))
+
+
 def test_broken_compression_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress((HEADER + "".join(f"{i}.5,1,{i:04x},0\n" for i in range(5000))).encode())
     with pytest.raises(CaptureError, match="end"):
