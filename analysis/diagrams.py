@@ -35,18 +35,36 @@ def _box(axes: Axes, at: Point, size: Point, title: str, lines: str = "", color:
 
     x, y = at[0] - size[0] / 2, at[1] - size[1] / 2
     style: Any = "round,pad=0,rounding_size=0.05"
-    axes.add_patch(FancyBboxPatch((x, y), *size, boxstyle=style, facecolor=color + "18", edgecolor=color, linewidth=0.9))
-    axes.text(at[0], at[1] + (0.1 if lines else 0), title, ha="center", va="center", fontsize=7, weight="bold")
+    axes.add_patch(
+        FancyBboxPatch((x, y), *size, boxstyle=style, facecolor=color + "18", edgecolor=color, linewidth=0.9)
+    )
+    rise = 0.1 + 0.05 * lines.count("\n", lines.find("\n") + 1) if lines else 0  # more room for a third line
+    axes.text(at[0], at[1] + rise, title, ha="center", va="center", fontsize=7, weight="bold")
     if lines:
         axes.text(at[0], at[1] - 0.09, lines, ha="center", va="center", fontsize=5.6, color=INK, linespacing=1.25)
 
 
 def _arrow(axes: Axes, start: Point, end: Point, text: str = "", **style: Any) -> None:
     """An arrow, with a word over its middle."""
-    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7} | style
+    look = {
+        "arrowstyle": "-|>",
+        "color": INK,
+        "linewidth": 0.8,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "mutation_scale": 7,
+    } | style
     axes.annotate("", xy=end, xytext=start, arrowprops=look)
     if text:
-        axes.text((start[0] + end[0]) / 2 + 0.05, (start[1] + end[1]) / 2, text, ha="left", va="center", fontsize=5.6, color=INK)
+        axes.text(
+            (start[0] + end[0]) / 2 + 0.05,
+            (start[1] + end[1]) / 2,
+            text,
+            ha="left",
+            va="center",
+            fontsize=5.6,
+            color=INK,
+        )
 
 
 def pipeline() -> Figure:
@@ -81,13 +99,13 @@ def classifier() -> Figure:
     _box(axes, (0.52, 0.45), (0.9, 0.4), "edges", "features of each\ntransition")
     for i, x in enumerate((1.42, 1.9)):
         _box(axes, (x, 0.8), (0.38, 1.0), f"GATv2\nlayer {i + 1}", "", color)
-    _box(axes, (2.48, 0.8), (0.5, 1.0), "readout", "mean, max,\nweighted\nby share", color)
+    _box(axes, (2.47, 0.8), (0.54, 1.0), "readout", "mean, max,\nweighted\nby share", color)
     _box(axes, (3.07, 0.8), (0.42, 0.6), "MLP", "two logits", color)
     _arrow(axes, (0.97, 1.1), (1.23, 0.95))
     _arrow(axes, (0.97, 0.5), (1.23, 0.65))
     _arrow(axes, (1.61, 0.8), (1.71, 0.8))
-    _arrow(axes, (2.09, 0.8), (2.23, 0.8))
-    _arrow(axes, (2.73, 0.8), (2.86, 0.8))
+    _arrow(axes, (2.09, 0.8), (2.2, 0.8))
+    _arrow(axes, (2.74, 0.8), (2.86, 0.8))
     _arrow(axes, (1.42, 0.3), (2.4, 0.3), connectionstyle="arc3,rad=0.35", linestyle="--")
     axes.text(1.92, 0.05, "jumping knowledge: every layer's output", ha="center", va="center", fontsize=5.6, color=INK)
     return figure

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 #: widths in inches: one column, and the page, of a two-column paper
 COLUMN, PAGE = 3.4, 7.0
-_STYLE = {
+STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "kdgat",
     "font.family": "DejaVu Sans",
@@ -62,7 +62,7 @@ def rows_hash(rows: Rows) -> str:
 def _style():
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         yield
 
 

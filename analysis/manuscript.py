@@ -28,13 +28,18 @@ def f1_table(release: Source = None) -> str:
     return main_table(release, dataset=numbers_of(release).main_dataset, only=SCORED_MODELS)
 
 
-def metric_table(metrics: Sequence[str], release: Source = None, protocol: str = "zero-shot") -> str:
-    """Some metrics of every model on the release's first dataset, a column a scenario, a row a model and metric."""
+def metric_table(
+    metrics: Sequence[str],
+    release: Source = None,
+    protocol: str = "zero-shot",
+    models: Sequence[str] = SCORED_MODELS,
+) -> str:
+    """Some metrics of some models on the release's first dataset, a column a scenario, a row a model and metric."""
     numbers = numbers_of(release)
     dataset = numbers.main_dataset
-    models, scenarios = _rows(numbers, dataset, protocol)
+    found, scenarios = _rows(numbers, dataset, protocol)
     body = []
-    for model in models:
+    for model in (m for m in found if m in models):
         for metric in metrics:
             keys = [".".join((*map(slug, (dataset, s, model, protocol)), metric)) for s in scenarios]
             if any(key in numbers and numbers[key].value is not None for key in keys):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis import figures, tables, trace
+from analysis import diagrams, figures, tables, trace
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.release import REPO, Release
 from analysis.sources import source_hashes, sources, uses
@@ -21,6 +21,7 @@ from kdgat.errors import KdgatError
 
 _SPAN = re.compile(r'data-key="([^"]+)"')
 STATIC = Path("paper/figures/static")
+DIAGRAMS = Path("paper/figures/diagrams")
 
 
 def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: Path) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def run(release: Release, project: Path) -> dict[str, int]:
     keys = {key for key, _, _ in used} | set(numbers.facts())
     keys |= {k for key, _, _ in used for k in _SPAN.findall(numbers.markdown(key))}
     keys |= {k for text in tables.all_tables(release).values() for k in _SPAN.findall(text)}
-    made = figures.write_static(release, project / STATIC)
+    made = figures.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.numbers from release {release.name}\n{text}")
     document = trace.document(numbers, sorted(keys)) | {"sources": source_hashes(project)}

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from analysis import checks, freeze, provenance, release
+from analysis import checks, freeze, intervals, provenance, release
 from analysis.figures import STATICS
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.queries import queries
@@ -100,11 +100,16 @@ def report(title: str, problems: Iterable[str], say: Callable[[str], None] = pri
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.verify", description=__doc__.splitlines()[0])
     parser.add_argument("releases", nargs="*", help="names of releases (default: all on disk)")
+    parser.add_argument(
+        "--intervals", action="store_true", help="also draw the intervals again (extra `train`; minutes)"
+    )
     args = parser.parse_args(argv)
     root = frozen_root()
     found = 0
     for name in args.releases or release.names(root):
         found += report(f"release {name}", verify_release(root / name))
+        if args.intervals:
+            found += report(f"intervals of {name}", intervals.contradictions(Release(root / name)))
     if not args.releases:
         found += report("index", verify_index(root))
         found += report("sources", verify_sources(REPO, Release.open()))

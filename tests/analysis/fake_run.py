@@ -18,6 +18,8 @@ from kdgat.evaluation.metrics import Windows
 from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
 
 FLOW_RUN = "KDGATFlow/1"
+#: few draws, so that tests are quick
+CONFIG = preset("demo").model_copy(update={"bootstrap_draws": 20})
 SCENARIOS = {
     "test_01": [("DoS-sonata.csv", "sonata", "DoS"), ("fuzzing-soul.csv", "soul", "fuzzing")],
     "test_02": [("DoS-spark.csv", "spark", "DoS"), ("fuzzing-spark.csv", "spark", "fuzzing")],
@@ -54,7 +56,7 @@ def safetensors() -> bytes:
 
 
 def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: str, commit: str) -> dict:
-    config = preset("demo")
+    config = CONFIG
     return {
         "run": f"{FLOW_RUN}/{stage}/{task}/{model}",
         "flow_run": FLOW_RUN,
@@ -97,7 +99,7 @@ def make(
     rows: dict[str, list[dict]] = {name: [] for name in records.TABLES}
     task = 0
     scored: list[Scored] = []
-    config = preset("demo")
+    config = CONFIG
     for d, (dataset, kind) in enumerate(datasets.items()):
         captures = [("train", "free-soul.csv", "soul", "benign")] + [
             (s, name, vehicle, attack) for s, files in SCENARIOS.items() for name, vehicle, attack in files
@@ -175,7 +177,9 @@ def make(
     for s in scored:
         _add_scored(rows, s)
         groups.setdefault((s.dataset, s.scenario, s.protocol), []).append(s)
-    rows["summary"] = [row for group in groups.values() for row in summary_rows(group, rows["metrics"], 20)]
+    rows["summary"] = [
+        row for group in groups.values() for row in summary_rows(group, rows["metrics"], CONFIG.bootstrap_draws)
+    ]
     tables = {name: records.table(name, r) for name, r in rows.items() if r}
     contents = {"safetensors": safetensors(), "onnx": b"a network", "json": b"{}"}
     weights = {

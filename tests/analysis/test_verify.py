@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import verify
+from analysis import intervals, verify
 from analysis.release import Release, sha256
 from kdgat import records
 
@@ -171,6 +171,14 @@ def test_swapped_runs_are_caught(copy):
             assert any("under run" in p for p in verify.verify_release(copy))
             (copy / f"{name}.parquet").write_bytes(before[0])
             (copy / "manifest.json").write_bytes(before[1])
+
+
+def test_a_changed_interval_is_caught_by_drawing_it_again(copy):
+    assert intervals.contradictions(Release(copy)) == []
+    narrow = changed(copy, "summary", lambda r: {"ci_low": r["mean"]}, is_all(metric="f1", model="vgae-student"))
+    refit(copy, "summary", narrow)
+    (problem,) = intervals.contradictions(Release(copy))
+    assert problem.startswith("summary: ci_low of f1 of vgae-student (hcrl-sa, test_01, all, ")
 
 
 def test_removed_rows_are_caught(copy):

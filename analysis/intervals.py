@@ -1,0 +1,75 @@
+"""The intervals of a release's summary, drawn again from its window scores by the evaluation's own bootstrap.
+
+The draws are seeded, so they must come out as they were frozen. Needs scipy and scikit-learn (the `train` extra); minutes, not
+seconds, so `analysis.verify --intervals` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.release import Release
+from kdgat import records
+
+#: quantiles of draws; float32 sums may differ in the last bits between machines
+TOLERANCE = 1e-4
+
+
+def scored(release: Release) -> Iterator[list]:
+    """One list of `kdgat.evaluation.summary.Scored`, a seed each, for every dataset, scenario and protocol."""
+    from kdgat.evaluation.metrics import Windows
+    from kdgat.evaluation.summary import Scored
+
+    thresholds = {
+        (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]
+        for r in release.table("operating_points").to_pylist()
+    }
+    groups: dict[tuple[str, str, str], dict[int, list[dict]]] = {}
+    for r in release.table("predictions").to_pylist():
+        groups.setdefault((r["dataset"], r["scenario"], r["protocol"]), {}).setdefault(r["seed"], []).append(r)
+    order = release.table("datasets").to_pylist()
+    for (dataset, scenario, protocol), by_seed in sorted(groups.items()):
+        captures = [r["capture"] for r in order if (r["dataset"], r["split"]) == (dataset, scenario)]
+        made = []
+        for seed, rows in sorted(by_seed.items()):
+            rows.sort(key=lambda r: (captures.index(r["capture"]), r["window"]))
+            held = [c for c in captures if any(r["capture"] == c for r in rows)]
+            columns = {k: np.array([r[k] for r in rows]) for k in ("window", "t0", "duration", "injected", "attack")}
+            models = [m for m in records.SCORED_MODELS if all(r[m] is not None for r in rows)]
+            made.append(
+                Scored(
+                    dataset=dataset,
+                    scenario=scenario,
+                    protocol=protocol,
+                    seed=seed,
+                    captures=tuple(held),
+                    windows=Windows(recording=np.array([held.index(r["capture"]) for r in rows]), **columns),
+                    captured=columns["attack"],
+                    scores={m: np.array([r[m] for r in rows], np.float64) for m in models},
+                    thresholds={m: thresholds[dataset, m, protocol, seed] for m in models},
+                    runs=dict.fromkeys(models, ""),
+                )
+            )
+        yield made
+
+
+def contradictions(release: Release) -> list[str]:
+    """Summary rows of the scored models whose interval the bootstrap does not give again."""
+    from kdgat.evaluation.summary import summary_rows
+
+    key = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+    told = {tuple(r[k] for k in key): r for r in release.table("summary").to_pylist()}
+    metrics = release.table("metrics").to_pylist()
+    (draws,) = {c["bootstrap_draws"] for c in release.manifest["configurations"].values()}
+    found = []
+    for per_seed in scored(release):
+        for row in summary_rows(per_seed, metrics, draws):
+            have = told.get(tuple(row[k] for k in key))
+            for end in ("ci_low", "ci_high"):
+                a, b = (None if r is None else r[end] for r in (have, row))
+                if (a is None) != (b is None) or (a is not None and b is not None and abs(a - b) > TOLERANCE):
+                    who = "{metric} of {model} ({dataset}, {scenario}, {attack}, {protocol})".format(**row)
+                    found.append(f"summary: {end} of {who} is {a}, the bootstrap gives {b}")
+    return found
