@@ -20,10 +20,11 @@ from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
 FLOW_RUN = "KDGATFlow/1"
 #: few draws, so that tests are quick
 CONFIG = preset("demo").model_copy(update={"bootstrap_draws": 20})
+#: captures in the order of their names, as the catalog gives them
 SCENARIOS = {
     "test_01": [("DoS-sonata.csv", "sonata", "DoS"), ("fuzzing-soul.csv", "soul", "fuzzing")],
     "test_02": [("DoS-spark.csv", "spark", "DoS"), ("fuzzing-spark.csv", "spark", "fuzzing")],
-    "test_03": [("malfunction-soul.csv", "soul", "malfunction"), ("malfunction-sonata.csv", "sonata", "malfunction")],
+    "test_03": [("malfunction-sonata.csv", "sonata", "malfunction"), ("malfunction-soul.csv", "soul", "malfunction")],
     "test_04": [("malfunction-spark.csv", "spark", "malfunction")],
 }
 PROTOCOLS = ("zero-shot", "calibrated")
