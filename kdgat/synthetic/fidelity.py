@@ -1,0 +1,71 @@
+"""How real is synthetic traffic: Kolmogorov–Smirnov distances between benign captures and the synthetic bus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from kdgat.graphs import GraphStore
+from kdgat.synthetic.frames import Frames
+from kdgat.windows import starts
+
+#: what is compared, with its unit
+ASPECTS = {
+    "nodes per window": "",
+    "edges per window": "",
+    "bus inter-arrival": "ms",
+    "period of an ID": "ms",
+    "period jitter of an ID": "share of the period",
+    "byte entropy of an ID": "bits",
+}
+
+
+def aspects(frames: Frames, size: int = 100) -> dict[str, np.ndarray]:
+    """Samples of each of `ASPECTS` from one benign capture."""
+    begins = starts(len(frames), size, size)
+    store = GraphStore.build([("capture", "benign", frames.to_table(), begins)], size, "published")
+    period, jitter, entropy = [], [], []
+    for code in np.unique(frames.id):
+        own = frames.id == code
+        gaps = np.diff(frames.timestamp[own])
+        if len(gaps) < 10:
+            continue
+        period.append(np.median(gaps) * 1e3)
+        jitter.append(np.std(gaps) / max(np.mean(gaps), 1e-9))
+        bytes_ = frames.payload[own][:, : int(frames.dlc[own].min())]
+        entropy += [_entropy(column) for column in bytes_.T]
+    return {
+        "nodes per window": np.diff(np.asarray(store.node_ptr)).astype(float),
+        "edges per window": np.diff(np.asarray(store.edge_ptr)).astype(float),
+        "bus inter-arrival": np.diff(frames.timestamp) * 1e3,
+        "period of an ID": np.array(period),
+        "period jitter of an ID": np.array(jitter),
+        "byte entropy of an ID": np.array(entropy),
+    }
+
+
+def _entropy(values: np.ndarray) -> float:
+    """Entropy of a byte's values, bits."""
+    share = np.bincount(values, minlength=256) / len(values)
+    share = share[share > 0]
+    return float(-(share * np.log2(share)).sum())
+
+
+def report(real: Sequence[Frames], synthetic: Sequence[Frames]) -> list[tuple[str, float, float, float]]:
+    """Rows of (aspect, KS distance in [0, 1], median of the real, median of the synthetic), over pooled captures."""
+    pooled = []
+    for captures in (real, synthetic):
+        each = [aspects(frames) for frames in captures]
+        pooled.append({name: np.concatenate([a[name] for a in each]) for name in ASPECTS})
+    one, two = pooled
+    return [
+        (
+            name,
+            float(ks_2samp(one[name], two[name]).statistic),
+            float(np.median(one[name])),
+            float(np.median(two[name])),
+        )
+        for name in ASPECTS
+    ]

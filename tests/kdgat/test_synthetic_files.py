@@ -1,0 +1,81 @@
+"""Synthetic traffic as files, its likeness to real traffic, and how hard its hard attacks are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+
+from kdgat import captures, catalog
+from kdgat.graphs import GraphStore
+from kdgat.models.baselines import pooled
+from kdgat.synthetic.attacks import inject
+from kdgat.synthetic.bus import BUS_RANGES
+from kdgat.synthetic.fidelity import ASPECTS, report
+from kdgat.synthetic.frames import Frames
+from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.write import FORMATS, write
+from kdgat.windows import starts
+
+
+def vehicle(seed: int, seconds: float) -> Frames:
+    rng = np.random.default_rng(seed)
+    return Vehicle.draw(BUS_RANGES, rng).drive(seconds, rng)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_reader_reads_what_is_written(format: str, tmp_path: Path) -> None:
+    frames = inject(vehicle(0, 1.0), "fuzzing", [(0.3, 0.6)], 1e-3, np.random.default_rng(0))
+    write(frames, tmp_path / "capture", format)
+    back = Frames.from_table(captures.read(tmp_path / "capture"))
+    assert np.allclose(back.timestamp - back.timestamp[0], frames.timestamp - frames.timestamp[0], atol=2e-6)
+    assert np.array_equal(back.id, frames.id) and np.array_equal(back.dlc, frames.dlc)
+    assert np.array_equal(back.payload, frames.payload)
+    assert np.array_equal(back.label, frames.label if FORMATS[format][1] else np.zeros(len(frames)))
+
+
+def test_an_attack_without_labels_leaves_its_interval(tmp_path: Path) -> None:
+    path = tmp_path / "quiet.csv"
+    done = subprocess.run(
+        [sys.executable, "-m", "kdgat.synthetic", "write", str(path), "--attack", "suppress", "--seconds", "6"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"intervals_s": [[2.0, 4.0]]' in (tmp_path / "quiet.csv.intervals.json").read_text()
+    assert not Frames.from_table(captures.read(path)).label.any()
+
+
+def test_synthetic_traffic_is_like_real_traffic(captures_root: Path) -> None:
+    """Bounds that a generator without schedules, priorities or constant bytes would miss by far."""
+    real = [Frames.from_table(c.frames()) for c in catalog.captures("hcrl-sa", captures_root) if c.attack == "benign"]
+    rows = {name: distance for name, distance, _, _ in report(real, [vehicle(s, 20.0) for s in range(12)])}
+    assert set(rows) == set(ASPECTS)
+    assert rows["period of an ID"] < 0.5 and rows["byte entropy of an ID"] < 0.5 and rows["bus inter-arrival"] < 0.6
+    noise = np.random.default_rng(0)
+    flat = Frames.of(
+        np.sort(noise.uniform(0, 20, 20_000)), noise.integers(0, 40, 20_000), 8, noise.integers(0, 256, (20_000, 8)), 0
+    )
+    worse = {name: distance for name, distance, _, _ in report(real, [flat])}
+    assert sum(rows.values()) < 0.75 * sum(worse.values())
+
+
+@pytest.mark.parametrize("kind", ["masquerade_timed", "spoofing_slow"])
+def test_hard_attacks_are_hard(kind: str) -> None:
+    """Gradient boosting on pooled features of one car must not reach AUC .99 on another."""
+    stores = []
+    for seed in range(6):
+        frames = vehicle(seed, 24.0)
+        begins = np.arange(2.0, 23.0, 4.0)
+        frames = inject(frames, kind, [(b, b + 2.0) for b in begins], 1e-3, np.random.default_rng(seed))
+        table = frames.to_table()
+        stores.append(GraphStore.build([("c", kind, table, starts(table.num_rows, 100, 100))], 100, "relative"))
+    train, test = GraphStore.concat(stores[:4]), GraphStore.concat(stores[4:])
+    model = HistGradientBoostingClassifier(random_state=0).fit(pooled(train), np.asarray(train.y))
+    auc = roc_auc_score(np.asarray(test.y), model.predict_proba(pooled(test))[:, 1])
+    assert auc < 0.99, f"{kind}: AUC {auc:.3f}"
