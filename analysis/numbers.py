@@ -115,6 +115,11 @@ class Numbers:
             return number.text
         return f'[{number.text}]{{.num data-key="{key}" title="{self.title(number)}"}}'
 
+    def with_interval(self, key: str) -> str:
+        """The number as `markdown` gives it and, where it has one, its interval in parentheses: a keyed span too."""
+        shown = self[key].interval
+        return f'{self.markdown(key)} ([{shown}]{{.ci data-key="{key}"}})' if shown else self.markdown(key)
+
     def title(self, number: Number) -> str:
         """One line for the span's title: interval, seeds, runs."""
         parts = [f"95 % interval {number.interval}"] if number.interval else []

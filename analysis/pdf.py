@@ -10,8 +10,8 @@ from pathlib import Path
 from analysis.sources import DECIMAL
 from kdgat.errors import KdgatError
 
-#: numerals of results: at least three decimals, so that section numbers and dates are left out
-_RESULT = re.compile(r"(?<![\d.,])\d{1,3}\.\d{3,4}(?![\d.])")
+#: numerals of results: one digit and three or four decimals, so that section numbers, dates and DOIs are left out
+_RESULT = re.compile(r"(?<![\d.,/])\d\.\d{3,4}(?![\d.])")
 
 
 def text_of(pdf: Path) -> str:

@@ -57,8 +57,7 @@ class _Release:
 
     def shown(self, key: str) -> str:
         """The number with its interval."""
-        number = self.numbers[key]
-        return f"{self.numbers.markdown(key)} ({number.interval})" if number.interval else self.numbers.markdown(key)
+        return self.numbers.with_interval(key)
 
     def differences(self, pair: str, middle: str) -> str:
         """`is ahead in test 01 (by +0.1 (…)), is behind in …, and cannot be told from it in test 04`; empty if unknown.

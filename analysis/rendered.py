@@ -34,7 +34,7 @@ _BLOCKS = {
     "section",
 }
 _VOID = {"meta", "link", "img", "br", "hr", "input", "source", "col", "wbr", "area", "base", "embed", "track"}
-_UNITS = {"tr", "p", "li", "caption", "figcaption"}
+_UNITS = {"tr", "p", "li", "caption", "figcaption", "h1", "h2", "h3", "h4"}
 _KEYED = ("num", "ci")
 #: elements whose digits are not results
 _NOT_TEXT = {"script", "style", "math", "code", "pre", "svg", "head", "nav", "footer", "title"}
@@ -63,6 +63,8 @@ class Page:
     loose: list[tuple[int, str]] = field(default_factory=list)
     #: table rows and paragraphs of results sections
     units: list[str] = field(default_factory=list)
+    #: all text, also code and metadata
+    everything: str = ""
 
 
 class _Reader(HTMLParser):
@@ -107,13 +109,14 @@ class _Reader(HTMLParser):
         return self.results or any("sec-results" in a.get("id", "") for _, a in self.stack)
 
     def handle_data(self, data: str) -> None:
+        self.page.everything += data
         if not self.page.blocks or any(t in _NOT_TEXT for t, _ in self.stack):
             return
         self.page.blocks[-1] += data
         for span in self.open:
             span.text += data
         classes = {c for _, a in self.stack for c in a.get("class", "").split()}
-        if not self._in_results():
+        if not self._in_results() or "header-section-number" in classes:
             return
         if self.page.units:
             self.page.units[-1] += f"{data} " if any(t in ("td", "th") for t, _ in self.stack) else data
@@ -215,7 +218,7 @@ class Site:
             return []
         units = [s for unit in page.units for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", unit)]
         try:
-            return pdf.differences(pdf.text_of(made), units, " ".join(page.blocks))
+            return pdf.differences(pdf.text_of(made), units, page.everything)
         except KdgatError as error:
             return [str(error)]
 

@@ -40,16 +40,19 @@ def render(release: Release) -> int:
 
 
 def table_cells(project: Path) -> dict[str, str]:
-    """Label → code of every table of the paper, in its order."""
+    """Label → code of every table of the paper, in its order; empty for one that is text in the source."""
     files = [project / "paper" / "index.qmd"]
     text = files[0].read_text(encoding="utf-8")
     for name in re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", text):
         files.append((project / name.lstrip("/")) if name.startswith("/") else files[0].parent / name)
     cells = {}
     for file in files:
-        for code in _CELL.findall(file.read_text(encoding="utf-8")):
-            if (label := _LABEL.search(code)) and label[1].startswith("tbl-"):
-                cells[label[1]] = code
+        for found in re.finditer(
+            rf"{_CELL.pattern}|^: .*\{{#(tbl-[\w-]+)\}}$", file.read_text(encoding="utf-8"), _CELL.flags
+        ):
+            label = _LABEL.search(found[1] or "")
+            if found[2] or (label and label[1].startswith("tbl-")):
+                cells[found[2] or label[1]] = found[1] or ""
     return cells
 
 
@@ -59,11 +62,13 @@ def table(release: Release, number: str) -> int:
     label = list(cells)[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(cells) else number
     if label not in cells:
         raise KdgatError(f"no table {number!r}; there are: {', '.join(f'{i} {n}' for i, n in enumerate(cells, 1))}")
+    if not cells[label]:
+        raise KdgatError(f"{label} holds no number: it is text in the paper's sources")
     os.environ["KDGAT_RELEASE"] = release.name
     made: list[str] = []
     # the cell is the paper's own source; its import of Markdown is replaced by one that keeps the text
     code = re.sub(r"^from IPython.*$", "", cells[label], flags=re.MULTILINE)
-    exec(code if "import tables" in code else f"from analysis import tables\n{code}", {"Markdown": made.append})
+    exec(f"from analysis import manuscript, tables\n{code}", {"Markdown": made.append})
     print("\n".join(made))
     return 0
 

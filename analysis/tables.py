@@ -43,11 +43,11 @@ def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = Tru
     """A keyed number with its interval, or n/a where the release has none."""
     if key not in numbers:
         return NA
-    number = numbers[key]
-    text = numbers.markdown(key)
-    if bold:
-        text = f"**{text}**"
-    return f'{text} ([{number.interval}]{{.ci data-key="{key}"}})' if interval and number.interval else text
+    text = numbers.with_interval(key) if interval else numbers.markdown(key)
+    if not bold:
+        return text
+    value = numbers.markdown(key)
+    return f"**{value}**{text.removeprefix(value)}"
 
 
 def _summary(numbers: Numbers, **where: str) -> list[dict]:
