@@ -21,7 +21,9 @@ from analysis.release import REPO, Release
 from kdgat.errors import KdgatError, cli
 
 _CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
-_LABEL = re.compile(r"^#\|\s*label:\s*(\S+)", re.MULTILINE)
+_LABEL = re.compile(r"^#\|\s*label:\s*(tbl-\S+)", re.MULTILINE)
+_IMPORT = re.compile(r"^from analysis import .*$", re.MULTILINE)
+_DISPLAY = re.compile(r"^from IPython.*$", re.MULTILINE)
 
 
 def run(release: Release, *command: str, **environment: str) -> None:
@@ -39,36 +41,36 @@ def render(release: Release) -> int:
     return 1 if found else 0
 
 
+def cells(project: Path) -> list[str]:
+    """Code of every Python cell of the paper, in its order."""
+    main = project / "paper" / "index.qmd"
+    found = []
+    for part in re.split(r"(\{\{<\s*include\s+\S+\s*>\}\})", main.read_text(encoding="utf-8")):
+        if include := re.match(r"\{\{<\s*include\s+(\S+)", part):
+            name = include[1]
+            part = (project / name.lstrip("/") if name.startswith("/") else main.parent / name).read_text(
+                encoding="utf-8"
+            )
+        found += _CELL.findall(part)
+    return found
+
+
 def table_cells(project: Path) -> dict[str, str]:
-    """Label → code of every table of the paper, in its order; empty for one that is text in the source."""
-    files = [project / "paper" / "index.qmd"]
-    text = files[0].read_text(encoding="utf-8")
-    for name in re.findall(r"\{\{<\s*include\s+(\S+)\s*>\}\}", text):
-        files.append((project / name.lstrip("/")) if name.startswith("/") else files[0].parent / name)
-    cells = {}
-    for file in files:
-        for found in re.finditer(
-            rf"{_CELL.pattern}|^: .*\{{#(tbl-[\w-]+)\}}$", file.read_text(encoding="utf-8"), _CELL.flags
-        ):
-            label = _LABEL.search(found[1] or "")
-            if found[2] or (label and label[1].startswith("tbl-")):
-                cells[found[2] or label[1]] = found[1] or ""
-    return cells
+    """Label → code of every table of the paper, in its order."""
+    return {label[1]: code for code in cells(project) if (label := _LABEL.search(code))}
 
 
 def table(release: Release, number: str) -> int:
     """Print one table of the paper as Markdown, by its number or label."""
-    cells = table_cells(REPO)
-    label = list(cells)[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(cells) else number
-    if label not in cells:
-        raise KdgatError(f"no table {number!r}; there are: {', '.join(f'{i} {n}' for i, n in enumerate(cells, 1))}")
-    if not cells[label]:
-        raise KdgatError(f"{label} holds no number: it is text in the paper's sources")
+    known = table_cells(REPO)
+    label = list(known)[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(known) else number
+    if label not in known:
+        raise KdgatError(f"no table {number!r}; there are: {', '.join(f'{i} {n}' for i, n in enumerate(known, 1))}")
     os.environ["KDGAT_RELEASE"] = release.name
     made: list[str] = []
-    # the cell is the paper's own source; its import of Markdown is replaced by one that keeps the text
-    code = re.sub(r"^from IPython.*$", "", cells[label], flags=re.MULTILINE)
-    exec(f"from analysis import manuscript, tables\n{code}", {"Markdown": made.append})
+    # the cell is the paper's own source; `Markdown` keeps the text instead of displaying it
+    imports = "\n".join(sorted({m[0] for code in cells(REPO) for m in _IMPORT.finditer(code)}))
+    exec(f"{imports}\n{_DISPLAY.sub('', known[label])}", {"Markdown": made.append})
     print("\n".join(made))
     return 0
 
