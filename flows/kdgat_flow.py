@@ -30,15 +30,18 @@ class KDGATFlow(FlowSpec):
     tracker = Parameter("tracker", default="wandb", help="wandb (offline without an API key), mlflow or none")
     data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
 
+    bad_rows = Parameter("bad-rows", default="raise", help="unreadable rows: raise, or quarantine (set aside, counted)")
+
     @step
     @plain
     def start(self):
         """Check every name before anything runs."""
-        from kdgat import tracking
+        from kdgat import captures, tracking
         from kdgat.plan import plan
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
         tracking.check(self.tracker)
+        captures.check_bad_rows(self.bad_rows)
         self.next(self.prepare, foreach="tasks")
 
     @step
@@ -48,7 +51,7 @@ class KDGATFlow(FlowSpec):
         from kdgat.dataset import prepare
 
         self.dataset, self.data_kind, self.seed = self.input
-        self.prepared = prepare(self.dataset, self.root, self.config, self.seed)
+        self.prepared = prepare(self.dataset, self.root, self.config, self.seed, self.bad_rows)
         self.next(self.vgae)
 
     @card(type="blank", id="training")
@@ -106,7 +109,8 @@ class KDGATFlow(FlowSpec):
 
         task = self.task()
         models = Models(self.checkpoints, self.fusions, (self.gbm, self.gbm_points), self.trained())
-        stage = evaluate(task, self.prepared, models, self.root, details=self.seed == self.tasks[0][2])
+        details = self.seed == self.tasks[0][2]
+        stage = evaluate(task, self.prepared, models, self.root, details=details, on_bad_rows=self.bad_rows)
         self.scored, self.metrics = stage.extra["scored"], stage.extra["metrics"]
         self.weights = weights(task.dataset, task.seed, self.checkpoints, self.prepared)
         self.records = stage.records()

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdgat import atomic, catalog, provenance
+from kdgat.captures import OnBadRows, quarantined
 from kdgat.catalog import Capture
 from kdgat.config import Config
 from kdgat.errors import KdgatError
@@ -94,7 +95,7 @@ def data_hash(captures: Sequence[Capture]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def prepare(dataset: str, root: Path | None, config: Config, seed: int) -> Prepared:
+def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_rows: OnBadRows = "raise") -> Prepared:
     """Training, fusion and validation stores of a dataset; built once, found again by their hash.
 
     Only captures of the split `train` are read. Windows of one capture never share a frame across parts, and virtual
@@ -108,20 +109,20 @@ def prepare(dataset: str, root: Path | None, config: Config, seed: int) -> Prepa
         raise KdgatError(f"dataset {dataset}: no training captures")
     made_of = [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
     key = hashlib.sha256(
-        "\n".join([dataset, str(seed), data_hash(train), provenance.code_hash(), *made_of]).encode()
+        "\n".join([dataset, str(seed), data_hash(train), on_bad_rows, provenance.code_hash(), *made_of]).encode()
     ).hexdigest()[:24]
     folder = work_folder() / "stores" / f"{dataset}-s{seed}-{key}"
     if not (folder / "prepared.json").is_file():
         try:
             with atomic.new_directory(folder) as temporary:
-                _build(temporary, train, config, seed)
+                _build(temporary, train, config, seed, on_bad_rows)
         except FileExistsError:
             pass  # another process built the same store first
     return Prepared(folder)
 
 
-def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int) -> None:
-    tables = {c.name: c.frames() for c in train}
+def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on_bad_rows: OnBadRows) -> None:
+    tables = {c.name: c.frames(on_bad_rows) for c in train}
     parts: dict[str, dict[str, np.ndarray]] = {
         c.name: split(tables[c.name].num_rows, config.windows, seed, c.name) for c in train
     }
@@ -257,7 +258,7 @@ def dataset_row(capture: Capture, frames: pa.Table, config: Config) -> dict[str,
         "duplicate_of": capture.duplicate_of,
         "frames": len(label),
         "injected": int(label.sum()),
-        "quarantined": 0,
+        "quarantined": quarantined(frames),
         "ids": len(frames["id"].unique()),
         "seconds": float(t.max() - t.min()) if len(t) else 0.0,
         "windows": len(begins),

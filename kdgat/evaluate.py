@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdgat import catalog, explain, provenance, records
+from kdgat.captures import OnBadRows
 from kdgat.catalog import Capture
 from kdgat.checkpoint import Checkpoint
 from kdgat.dataset import Prepared, dataset_row, scored_store
@@ -64,7 +65,15 @@ def log_reading(task: Task, scenario: str, capture: Capture) -> None:
         file.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def evaluate(task: Task, prepared: Prepared, models: Models, root: Path | None, *, details: bool) -> Stage:
+def evaluate(
+    task: Task,
+    prepared: Prepared,
+    models: Models,
+    root: Path | None,
+    *,
+    details: bool,
+    on_bad_rows: OnBadRows = "raise",
+) -> Stage:
     """Score all scenarios.
 
     Args:
@@ -74,6 +83,7 @@ def evaluate(task: Task, prepared: Prepared, models: Models, root: Path | None, 
         root: folder of captures.
         details: also leave the tables that are kept for one seed: embeddings, graphs, attention, attributions,
             reconstruction, policy.
+        on_bad_rows: as in `kdgat.captures.read`.
 
     Returns:
         Rows, and `extra["scored"]`: the list of `Scored` that the join summarises.
@@ -89,7 +99,7 @@ def evaluate(task: Task, prepared: Prepared, models: Models, root: Path | None, 
         captures = [c for c in tests if c.split == scenario]
         for c in captures:
             log_reading(task, scenario, c)
-        tables = {c.name: c.frames() for c in captures}
+        tables = {c.name: c.frames(on_bad_rows) for c in captures}
         rows += [dataset_row(c, tables[c.name], config) for c in captures]
         for protocol in protocols:
             found = []

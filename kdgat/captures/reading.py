@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from kdgat.captures import binary, source, text
 from kdgat.captures.frames import Frames, frame_table
 from kdgat.captures.rows import BadRow, quarantine_path, write_quarantine
-from kdgat.errors import CaptureError
+from kdgat.errors import CaptureError, KdgatError
 
 OnBadRows = Literal["raise", "quarantine"]
 #: bytes of text that are parsed at once
@@ -146,3 +146,9 @@ def read(path: Path | str, *, on_bad_rows: OnBadRows = "raise", quarantine: Path
 def quarantined(table: pa.Table) -> int:
     """Rows that were set aside when `table` was read."""
     return int((table.schema.metadata or {}).get(b"quarantined", 0))
+
+
+def check_bad_rows(value: str) -> None:
+    """Raise `KdgatError` unless `value` is one of `OnBadRows`."""
+    if value not in get_args(OnBadRows):
+        raise KdgatError(f"bad rows are dealt with by one of {', '.join(get_args(OnBadRows))}; got {value!r}")

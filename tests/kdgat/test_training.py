@@ -65,7 +65,7 @@ def test_preparing_reads_no_test_capture(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
     read = []
     frames = catalog.Capture.frames
-    monkeypatch.setattr(catalog.Capture, "frames", lambda self: read.append(self.split) or frames(self))
+    monkeypatch.setattr(catalog.Capture, "frames", lambda self, *a: read.append(self.split) or frames(self, *a))
     prepare("synthetic", None, CONFIG, 1)
     assert set(read) == {"train"}
 
@@ -165,3 +165,15 @@ def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
         with torch.no_grad():
             wanted = torch.softmax(model(b), 1)[:, 1].numpy()
         assert np.abs(session.run(None, given)[0] - wanted).max() < 1e-5
+
+
+def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None:
+    from kdgat.dataset import dataset_row
+
+    path = tmp_path / "capture.csv"
+    good = "".join(f"{k / 1000:.6f},12A,00FF,0\n" for k in range(250))
+    path.write_text("timestamp,arbitration_id,data_field,attack\n" + good + "0.3,12A,00ZZ,0\n")
+    capture = catalog.Capture("d", "c", "v", "benign", "train", path, "0" * 64, "real", "")
+    row = dataset_row(capture, capture.frames("quarantine"), CONFIG)
+    assert row["quarantined"] == 1 and row["frames"] == 250 and row["windows"] == 2
+    records.table("datasets", [row])
