@@ -120,7 +120,7 @@ def write(folder: Path) -> list[Path]:
 
     made = []
     for name, draw in DIAGRAMS.items():
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
             out = io.BytesIO()
             draw().savefig(out, format="svg", metadata={"Date": None, "Title": name})
         made.append(folder / f"{name}.svg")

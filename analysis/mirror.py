@@ -56,7 +56,7 @@ def history(log: Path) -> tuple[dict[str, list[float]], bool]:
     values: dict[str, list[float]] = {}
     finished = False
     for chunk in _chunks(log.read_bytes()):
-        record = wandb_internal_pb2.Record()
+        record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
         record.ParseFromString(chunk)
         kind = record.WhichOneof("record_type")
         finished |= kind == "exit"

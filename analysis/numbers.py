@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
@@ -177,14 +177,16 @@ class Numbers:
         # prose that holds for any release names its first dataset (a real one if there is one) `main`
         main = slug(self.main_dataset)
         aliases = {f"main.{key.removeprefix(f'{main}.')}": key for key in makers if key.startswith(f"{main}.")}
-        makers |= {
-            alias: lambda key=key, alias=alias: replace(makers[key](), key=alias) for alias, key in aliases.items()
-        }
-        for name, sentence in phrases.ALL.items():
-            makers[f"text.{name}"] = lambda name=name, sentence=sentence: self._sentence(name, sentence(self))
+        makers |= {alias: partial(self._alias, alias, key) for alias, key in aliases.items()}
+        for name in phrases.ALL:
+            makers[f"text.{name}"] = partial(self._sentence, name)
         return makers
 
-    def _sentence(self, name: str, text: str) -> Number:
+    def _alias(self, alias: str, key: str) -> Number:
+        return replace(self[key], key=alias)
+
+    def _sentence(self, name: str) -> Number:
+        text = phrases.ALL[name](self)
         return Number(f"text.{name}", text, text, "chosen by intervals (analysis.phrases)", span=False)
 
     def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:

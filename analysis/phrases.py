@@ -99,7 +99,7 @@ def worst(numbers: Numbers) -> str:
     if scenario == "test_01" or "test_01" not in keys:
         return f"{text}."
     low, known = numbers[keys[scenario]], numbers[keys["test_01"]]
-    if None in (low.high, known.low):
+    if low.high is None or known.low is None:
         return f"{text}."
     return f"{text}; its interval {'lies under' if low.high < known.low else 'overlaps'} that of the known vehicle."
 

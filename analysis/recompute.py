@@ -102,7 +102,8 @@ def segments(windows: dict[str, np.ndarray]) -> list[list[int]]:
     """Positions of the windows of each attack segment; gaps under half a second do not end one."""
     found: list[list[int]] = []
     order = sorted(
-        np.flatnonzero(windows["injected"] > 0), key=lambda i: (windows["capture"][i], int(windows["window"][i]))
+        np.flatnonzero(windows["injected"] > 0).tolist(),
+        key=lambda i: (windows["capture"][i], int(windows["window"][i])),
     )
     for i in order:
         t0 = float(windows["t0"][i])

@@ -213,8 +213,8 @@ class Release:
                 raise ReleaseError(f"{self.name}: {file} was changed after the freeze (sha256 differs)")
         listed = {*self.files(), "manifest.json"}
         for root, folders, found in os.walk(self.path):
-            for entry in (*folders, *found):
-                path = Path(root, entry)
+            for name in (*folders, *found):
+                path = Path(root, name)
                 relative = path.relative_to(self.path).as_posix()
                 if path.is_symlink():
                     raise ReleaseError(f"{self.name}: {relative} is a symbolic link: refused")
