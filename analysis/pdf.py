@@ -30,12 +30,13 @@ def numerals(text: str) -> list[str]:
     return [m[0] for m in DECIMAL.finditer(text)]
 
 
-def differences(pdf_text: str, units: Sequence[str], page_text: str) -> list[str]:
+def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], page_text: str) -> list[str]:
     """Where the PDF differs from the page.
 
     Args:
         pdf_text: text of the PDF.
-        units: table rows and sentences of the page's results sections; each must stand in the PDF in one piece.
+        rows: table rows of the page's results sections; each must stand in the PDF in one piece.
+        sentences: of the same sections; a float or the end of a column may stand between two parts of one.
         page_text: all text of the page.
     """
     found = []
@@ -43,10 +44,19 @@ def differences(pdf_text: str, units: Sequence[str], page_text: str) -> list[str
     places: dict[str, list[int]] = {}
     for place, numeral in enumerate(have):
         places.setdefault(numeral, []).append(place)
-    for unit in units:
-        want = numerals(unit)
-        if want and not any(have[i : i + len(want)] == want for i in places.get(want[0], [])):
-            found.append(f"the PDF has not, in this order, the numerals of: {' '.join(unit.split())[:160]}")
+
+    def begin(want: list[str], after: int = -1) -> int | None:
+        """First place after `after` where the PDF has these numerals one after the other."""
+        at = (i for i in places.get(want[0], []) if i > after and have[i : i + len(want)] == want)
+        return next(at, None)
+
+    for text, cuts in [*((row, 1) for row in rows), *((sentence, 2) for sentence in sentences)]:
+        want = numerals(text)
+        if not want or begin(want) is not None:
+            continue
+        pieces = ((want[:k], want[k:]) for k in range(1, len(want)) if cuts == 2)
+        if not any((i := begin(a)) is not None and begin(b, i) is not None for a, b in pieces):
+            found.append(f"the PDF has not, in this order, the numerals of: {' '.join(text.split())[:160]}")
     here, there = Counter(_RESULT.findall(page_text)), Counter(_RESULT.findall(pdf_text))
     found += [
         f"the PDF has {numeral} {n} times more often than the page" for numeral, n in sorted((there - here).items())

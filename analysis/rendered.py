@@ -61,8 +61,8 @@ class Page:
     blocks: list[str] = field(default_factory=list)
     #: text of results sections that is in no keyed or cited span, by block
     loose: list[tuple[int, str]] = field(default_factory=list)
-    #: table rows and paragraphs of results sections
-    units: list[str] = field(default_factory=list)
+    #: (element, text) of every table row, heading and paragraph of results sections
+    units: list[tuple[str, str]] = field(default_factory=list)
     #: all text, also code and metadata
     everything: str = ""
 
@@ -89,7 +89,7 @@ class _Reader(HTMLParser):
         if tag in _BLOCKS or not self.page.blocks:
             self.page.blocks.append("")
         if tag in _UNITS and self._in_results() and not any(t == "tr" for t, _ in self.stack[:-1]):
-            self.page.units.append("")
+            self.page.units.append((tag, ""))
         kind = next((c for c in a.get("class", "").split() if c in _KEYED), None)
         if kind and "data-key" in a:
             self.open.append(Span(a["data-key"], kind, block=len(self.page.blocks) - 1))
@@ -119,7 +119,9 @@ class _Reader(HTMLParser):
         if not self._in_results() or "header-section-number" in classes:
             return
         if self.page.units:
-            self.page.units[-1] += f"{data} " if any(t in ("td", "th") for t, _ in self.stack) else data
+            element, text = self.page.units[-1]
+            cell = any(t in ("td", "th") for t, _ in self.stack)
+            self.page.units[-1] = element, f"{text}{data} " if cell else text + data
         if not self.open and "cited" not in classes:
             self.page.loose.append((len(self.page.blocks) - 1, data))
 
@@ -216,9 +218,11 @@ class Site:
         made = file.with_suffix(".pdf")
         if not made.is_file():
             return []
-        units = [s for unit in page.units for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", unit)]
+        rows = [text for element, text in page.units if element == "tr"]
+        prose = [text for element, text in page.units if element != "tr"]
+        sentences = [s for text in prose for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)]
         try:
-            return pdf.differences(pdf.text_of(made), units, page.everything)
+            return pdf.differences(pdf.text_of(made), rows, sentences, page.everything)
         except KdgatError as error:
             return [str(error)]
 

@@ -155,15 +155,24 @@ def test_the_pdf_has_the_numerals_of_the_page_in_order(site):
     page = read_page(site.site / "paper" / "index.html")
     rows = ["GAT 0.912 0.900–0.930 0.801", "VGAE 0.712 0.700–0.730 0.601"]
     text = "Title\n" + "\n".join(rows)
-    assert pdf.differences(text, rows, text) == []
+    assert pdf.differences(text, rows, rows, text) == []
     swapped = text.replace("0.912", "x").replace("0.712", "0.912").replace("x", "0.712")
-    assert len(pdf.differences(swapped, rows, text)) == 2
-    assert pdf.differences(text.replace("0.801", "0.810"), rows, text) == [
+    assert len(pdf.differences(swapped, rows, [], text)) == 2
+    assert pdf.differences(text.replace("0.801", "0.810"), rows, [], text) == [
         "the PDF has not, in this order, the numerals of: GAT 0.912 0.900–0.930 0.801",
         "the PDF has 0.810 1 times more often than the page",
         "the PDF has 0.801 1 times less often than the page",
     ]
-    assert any("theirs 0.685" in unit for unit in page.units)
+    assert any("theirs 0.685" in row for element, row in page.units if element == "tr")
+
+
+def test_a_float_may_stand_inside_a_sentence_of_the_pdf_but_not_inside_a_row():
+    sentence = "It rises from 0.111 to 0.222 and falls to 0.333."
+    broken = "It rises from 0.111 to Table 1. A 0.501 0.502 1 0.222 and falls to 0.333."
+    page = f"{sentence} A 0.501 0.502"
+    assert pdf.differences(broken, ["A 0.501 0.502"], [sentence], page) == []
+    assert len(pdf.differences(broken, [sentence], [], page)) == 1
+    assert len(pdf.differences("to 0.222 and 0.333. 0.111 A 0.501 0.502", [], [sentence], page)) == 1
 
 
 def test_a_sentence_is_found_in_its_paragraph():
