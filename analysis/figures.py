@@ -113,7 +113,7 @@ def leaderboard(rows: Rows) -> Figure:
         Line2D([], [], ls="", marker="os^"[i % 3], ms=3.5, mec="0.3", mfc="0.3" if i == 0 else "white", label=p)
         for i, p in enumerate(protocols)
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     figure.supxlabel("F1, mean over seeds and 95 % interval", fontsize=7)
     return figure
 

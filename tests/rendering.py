@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.freeze import Policy, freeze
@@ -20,7 +21,7 @@ def copy_sources(target: Path) -> Path:
     skip = shutil.ignore_patterns("node_modules", "dist", "static", "__pycache__")
     for folder in ("analysis", "kdgat", "tools", "paper"):
         shutil.copytree(REPO / folder, target / folder, ignore=skip)
-    for file in ("_quarto.yml", "index.qmd"):
+    for file in ("_quarto.yml", "_environment", "index.qmd"):
         shutil.copy(REPO / file, target)
     (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)
     return target
@@ -32,9 +33,11 @@ def freeze_fake(root: Path, datasets: dict[str, str]) -> None:
     freeze("fake", tables, weights, Policy(allow_synthetic=True), root=root, current=True)
 
 
-def render(project: Path, *, frozen: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m tools.draft` in `project`."""
+def render(
+    project: Path, *, frozen: Path, command: Sequence[str] = (sys.executable, "-m", "tools.draft")
+) -> subprocess.CompletedProcess[str]:
+    """Render `project`, as a draft unless told otherwise."""
     names = ("KDGAT_RELEASE", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if k not in names} | {"KDGAT_FROZEN": str(frozen)}
-    command = [sys.executable, "-m", "tools.draft"]
+    environment["QUARTO_PYTHON"] = sys.executable  # a copy of the sources has no .venv of its own
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=170)

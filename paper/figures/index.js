@@ -4,6 +4,7 @@ export {open, tables} from "./lib/release.js";
 export {distinct, models, where} from "./lib/rows.js";
 export {scores} from "./lib/scores.js";
 export {list} from "./lib/figure.js";
+export {attributionMap} from "./attributions.js";
 export {curves} from "./curves.js";
 export {captures, rates} from "./datasets.js";
 export {similarity, sizeAgainstScore} from "./distillation.js";

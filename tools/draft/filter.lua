@@ -140,10 +140,10 @@ function Pandoc(doc)
       return link
     end,
     Image = function(image)
-      if typst then image.src = "/" .. doc.meta["source-folder"][1].text .. image.src end
+      local folder = doc.meta["source-folder"]
+      if typst and folder then image.src = "/" .. pandoc.utils.stringify(folder) .. image.src end
+      image.attributes.alt, image.attributes["fig-alt"] = image.attributes["fig-alt"], nil
       return image
     end,
-    -- Quarto leaves raw parts of other formats out; so does the writer
-    Shortcode = nil,
   })
 end
