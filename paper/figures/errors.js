@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {element, figure, message} from "./lib/figure.js";
 import {benignFirst, number} from "./lib/rows.js";
-import {confusionAt, roc} from "./lib/scores.js";
+import {confusionAt} from "./lib/scores.js";
 import {base, labelColor} from "./lib/theme.js";
 
 const CLASSES = {domain: ["benign", "attacked"], range: [labelColor(false), labelColor(true)]};
@@ -33,7 +33,7 @@ export function scoreHistogram(prepared, {threshold, width = 640} = {}) {
 
 /** Recall against false-positive rate over all thresholds, with the chosen one. */
 export function rocCurve(prepared, {threshold, width = 640} = {}) {
-  const points = roc(prepared);
+  const points = prepared.roc;
   if (!points.length) return message("One class only: there is no ROC curve.");
   const at = confusionAt(prepared, threshold);
   const side = Math.min(width, 380);

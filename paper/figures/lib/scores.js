@@ -7,7 +7,7 @@ const BINS = 60;
  * `rows`: rows of `predictions` of one dataset, scenario, protocol and seed; `model`: the score column.
  *
  * Returns sorted scores of both classes, the range, histogram bins (share of each class), the seconds of benign traffic and the attack
- * segments, each with its windows in order.
+ * segments, each with its windows in order, and the ROC curve.
  */
 export function scores(rows, model) {
   const shown = rows.filter((row) => row[model] != null);
@@ -19,7 +19,7 @@ export function scores(rows, model) {
   const histogram = bin().domain([edges[0], edges[BINS]]).thresholds(edges.slice(1, -1));
   const share = (values, label) =>
     histogram(values).map((b) => ({x0: b.x0, x1: b.x1, label, windows: b.length, share: b.length / (values.length || 1)}));
-  return {
+  const prepared = {
     model,
     windows: shown.length,
     attacked,
@@ -30,6 +30,7 @@ export function scores(rows, model) {
     benignSeconds: shown.reduce((sum, row) => sum + (row.injected > 0 ? 0 : row.duration), 0),
     segments: segments(shown, model)
   };
+  return {...prepared, roc: roc(prepared)};
 }
 
 /** Attack segments of a capture: attacked windows less than half a second apart are one event, as in kdgat.evaluation.metrics. */
@@ -76,8 +77,7 @@ export function confusionAt({attacked, benign, benignSeconds, segments}, thresho
 }
 
 /** The ROC curve as at most `points` + 2 points `{threshold, fpr, recall}`, from the highest threshold to the lowest. */
-export function roc(prepared, points = 400) {
-  const {attacked, benign, low, high} = prepared;
+function roc({attacked, benign, low, high}, points = 400) {
   if (!attacked.length || !benign.length) return [];
   const all = Float64Array.from([...attacked, ...benign]).sort();
   const step = Math.max(1, Math.floor(all.length / points));

@@ -7,7 +7,7 @@ import {leaderboard} from "../leaderboard.js";
 import {dataTable} from "../lib/figure.js";
 import {byModel, number, where} from "../lib/rows.js";
 import {modelColor} from "../lib/theme.js";
-import {confusionAt, roc, scores} from "../lib/scores.js";
+import {confusionAt, scores} from "../lib/scores.js";
 import {examples} from "../sql.js";
 import {hex, toGraph} from "../lib/window.js";
 
@@ -103,14 +103,14 @@ describe("scores of windows", () => {
     expect(near.segments.map((segment) => segment.length)).toEqual([2, 1]);
   });
   test("give a ROC curve from (0, 0) to (1, 1) that never falls", () => {
-    const points = roc(prepared);
+    const points = prepared.roc;
     expect(points[0]).toMatchObject({fpr: 0, recall: 0});
     expect(points.at(-1)).toMatchObject({fpr: 1, recall: 1});
     for (let i = 1; i < points.length; i += 1) expect(points[i].recall).toBeGreaterThanOrEqual(points[i - 1].recall);
   });
   test("are empty where the model was not scored", () => {
     expect(scores(rows, "gbm-baseline").windows).toBe(0);
-    expect(roc(scores([], "gat-student"))).toEqual([]);
+    expect(scores([], "gat-student").roc).toEqual([]);
   });
 });
 
