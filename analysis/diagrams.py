@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.figures import COLUMN, PAGE, STYLE
+from analysis.drawing import COLUMN, PAGE, STYLE
 from analysis.labels import palette
 from kdgat import atomic
 

@@ -10,38 +10,20 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from analysis import labels
+from analysis import labels, scores_figures
+from analysis.drawing import COLUMN, PAGE, Rows, empty, panels, style
 from analysis.queries import query
 from analysis.release import Release
 from kdgat import atomic
+from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Rows = list[dict[str, Any]]
-#: widths in inches: one column, and the page, of a two-column paper
-COLUMN, PAGE = 3.4, 7.0
-STYLE = {
-    "svg.fonttype": "path",
-    "svg.hashsalt": "kdgat",
-    "font.family": "DejaVu Sans",
-    "font.size": 7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.linewidth": 0.4,
-    "grid.alpha": 0.4,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -58,52 +40,30 @@ def rows_hash(rows: Rows) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-@contextmanager
-def _style():
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        yield
-
-
-def _panels(rows: int, columns: int, width: float, height: float, **kwargs):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
-
-
-def _empty(text: str) -> Figure:
-    figure, axes = _panels(1, 1, COLUMN, 0.8)
-    axes[0, 0].set_axis_off()
-    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center")
-    return figure
-
-
 def leaderboard(rows: Rows) -> Figure:
     """F1 with interval of every model: a panel a scenario, filled marks zero-shot, open ones calibrated."""
     rows = [r for r in rows if r["mean"] is not None]
     if not rows:
-        return _empty("no results in this release")
-    panels = sorted({(r["dataset"], r["scenario"]) for r in rows})
+        return empty("no results in this release")
+    places = sorted({(r["dataset"], r["scenario"]) for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
-    protocols = sorted({r["protocol"] for r in rows}, reverse=True)
-    columns = min(4, len(panels))
-    lines = -(-len(panels) // columns)
-    figure, axes = _panels(lines, columns, PAGE, 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True)
-    for ax in axes.flat[len(panels) :]:
+    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    columns = min(4, len(places))
+    lines = -(-len(places) // columns)
+    figure, axes = panels(lines, columns, PAGE, 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True)
+    for ax in axes.flat[len(places) :]:
         ax.set_axis_off()
-    for ax, (dataset, scenario) in zip(axes.flat, panels, strict=False):
+    for ax, (dataset, scenario) in zip(axes.flat, places, strict=False):
         for r in rows:
             if (r["dataset"], r["scenario"]) != (dataset, scenario):
                 continue
-            place = protocols.index(r["protocol"])
-            y = models.index(r["model"]) + (place - (len(protocols) - 1) / 2) * 0.28
+            rank = protocols.index(r["protocol"])
+            y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.28
             color = labels.color(r["model"])
             ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
-            ax.plot(r["mean"], y, "os^"[place % 3], ms=3.2, mec=color, mfc=color if place == 0 else "white", mew=0.9)
+            ax.plot(r["mean"], y, "os^"[rank % 3], ms=3.2, mec=color, mfc=color if rank == 0 else "white", mew=0.9)
         shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in panels}) == 1 else f"{dataset}, {shown}", fontsize=7)
+        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}", fontsize=7)
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
         ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
@@ -121,12 +81,12 @@ def leaderboard(rows: Rows) -> Figure:
 def curves(rows: Rows) -> Figure:
     """Training curves: a panel a metric, a line a run."""
     if not rows:
-        return _empty("no training curves in this release")
+        return empty("no training curves in this release")
     metrics = sorted({r["metric"] for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
     columns = min(3, len(metrics))
     lines = -(-len(metrics) // columns)
-    figure, axes = _panels(lines, columns, PAGE, 0.5 + 1.6 * lines)
+    figure, axes = panels(lines, columns, PAGE, 0.5 + 1.6 * lines)
     for ax in axes.flat[len(metrics) :]:
         ax.set_axis_off()
     for ax, metric in zip(axes.flat, metrics, strict=False):
@@ -139,6 +99,7 @@ def curves(rows: Rows) -> Figure:
             style = "-" if model.endswith("student") else "--" if model.endswith("teacher") else ":"
             ax.plot(x, y, style, color=labels.color(model), lw=1, marker="." if len(x) == 1 else None)
         ax.set_title(labels.metric(metric), fontsize=7)
+        ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     from matplotlib.lines import Line2D
 
@@ -147,14 +108,13 @@ def curves(rows: Rows) -> Figure:
         for m in models
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    figure.supxlabel("epoch", fontsize=7)
     return figure
 
 
 def window(rows: Rows) -> Figure:
     """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
     if not rows:
-        return _empty("no example window in this release")
+        return empty("no example window in this release")
     import math
 
     ids = [r["id"] for r in rows]
@@ -167,7 +127,7 @@ def window(rows: Rows) -> Figure:
     place = {
         i: (math.cos(2 * math.pi * k / len(order)), math.sin(2 * math.pi * k / len(order))) for k, i in enumerate(order)
     }
-    figure, axes = _panels(1, 1, COLUMN, COLUMN)
+    figure, axes = panels(1, 1, COLUMN, COLUMN)
     ax = axes[0, 0]
     ax.set_axis_off()
     ax.set_aspect("equal")
@@ -200,17 +160,22 @@ def window(rows: Rows) -> Figure:
     return figure
 
 
-#: every static figure; the site's ES module of the same name shows the same query
+#: every static figure, the twin of an interactive one over the same rows
 STATICS: tuple[Static, ...] = (
     Static("leaderboard", "leaderboard", leaderboard),
     Static("curves", "curves", curves),
     Static("window", "window", window),
+    Static("scores", "operating-curve", scores_figures.scores),
+    Static("alpha", "alpha", scores_figures.alpha),
+    Static("similarity", "similarity", scores_figures.similarity),
+    Static("size", "size-against-f1", scores_figures.size),
+    Static("embedding", "embeddings", scores_figures.embedding),
 )
 
 
 def svg(release: Release, static: Static) -> bytes:
     """The figure's SVG: same rows, same bytes."""
-    with _style():
+    with style():
         rows = release.rows(query(static.query).sql)
         figure = static.draw(rows)
         out = io.BytesIO()

@@ -29,8 +29,7 @@ _METRIC = {
     "mcc": "MCC",
     "fpr": "False-positive rate",
     "tpr_at_fpr_1": "TPR at FPR 1 %",
-    "train_loss": "training loss",
-    "val_loss": "validation loss",
+    "train_loss": "Training loss",
 }
 _ROLES = ("teacher", "student", "baseline")
 

@@ -31,13 +31,28 @@ group by 1, 2, 3, 4, 5
 order by 1, 2, 3, 4, 5;
 
 -- name: size-against-f1
--- Counted parameters against mean F1 over the test scenarios
+-- Counted parameters against mean F1 over the test scenarios (a fusion runs on top of two detectors, so it is left out)
 select s.dataset, s.model, s.protocol, p.parameters, avg(s.mean) as f1, count(*) as scenarios
 from summary s
 join (select dataset, model, sum(count) as parameters from parameters group by 1, 2) p
   on p.dataset = s.dataset and p.model = s.model
-where s.metric = 'f1' and s.attack = 'all' and s.scenario like 'test%' and s.mean is not null
+where s.metric = 'f1' and s.attack = 'all' and s.scenario like 'test%' and s.mean is not null and s.model not like 'fusion%'
 group by 1, 2, 3, 4
+order by 1, 2, 3;
+
+-- name: alpha
+-- How often the fusion chose each weight of the classifier, by attack
+select p.attack, round(p.alpha * 20) / 20 as alpha, count(*) as windows, count(*) * 1.0 / min(t.total) as share
+from policy p
+join (select attack, count(*) as total from policy group by 1) t on t.attack = p.attack
+group by 1, 2
+order by 1, 2;
+
+-- name: similarity
+-- Linear CKA between the layers of teacher and student, mean over seeds
+select model, teacher_layer, student_layer, avg(value) as similarity
+from cka
+group by 1, 2, 3
 order by 1, 2, 3;
 
 -- name: embeddings

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,9 +155,11 @@ class Release:
         import duckdb
 
         try:
-            return self.con().sql(sql).to_arrow_table().to_pylist()
+            rows = self.con().sql(sql).to_arrow_table().to_pylist()
         except duckdb.Error as error:
             raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
+        # sums of integers come as decimals
+        return [{k: int(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in rows]
 
     def check_size(self, name: str) -> None:
         """Refuse a table whose size or row claim is out of bounds, from its footer alone."""

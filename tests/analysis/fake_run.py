@@ -172,6 +172,12 @@ def make(
                     | {"threshold": 0.5, "source": "validation"}
                     for model in STRENGTH
                 ]
+            rows["cka"] += [
+                {"run": runs["gat-student"], "dataset": dataset, "seed": seed, "model": "gat-student"}
+                | {"teacher_layer": f"layer {i}", "student_layer": f"layer {j}", "value": 0.9 if i == j else 0.4}
+                for i in (1, 2, 3)
+                for j in (1, 2)
+            ]
             scored += _evaluate(dataset, d, seed, captures, truth, noise, runs)
         _examples(rows, dataset, captures, truth, seeds[0], d)
     groups: dict[tuple[str, str, str], list[Scored]] = {}
@@ -263,6 +269,11 @@ def _examples(rows, dataset, captures, truth, seed, d) -> None:
                         "score": 0.5,
                     }
                 )
+            for layer, head in ((0, 0), (0, 1)):
+                who = {"graph": graph, "layer": layer, "head": head, "source": 0x100, "target": 0x153}
+                rows["attention"].append(who | {"weight": 0.5})
+            who = {"graph": graph, "kind": "node", "source": 0x100, "target": 0x100}
+            rows["attributions"].append(who | {"feature": "share", "value": 0.25})
         rng = np.random.default_rng([d, c])
         for w in range(WINDOWS):
             attacked = truth[name][w] > 0

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from analysis import figures, prerender, sql, tables, trace
+from analysis.drawing import style
 from analysis.format import by_metric, count, interval, plain
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.queries import queries
@@ -146,7 +147,7 @@ def test_figures_are_deterministic_and_name_their_data(shared_release, static):
 
 @pytest.mark.parametrize("static", figures.STATICS, ids=lambda s: s.name)
 def test_figures_of_nothing_say_so(static):
-    with figures._style():
+    with style():
         assert "no" in static.draw([]).axes[0].texts[0].get_text()
 
 

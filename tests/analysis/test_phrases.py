@@ -30,6 +30,9 @@ class Fake:
     def markdown(self, key: str) -> str:
         return f"[{self.values[key][0]}]{{.num data-key={key}}}"
 
+    def with_interval(self, key: str) -> str:
+        return f"{self.markdown(key)} ({self[key].interval})"
+
 
 def differences(first: tuple[float, float, float], second: tuple[float, float, float]) -> Fake:
     pair = "gat_student_minus_gbm_baseline.zero_shot.f1"

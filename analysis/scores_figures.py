@@ -1,0 +1,152 @@
+"""Static figures of scores, fusion, distillation and embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis import labels
+from analysis.drawing import COLUMN, PAGE, Rows, empty, panels
+from kdgat.records import PROTOCOLS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BINS = 50
+
+
+def _benign_first(attacks: set[str]) -> list[str]:
+    return sorted(attacks, key=lambda a: (a != "benign", a))
+
+
+def scores(rows: Rows) -> Figure:
+    """Scores of the headline model: attacked windows upwards, benign ones downwards, as shares of their class."""
+    if not rows:
+        return empty("no window scores in this release")
+    places = sorted({(r["dataset"], r["scenario"]) for r in rows})
+    columns = min(4, len(places))
+    lines = -(-len(places) // columns)
+    figure, axes = panels(lines, columns, PAGE, 0.4 + 1.3 * lines, sharex=True, sharey=True)
+    for ax in axes.flat[len(places) :]:
+        ax.set_axis_off()
+    colors = labels.palette()["labels"]
+    for ax, place in zip(axes.flat, places, strict=False):
+        for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
+            mine = [r for r in rows if (r["dataset"], r["scenario"]) == place and r["attacked"] is attacked]
+            total = sum(r["windows"] for r in mine)
+            heights = [sign * (r["windows"] / total) ** 0.5 for r in mine]
+            ax.bar([r["bin"] + 0.5 / _BINS for r in mine], heights, 1 / _BINS, color=colors[name], label=name)
+        ax.axhline(0, color="0.3", lw=0.5)
+        ax.set_title(labels.scenario(place[1]) if len({d for d, _ in places}) == 1 else " ".join(place), fontsize=7)
+        ax.set_yticks([-1, 0, 1], ["100 %", "0", "100 %"])
+    axes.flat[0].legend(loc="upper center")
+    figure.supxlabel("score (zero-shot)", fontsize=7)
+    figure.supylabel("share of class, √ scale", fontsize=7)
+    return figure
+
+
+def alpha(rows: Rows) -> Figure:
+    """How often the fusion chose each weight, a row an attack."""
+    if not rows:
+        return empty("no fusion policy in this release")
+    attacks = _benign_first({r["attack"] for r in rows})
+    grid = [[0.0] * 21 for _ in attacks]
+    for r in rows:
+        grid[attacks.index(r["attack"])][round(r["alpha"] * 20)] += r["share"]
+    return _heat_map(
+        grid, [f"{i / 20:g}" if i % 5 == 0 else "" for i in range(21)], attacks, "weight of the classifier"
+    )
+
+
+def similarity(rows: Rows) -> Figure:
+    """Linear CKA between the layers of teacher and student, mean over seeds."""
+    if not rows:
+        return empty("no layer similarities in this release")
+    teacher, student = (sorted({r[f"{who}_layer"] for r in rows}) for who in ("teacher", "student"))
+    grid = [[0.0] * len(student) for _ in teacher]
+    for r in rows:
+        grid[teacher.index(r["teacher_layer"])][student.index(r["student_layer"])] = r["similarity"]
+    return _heat_map(grid, student, teacher, "student", "teacher", numbers=True)
+
+
+def _heat_map(
+    grid: list[list[float]], columns: list[str], rows: list[str], xlabel: str, ylabel: str = "", numbers: bool = False
+) -> Figure:
+    figure, axes = panels(1, 1, COLUMN, 0.7 + 0.28 * len(rows))
+    ax = axes[0, 0]
+    ax.grid(False)
+    # cells as vectors: an image would be a bitmap in the PDF
+    mesh = ax.pcolormesh(grid, cmap="cividis", vmin=0, vmax=1, linewidth=0.3, edgecolor="white")
+    ax.set_xticks([i + 0.5 for i in range(len(columns))], columns)
+    ax.set_yticks([i + 0.5 for i in range(len(rows))], rows)
+    ax.tick_params(length=0)
+    ax.invert_yaxis()
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    for y, line in enumerate(grid if numbers else []):
+        for x, value in enumerate(line):
+            ax.text(
+                x + 0.5, y + 0.5, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.5 else "white"
+            )
+    figure.colorbar(mesh, ax=ax, fraction=0.05).outline.set_visible(False)
+    return figure
+
+
+def size(rows: Rows) -> Figure:
+    """Counted parameters against mean F1 over the test scenarios: what distillation buys and costs."""
+    if not rows:
+        return empty("no counted parameters in this release")
+    figure, axes = panels(1, 1, COLUMN, 2.3)
+    ax = axes[0, 0]
+    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    for r in rows:
+        color, place = labels.color(r["model"]), protocols.index(r["protocol"])
+        ax.plot(r["parameters"], r["f1"], "os^"[place % 3], ms=4, mec=color, mfc=color if place == 0 else "white")
+    for model in labels.sort_models(r["model"] for r in rows):
+        best = max((r for r in rows if r["model"] == model), key=lambda r: r["f1"])
+        ax.annotate(
+            labels.model(model),
+            (best["parameters"], best["f1"]),
+            (0, 5),
+            textcoords="offset points",
+            ha="center",
+            fontsize=6,
+        )
+    ax.set_xscale("log")
+    ax.margins(x=0.2, y=0.15)
+    ax.set_xlabel("parameters")
+    ax.set_ylabel("F1, mean of the test scenarios")
+    from matplotlib.lines import Line2D
+
+    marks = [
+        Line2D([], [], ls="", marker="os^"[i % 3], ms=4, mec="0.3", mfc="0.3" if i == 0 else "white", label=p)
+        for i, p in enumerate(protocols)
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=3)
+    return figure
+
+
+def embedding(rows: Rows) -> Figure:
+    """Graph embeddings of the headline model in two dimensions, by attack."""
+    if not rows:
+        return empty("no embeddings in this release")
+    figure, axes = panels(1, 1, COLUMN, 2.8)
+    ax = axes[0, 0]
+    colors = labels.palette()["categories"]
+    for i, attack in enumerate(_benign_first({r["attack"] for r in rows})):
+        mine = [r for r in rows if r["attack"] == attack]
+        color = "0.7" if attack == "benign" else colors[i % len(colors)]
+        # thousands of points: a bitmap inside the vector figure
+        ax.scatter(
+            [r["x"] for r in mine],
+            [r["y"] for r in mine],
+            s=2,
+            color=color,
+            label=attack,
+            rasterized=True,
+            linewidths=0,
+        )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    figure.legend(loc="outside lower center", ncols=4, markerscale=3)
+    return figure
