@@ -70,6 +70,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _plain(value: Any) -> Any:
+    """Sums of integers and literals with a point come as decimals; JSON knows neither."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
 class Release:
     """One release, opened read-only.
 
@@ -158,8 +165,7 @@ class Release:
             rows = self.con().sql(sql).to_arrow_table().to_pylist()
         except duckdb.Error as error:
             raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
-        # sums of integers come as decimals
-        return [{k: int(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in rows]
+        return [{k: _plain(v) for k, v in row.items()} for row in rows]
 
     def check_size(self, name: str) -> None:
         """Refuse a table whose size or row claim is out of bounds, from its footer alone."""

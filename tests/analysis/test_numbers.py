@@ -184,6 +184,8 @@ def test_sql_command(shared_release, capsys, monkeypatch):
     assert len(json.loads(capsys.readouterr().out)) == 8
     assert sql.main(["--release", "shared", "--format", "csv", "select 1 as a, null as b"]) == 0
     assert capsys.readouterr().out == "a,b\n1,\n"
+    assert sql.main(["--release", "shared", "--format", "json", "select 1.5 as a, sum(frames) as b from datasets"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"a": 1.5, "b": 96056}]
     with pytest.raises(KdgatError, match="no query is called 'nosuch'"):
         sql.main(["--release", "shared", "nosuch"])
     with pytest.raises(KdgatError, match="query failed"):
