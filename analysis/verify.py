@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,13 @@ from analysis.rendered import Site
 from analysis.sources import results_sections, sources, typed_numbers, uses
 from kdgat import records
 from kdgat.errors import KdgatError, cli
+
+_STATIC = re.compile(r"figures/static/([\w-]+)\.svg")
+#: interactive figures that draw what a static one draws too
+TWINS = (
+    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "alphaByAttack"),
+    *("similarity", "sizeAgainstScore", "embedding"),
+)
 
 
 def verify_release(path: Path) -> list[str]:
@@ -82,9 +90,23 @@ def verify_sources(project: Path, shown: Release) -> list[str]:
     for file in results_sections(project):
         for line, text in typed_numbers(file):
             problems.append(f"{file.relative_to(project)}:{line}: {text!r} is typed by hand; use {{{{< var … >}}}}")
-    for static in STATICS:
-        if static.query not in queries():
-            problems.append(f"figure {static.name}: no query {static.query!r}")
+    return problems + twins(project)
+
+
+def twins(project: Path) -> list[str]:
+    """Static figures that pages name but nothing draws, that are drawn from no named query, or that no page shows."""
+    known = {s.name for s in STATICS}
+    shown = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
+    problems = [
+        f"{file.relative_to(project)}: static figure {name!r} is drawn by nothing in analysis.figures"
+        for name, file in sorted(shown.items())
+        if name not in known
+    ]
+    problems += [f"figure {s.name}: no query {s.query!r}" for s in STATICS if s.query not in queries()]
+    for page in sorted((project / "paper" / "results").glob("*.qmd")):
+        text = page.read_text(encoding="utf-8")
+        if any(f"kdgat.{chart}(" in text for chart in TWINS) and not _STATIC.search(text):
+            problems.append(f"{page.relative_to(project)}: its figure has no static twin")
     return problems
 
 

@@ -239,6 +239,19 @@ See [it](a-1.5.html){width=0.5} and `0.5` and $p = 0.5$ and @tbl-1.2.
     assert "'12 %'" in found[2]
 
 
+def test_a_figure_without_its_static_twin_is_caught(tmp_path):
+    drawn = "```{ojs}\nkdgat.curves(rows, {width})\n```\n"
+    twin = "![Curves.](../figures/static/curves.svg)\n"
+    project(tmp_path, drawn, "results/curves.qmd")
+    assert verify.twins(tmp_path) == ["paper/results/curves.qmd: its figure has no static twin"]
+    project(tmp_path, drawn + twin, "results/curves.qmd")
+    assert verify.twins(tmp_path) == []
+    project(tmp_path, twin.replace("curves.svg", "mine.svg"), "results/other.qmd")
+    assert verify.twins(tmp_path) == [
+        "paper/results/other.qmd: static figure 'mine' is drawn by nothing in analysis.figures"
+    ]
+
+
 def test_numbers_may_be_typed_outside_results(shared_release, tmp_path):
     found = verify.verify_sources(project(tmp_path, "We set it to 0.7.", "sections/method.qmd"), shared_release)
     assert found == []
