@@ -17,6 +17,8 @@ def configure() -> Path:
     """
     root = os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(REPO))
     os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = root = str(Path(root).resolve())
+    # cards have a root of their own, which is otherwise looked for from the working folder upwards
+    os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(Path(root) / ".metaflow" / "mf.cards"))
     os.environ.setdefault("METAFLOW_DEFAULT_DATASTORE", "local")
     os.environ.setdefault("METAFLOW_DEFAULT_METADATA", "local")
     try:
