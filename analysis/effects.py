@@ -42,6 +42,7 @@ class Effects:
 
     def __init__(self, release: Release) -> None:
         self.release = release
+        self._made: dict[tuple[str, str, Side, Side], Effect | None] = {}
 
     @cached_property
     def _windows(self) -> dict[tuple[str, str, str, int], list[dict[str, Any]]]:
@@ -57,7 +58,13 @@ class Effects:
 
     @cache  # noqa: B019 (an instance lives as long as its release is shown)
     def f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
-        """The difference on the windows that both scored; None where a seed leaves it undefined."""
+        """The difference on the windows that both scored; None where a seed leaves it undefined. Computed once."""
+        key = (dataset, scenario, a, b)
+        if key not in self._made:
+            self._made[key] = self._f1(*key)
+        return self._made[key]
+
+    def _f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
         seeds = sorted(s for d, sc, p, s in self._windows if (d, sc, p) == (dataset, scenario, a[1]))
         sides = []
         windows: list[dict[str, Any]] = []

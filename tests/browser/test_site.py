@@ -8,17 +8,18 @@ import pytest
 
 from tests.rendering import NODE_MODULES
 
+pytestmark = pytest.mark.xdist_group("browser")  # one worker renders the site once
 PAGES = {
     "index.html": 0,
     "paper/index.html": 0,
     "paper/results/leaderboard.html": 1,
     "paper/results/curves.html": 1,
-    "paper/results/graph.html": 2,
+    "paper/results/graph.html": 3,
     "paper/results/datasets.html": 2,
     "paper/results/errors.html": 4,
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
-    "paper/results/distillation.html": 1,
+    "paper/results/distillation.html": 2,
     "paper/results/runs.html": 1,
     "paper/results/sql.html": 0,
 }
@@ -179,3 +180,14 @@ def test_numbers_on_the_page_equal_their_traces(visit):
     shown = visit.page.locator(".num[data-key]").evaluate_all("(all) => all.map((n) => [n.dataset.key, n.textContent])")
     assert len(shown) > 100
     assert [(key, text) for key, text in shown if trace[key]["text"] != text] == []
+
+
+def test_the_talk_has_its_slides_and_none_overflows(visit):
+    visit.open("paper/talk.html")
+    visit.page.wait_for_function("window.Reveal && Reveal.isReady()")
+    total = visit.page.evaluate("Reveal.getTotalSlides()")
+    assert total == 11  # the title and ten
+    for number in range(total):
+        visit.page.evaluate(f"Reveal.slide({number})")
+        assert visit.page.evaluate("Reveal.getCurrentSlide().scrollHeight <= Reveal.getConfig().height"), number
+    assert visit.page.evaluate("[...document.images].every((i) => i.naturalWidth > 0)")

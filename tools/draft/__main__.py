@@ -83,7 +83,7 @@ def navigation(project: Project, page: Page) -> str:
 
 
 def to_html(project: Project, page: Page, body: str, site: Path) -> None:
-    """Write the page's HTML and copy the images it shows."""
+    """Write the page as HTML."""
     meta = page.options("html")
     depth = "../" * len(page.path.parent.parts)
     other = f'<a href="{page.path.stem}.pdf">PDF</a>' if "typst" in page.formats else ""
@@ -107,10 +107,37 @@ def to_html(project: Project, page: Page, body: str, site: Path) -> None:
     arguments += ["--toc", "--toc-depth=2"] if meta.get("toc") else []
     arguments += ["--number-sections"] if meta.get("number-sections") else []
     text = pandoc(document(page, body, meta), [*arguments, *variables], str(page.path))
+    write_page(page, text, site)
+
+
+def to_slides(page: Page, body: str, site: Path) -> None:
+    """Write the page as reveal.js slides, with reveal.js from beside them."""
+    meta = page.options("revealjs")
+    depth = "../" * len(page.path.parent.parts)
+    after = f'<script type="module" src="{depth}assets/draft.js"></script><p class="draft">{NOTICE}</p>'
+    head = (ROOT / "assets" / "head.txt").read_text() + f'<link rel="icon" href="{depth}theme/favicon.svg">'
+    variables = {
+        "header-includes": head,
+        "revealjs-url": f"{depth}assets/reveal",
+        "theme": "white",
+        "include-after": after,
+    }
+    arguments = ["--to=revealjs", "--standalone", "--mathml", "--slide-level=2", f"--css={depth}theme/slides.css"]
+    arguments += common(meta)
+    arguments += [f"--variable={k}={v}" for k, v in variables.items()]
+    write_page(page, pandoc(document(page, body, meta), arguments, str(page.path)), site)
+    reveal = ROOT / "paper" / "figures" / "node_modules" / "reveal.js"
+    unused = shutil.ignore_patterns("*.map", "*.esm.js", "*.html", "league-gothic", "highlight", "markdown", "math")
+    for part in ("dist", "plugin"):
+        shutil.copytree(reveal / part, site / "assets" / "reveal" / part, ignore=unused, dirs_exist_ok=True)
+
+
+def write_page(page: Page, text: str, site: Path) -> None:
+    """Write a page and copy the images it shows."""
     target = site / page.path.with_suffix(".html")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
-    for image in re.findall(r'<img[^>]* src="([^":]+)"', text):
+    for image in re.findall(r'<img[^>]* (?:data-)?src="([^":]+)"', text):
         source = ROOT / page.path.parent / image
         if not source.is_file():
             raise DraftError(f"{page.path}: image {image} does not exist")
@@ -153,6 +180,8 @@ def render(project: Project, path: Path, site: Path) -> None:
         to_html(project, page, body, site)
     if "typst" in page.formats:
         to_pdf(page, body, site)
+    if "revealjs" in page.formats:
+        to_slides(page, body, site)
 
 
 def main() -> int:
@@ -167,9 +196,10 @@ def main() -> int:
         site = Path(folder) / "site"
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda path: render(project, path, site), project.sources()))
-        shutil.copytree(ROOT / "assets", site / "assets")
+        shutil.copytree(ROOT / "assets", site / "assets", dirs_exist_ok=True)
         shutil.copytree(ROOT / "paper" / "theme", site / "theme", ignore=shutil.ignore_patterns("*.typ", "*.scss"))
-        shutil.copyfile(HERE / "draft.css", site / "theme" / "draft.css")
+        for sheet in ("draft.css", "slides.css"):
+            shutil.copyfile(HERE / sheet, site / "theme" / sheet)
         shutil.rmtree(output, ignore_errors=True)
         shutil.move(site, output)
     made = f"{output.name}/index.html, {output.name}/paper/index.pdf"

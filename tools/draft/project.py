@@ -29,21 +29,29 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Page:
-    """One source file: path relative to the root, metadata merged with the project's, body with includes resolved."""
+    """One source file.
+
+    Attributes:
+        path: relative to the root.
+        meta: metadata merged with the project's.
+        body: text with includes resolved.
+        own: formats the page names, else the project's.
+    """
 
     path: Path
     meta: dict[str, Any]
     body: str
+    own: tuple[str, ...]
 
     def options(self, target: str) -> dict[str, Any]:
-        """Metadata of the page for a format (`html` or `typst`)."""
+        """Metadata of the page for a format (`html`, `typst` or `revealjs`)."""
         shared = {k: v for k, v in self.meta.items() if k != "format"}
         return merge(shared, self.meta["format"].get(target) or {})
 
     @property
     def formats(self) -> list[str]:
         """Formats the page is rendered to."""
-        return [name for name in ("html", "typst") if name in self.meta["format"]]
+        return [name for name in ("html", "typst", "revealjs") if name in self.own]
 
 
 @dataclass
@@ -78,7 +86,8 @@ class Project:
         meta = merge(shared, front)
         for name in meta.pop("metadata-files", []):
             meta = merge(meta, yaml.safe_load((self.root / path.parent / name).read_text()))
-        return Page(path, self._in_metadata(meta, str(path)), self._include(body, path))
+        own = tuple(front.get("format") or self.config["format"])
+        return Page(path, self._in_metadata(meta, str(path)), self._include(body, path), own)
 
     def _include(self, body: str, path: Path) -> str:
         def content(match: re.Match[str]) -> str:
