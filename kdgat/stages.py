@@ -337,6 +337,7 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
         points = f1_points(validation, valid.fused(network.choose(valid.state)))
         recorder.count(network)
         curves = [(i, "train_loss", value) for i, value in enumerate(losses)]
+        recorder.tracker.log("train_loss", losses)
         recorder.done(count_parameters(network), curves, ("train_loss", losses[-1] if losses else None))
         common = {"centre": centre.tolist(), "spread": spread.tolist()}
         stage.checkpoints[f"fusion-dqn-{role}"] = Checkpoint.of(

@@ -23,6 +23,11 @@ class Tracker:
     logger: Any
     id: str
 
+    def log(self, metric: str, values: list[float]) -> None:
+        """Log a curve that no Lightning trainer logs, one value an epoch."""
+        for epoch, value in enumerate(values if self.logger else []):
+            self.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
+
     def finish(self, summary: dict[str, float]) -> None:
         """Write the last numbers and close the run."""
         if self.kind == "wandb":
