@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -52,9 +52,18 @@ def to_onnx(model: GAT) -> bytes:
             output_names=["p_attack"], verbose=False,
         )  # fmt: skip
     assert program is not None
-    sink = io.BytesIO()
-    program.save(sink)
-    return sink.getvalue()
+    return without_notes(program.model_proto)
+
+
+def without_notes(proto: onnx.ModelProto) -> bytes:
+    """The model without what the exporter notes at each node: stack traces with paths of the machine it ran on."""
+    for container in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.functions):
+        del container.metadata_props[:]
+        container.doc_string = ""
+    for item in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    return proto.SerializeToString(deterministic=True)
 
 
 def weights(dataset: str, seed: int, checkpoints: dict[str, Checkpoint], prepared: Prepared) -> dict[str, bytes]:
