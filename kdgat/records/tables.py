@@ -1,24 +1,12 @@
-"""Every table a run leaves and a release holds: names, types, units, ranges, keys, in this one place.
-
-A *run* here is one training or evaluation of the flow; its tables travel as Arrow IPC bytes (`dump`, `load`) inside
-Metaflow artifacts and are frozen as Parquet (`write_parquet`). `validate` is called at every border, so a run that
-violates its schema fails where it was made, not where it is read.
-"""
+"""Every table, column by column: the one definition of what a run leaves and a release holds."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from kdgat.errors import KdgatError
+from kdgat.records.schema import Column, RecordError, Schema
 
 PROTOCOLS = ("zero-shot", "calibrated", "contaminated")
 DATA_KINDS = ("real", "synthetic")
@@ -34,43 +22,6 @@ SCORED_MODELS = (
     "fusion-mean-student",
     "gbm-baseline",
 )
-
-
-class RecordError(KdgatError):
-    """A table that violates its schema: table, column, first offending row and the rule it breaks."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. `low` and `high` are inclusive; `values` lists what a string may be."""
-
-    name: str
-    type: pa.DataType
-    doc: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    values: tuple[str, ...] | None = None
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Schema:
-    """One table: its columns, and the columns that identify a row (also the order in which rows are kept)."""
-
-    name: str
-    doc: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-
-    @property
-    def arrow(self) -> pa.Schema:
-        """Arrow schema with unit and meaning as sorted field metadata; no timestamps, so bytes are reproducible."""
-        return pa.schema(
-            [pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit}) for c in self.columns],
-            metadata={"table": self.name},
-        )
-
 
 S, F, I, L, U8, U32, B = (  # noqa: E741
     pa.string(),
@@ -381,125 +332,3 @@ def schema(name: str) -> Schema:
         return TABLES[name]
     except KeyError:
         raise RecordError(f"no table is called {name!r}; known: {', '.join(TABLES)}") from None
-
-
-def table(name: str, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> pa.Table:
-    """A validated table from rows (list of dicts) or from columns (dict of sequences)."""
-    want = schema(name)
-    if isinstance(rows, Mapping):
-        columns = dict(rows)
-    else:
-        columns = {c.name: [row.get(c.name) for row in rows] for c in want.columns}
-        extra = {k for row in rows for k in row} - set(columns)
-        if extra:
-            raise RecordError(f"{name}: unknown column {sorted(extra)[0]!r}")
-    unknown = set(columns) - {c.name for c in want.columns}
-    missing = {c.name for c in want.columns if not c.nullable} - set(columns)
-    if unknown or missing:
-        raise RecordError(f"{name}: unknown columns {sorted(unknown)}, missing {sorted(missing)}")
-    length = len(next(iter(columns.values()))) if columns else 0
-    try:
-        arrays = []
-        for c in want.columns:
-            values = columns.get(c.name, [None] * length)
-            arrays.append(pa.array(values, c.type, from_pandas=c.nullable and isinstance(values, np.ndarray)))
-        made = pa.Table.from_arrays(arrays, schema=want.arrow)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise RecordError(f"{name}: {error}") from None
-    return validate(name, made)
-
-
-def validate(name: str, made: pa.Table) -> pa.Table:
-    """`made` sorted by key, or `RecordError`: wrong columns or types, nulls, NaN, values out of range, repeated key."""
-    want = schema(name)
-    if not made.schema.equals(want.arrow):
-        raise RecordError(f"{name}: schema differs: {_schema_difference(made.schema, want.arrow)}")
-    for c in want.columns:
-        column = made[c.name]
-        _refuse(name, c, "is null", None if c.nullable else pc.is_null(column))
-        if pa.types.is_floating(c.type):
-            _refuse(name, c, "is not finite", pc.invert(pc.is_finite(column)))
-        if c.low is not None:
-            _refuse(name, c, f"is under {c.low}", pc.less(column, c.low))
-        if c.high is not None:
-            _refuse(name, c, f"is over {c.high}", pc.greater(column, c.high))
-        if c.values is not None:
-            _refuse(name, c, f"is none of {', '.join(c.values)}", pc.invert(pc.is_in(column, pa.array(c.values))))
-    made = made.sort_by([(k, "ascending") for k in want.key]).combine_chunks()
-    if made.num_rows > 1 and made.group_by(list(want.key)).aggregate([]).num_rows != made.num_rows:
-        counts = made.group_by(list(want.key)).aggregate([([], "count_all")])
-        row = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
-        raise RecordError(f"{name}: two rows share the key { ({k: row[k] for k in want.key}) }")
-    return made
-
-
-def _schema_difference(have: pa.Schema, want: pa.Schema) -> str:
-    for field in want:
-        if field.name not in have.names:
-            return f"column {field.name!r} is missing"
-        if have.field(field.name).type != field.type:
-            return f"column {field.name!r} is {have.field(field.name).type}, not {field.type}"
-    extra = [n for n in have.names if n not in want.names]
-    return f"unknown column {extra[0]!r}" if extra else "order, nullability or metadata of the columns"
-
-
-def _refuse(name: str, c: Column, rule: str, bad: pa.ChunkedArray | None) -> None:
-    if bad is None:
-        return
-    rows = np.flatnonzero(pc.fill_null(bad, False).to_numpy())
-    if len(rows):
-        raise RecordError(f"{name}: column {c.name!r} {rule} in row {rows[0]} ({len(rows)} rows)")
-
-
-def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
-    """Tables as Arrow IPC bytes, the form in which a flow's tasks keep them."""
-    out = {}
-    for name, made in tables.items():
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, schema(name).arrow) as writer:
-            writer.write_table(validate(name, made))
-        out[name] = sink.getvalue().to_pybytes()
-    return out
-
-
-def load(dumped: Mapping[str, bytes]) -> dict[str, pa.Table]:
-    """The reverse of `dump`, validated again."""
-    return {name: validate(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()) for name, data in dumped.items()}
-
-
-def parquet_bytes(name: str, made: pa.Table) -> bytes:
-    """Deterministic Parquet: sorted rows, snappy, format 2.6, fixed row groups.
-
-    snappy because the browser's DuckDB 0.9.1 silently returns no rows for brotli or lz4.
-    """
-    sink = io.BytesIO()
-    pq.write_table(
-        validate(name, made),
-        sink,
-        compression="snappy",
-        version="2.6",
-        row_group_size=1 << 17,
-        use_dictionary=True,
-        write_statistics=True,
-        store_schema=True,
-    )
-    return sink.getvalue()
-
-
-def content_hash(made: pa.Table) -> str:
-    """sha256 of the logical content (column names and values in row order): independent of the Parquet writer."""
-    digest = hashlib.sha256()
-    for name in made.column_names:
-        column = made[name].combine_chunks()
-        digest.update(f"{name}:{column.type}:{len(column)};".encode())
-        if pa.types.is_string(column.type):
-            for value in column.to_pylist():
-                digest.update(b"\0" if value is None else b"\1" + value.encode() + b"\0")
-        else:
-            digest.update(np.asarray(column.is_valid()).tobytes())
-            digest.update(
-                np.ascontiguousarray(
-                    pc.fill_null(column, False if column.type == B else 0).to_numpy(zero_copy_only=False)
-                ).tobytes()
-            )
-    return digest.hexdigest()

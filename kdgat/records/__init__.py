@@ -1,0 +1,29 @@
+"""Every table a run leaves and a release holds: names, types, units, ranges, keys, in this one place.
+
+A *run* here is one training or evaluation of the flow; its tables travel as Arrow IPC bytes (`dump`, `load`) inside
+Metaflow artifacts and are frozen as Parquet (`write_parquet`). `validate` is called at every border, so a run that
+violates its schema fails where it was made, not where it is read.
+"""
+
+from kdgat.records.checking import table, validate
+from kdgat.records.schema import Column, RecordError, Schema
+from kdgat.records.storage import content_hash, dump, load, parquet_bytes
+from kdgat.records.tables import DATA_KINDS, HEADLINE_MODEL, PROTOCOLS, SCORED_MODELS, TABLES, schema
+
+__all__ = [
+    "DATA_KINDS",
+    "HEADLINE_MODEL",
+    "PROTOCOLS",
+    "SCORED_MODELS",
+    "TABLES",
+    "Column",
+    "RecordError",
+    "Schema",
+    "content_hash",
+    "dump",
+    "load",
+    "parquet_bytes",
+    "schema",
+    "table",
+    "validate",
+]

@@ -1,0 +1,71 @@
+"""Tables as bytes: Arrow IPC between tasks, Parquet in releases, a hash of the content alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from kdgat.records.checking import validate
+from kdgat.records.tables import schema
+
+
+def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
+    """Tables as Arrow IPC bytes, the form in which a flow's tasks keep them."""
+    out = {}
+    for name, made in tables.items():
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, schema(name).arrow) as writer:
+            writer.write_table(validate(name, made))
+        out[name] = sink.getvalue().to_pybytes()
+    return out
+
+
+def load(dumped: Mapping[str, bytes]) -> dict[str, pa.Table]:
+    """The reverse of `dump`, validated again."""
+    return {name: validate(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()) for name, data in dumped.items()}
+
+
+def parquet_bytes(name: str, made: pa.Table) -> bytes:
+    """Deterministic Parquet: sorted rows, snappy, format 2.6, fixed row groups.
+
+    snappy because the browser's DuckDB 0.9.1 silently returns no rows for brotli or lz4.
+    """
+    sink = io.BytesIO()
+    pq.write_table(
+        validate(name, made),
+        sink,
+        compression="snappy",
+        version="2.6",
+        row_group_size=1 << 17,
+        use_dictionary=True,
+        write_statistics=True,
+        store_schema=True,
+    )
+    return sink.getvalue()
+
+
+def content_hash(made: pa.Table) -> str:
+    """sha256 of the logical content (column names and values in row order): independent of the Parquet writer."""
+    digest = hashlib.sha256()
+    for name in made.column_names:
+        column = made[name].combine_chunks()
+        digest.update(f"{name}:{column.type}:{len(column)};".encode())
+        if pa.types.is_string(column.type):
+            for value in column.to_pylist():
+                digest.update(b"\0" if value is None else b"\1" + value.encode() + b"\0")
+        else:
+            digest.update(np.asarray(column.is_valid()).tobytes())
+            digest.update(
+                np.ascontiguousarray(
+                    pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0).to_numpy(
+                        zero_copy_only=False
+                    )
+                ).tobytes()
+            )
+    return digest.hexdigest()
