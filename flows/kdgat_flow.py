@@ -132,7 +132,13 @@ class KDGATFlow(FlowSpec):
     @step
     @plain
     def end(self):
-        """Say where to go on."""
+        """Say where to go on; what trainings would have resumed from is no longer needed."""
+        import shutil
+
+        from kdgat.stages import training_folder
+
+        for run in {current.run_id, current.origin_run_id} - {None}:
+            shutil.rmtree(training_folder(f"{current.flow_name}/{run}"), ignore_errors=True)
         print(f"run {current.run_id} is complete: python -m analysis.freeze --run {current.run_id} --release NAME")
 
     def task(self):
@@ -142,7 +148,8 @@ class KDGATFlow(FlowSpec):
         flow_run = f"{current.flow_name}/{current.run_id}"
         path = f"{flow_run}/{current.step_name}/{current.task_id}"
         self.paths = getattr(self, "paths", {}) | {current.step_name: path}
-        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker)
+        lineage = f"{current.flow_name}/{current.origin_run_id or current.run_id}"
+        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, lineage)
 
     def trained(self):
         """Model → run that trained it."""

@@ -109,8 +109,8 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
             Capture(
                 dataset=dataset,
                 name=name,
-                vehicle=_first(entry["vehicles"], name) or "unknown",
-                attack=_first(entry["attacks"], name) or _kind(path),
+                vehicle=first_match(entry["vehicles"], name) or "unknown",
+                attack=first_match(entry["attacks"], name) or _kind(path),
                 split=split,
                 path=path,
                 sha256=digest,
@@ -136,7 +136,7 @@ def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]
         name = path.relative_to(folder).as_posix()
         if path.name.startswith(".") or path.name.endswith((SUFFIX, ".part")) or not path.is_file():
             continue
-        if split := _first(entry["splits"], name):
+        if split := first_match(entry["splits"], name):
             found.append((split != "train", name, split, path))
     return [(name, split, path) for _, name, split, path in sorted(found)]
 
@@ -155,7 +155,8 @@ def _hashes(path: Path) -> tuple[str, str]:
     return digest, content.hexdigest()
 
 
-def _first(rules: list[list[str]], name: str) -> str:
+def first_match(rules: list[list[str]], name: str) -> str:
+    """Value of the first (pattern, value) rule that fits a capture's name, empty if none does."""
     for pattern, value in rules:
         if match := re.search(pattern, name, re.IGNORECASE):
             return match.expand(value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kdgat.errors import KdgatError
 
@@ -28,6 +29,9 @@ class Windows(_Frozen):
     blocks: int = Field(10, ge=1, description="time blocks a training capture is cut into before they are dealt out")
     max_windows: int | None = Field(None, description="cap on training windows, stratified random; None: all")
     profile_seconds: float = Field(10.0, gt=0, description="unlabelled traffic that gives a vehicle's profile (s)")
+    profile_from: Literal["all", "quiet"] = Field(
+        "all", description="seconds of it an ID is described from: all, or the half in which it sends least"
+    )
 
 
 class Augmentation(_Frozen):
@@ -36,6 +40,10 @@ class Augmentation(_Frozen):
     vehicles: int = Field(120, ge=0, description="virtual vehicles; 0 trains on real captures alone")
     windows_per_vehicle: int = Field(100, ge=1)
     attacked: float = Field(0.5, ge=0, le=1, description="share of the virtual vehicles' windows under attack")
+    segment: tuple[float, float] = Field((0.2, 1.0), description="length of an attack, from and to (s)")
+    profiles: tuple[float, float, float] = Field(
+        (0.45, 0.35, 0.2), description="share of vehicles with a clean profile, none, one taken during an attack"
+    )
 
 
 class VGAEConfig(_Frozen):
@@ -102,6 +110,9 @@ class Config(_Frozen):
     gat_student: GATConfig = GATConfig()
     training: Training = Training()
     distillation: Distillation = Distillation()
+    operating_point: Literal["validation", "virtual", "half"] = Field(
+        "validation", description="best F1 on all validation windows, on those of virtual vehicles; or 0.5"
+    )
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
     bootstrap_draws: int = Field(500, ge=10)
@@ -123,6 +134,28 @@ class Config(_Frozen):
             return {prefix[:-1]: value}
 
         return walk("", self.model_dump(mode="json"))
+
+
+def override(config: Config, settings: Mapping[str, Any]) -> Config:
+    """`config` with other values at dotted paths, validated.
+
+    Raises:
+        KdgatError: a path or value that no configuration has.
+    """
+    values = config.model_dump()
+    for path, value in settings.items():
+        *folders, name = path.split(".")
+        inner = values
+        for folder in folders:
+            inner = inner.get(folder, {}) if isinstance(inner, dict) else {}
+        if not isinstance(inner, dict) or name not in inner:
+            raise KdgatError(f"no setting is called {path!r}")
+        inner[name] = value
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise KdgatError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 PRESETS: dict[str, Config] = {

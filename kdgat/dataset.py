@@ -25,9 +25,6 @@ from kdgat.synthetic import virtual
 from kdgat.synthetic.frames import Frames
 from kdgat.windows import PARTS, sample, split, starts
 
-#: a virtual vehicle's profile is clean, absent, or taken while an attack is running, with these probabilities
-PROFILE_MIX = {"clean": 0.45, "none": 0.35, "contaminated": 0.2}
-
 
 @dataclass(frozen=True)
 class Scalers:
@@ -169,7 +166,7 @@ def _real(
     plain = GraphStore.build(frames, config.windows.size, config.features)
     if config.features != "profile":
         return plain
-    profiles = [Profile.fit(tables[c.name], config.windows.profile_seconds) for c in train]
+    profiles = [profile_of(tables[c.name], config) for c in train]
     return GraphStore.concat([plain, GraphStore.build(frames, config.windows.size, config.features, profiles)])
 
 
@@ -190,7 +187,7 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         # at 1,000 frames/s and more, so many seconds hold the windows asked for
         drive = virtual.drive(
             number, 1.1 * count * size / 1500, config.windows.profile_seconds, benign, rng,
-            attacked=config.augmentation.attacked,
+            attacked=config.augmentation.attacked, segment=config.augmentation.segment,
         )  # fmt: skip
         table = drive.frames.to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]
@@ -202,7 +199,7 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
 
 
 def _virtual_profile(drive: virtual.VirtualDrive, config: Config, rng: np.random.Generator) -> Profile | None:
-    kind = rng.choice(list(PROFILE_MIX), p=list(PROFILE_MIX.values()))
+    kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
     if kind == "none":
         return None
     seen = drive.profile
@@ -210,7 +207,12 @@ def _virtual_profile(drive: virtual.VirtualDrive, config: Config, rng: np.random
     if kind == "contaminated":
         late = seen.take(seen.timestamp >= rng.uniform(0, seconds))
         seen = Frames.concat([late, drive.frames])
-    return Profile.fit(seen.to_table(), seconds)
+    return profile_of(seen.to_table(), config)
+
+
+def profile_of(frames: pa.Table, config: Config) -> Profile:
+    """The profile that a configuration takes from the first seconds of `frames`."""
+    return Profile.fit(frames, config.windows.profile_seconds, quiet=config.windows.profile_from == "quiet")
 
 
 def scored_store(capture: Capture, frames: pa.Table, config: Config, protocol: str) -> GraphStore | None:
@@ -232,7 +234,7 @@ def scored_store(capture: Capture, frames: pa.Table, config: Config, protocol: s
                 return None
             begin = max(t[0], t[attacked[0]] - seconds / 2)
         first = int(np.searchsorted(t, begin))
-        profile = Profile.fit(frames.slice(first), seconds)
+        profile = profile_of(frames.slice(first), config)
         inside = (begins + size > first) & (begins < first + profile.n_frames)
         begins = begins[~inside]
     if not len(begins):

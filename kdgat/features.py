@@ -141,17 +141,35 @@ class Profile:
     value: np.ndarray
 
     @classmethod
-    def fit(cls, frames: pa.Table, seconds: float = 10.0) -> Profile:
-        """The profile of the first `seconds` of `frames`; labels are not looked at."""
+    def fit(cls, frames: pa.Table, seconds: float = 10.0, *, quiet: bool = False) -> Profile:
+        """The profile of the first `seconds` of `frames`; labels are not looked at.
+
+        Args:
+            frames: a capture.
+            seconds: of its traffic.
+            quiet: describe each ID by the half of these seconds in which it sends least, and leave out an ID that is
+                silent in half of them: what an attack adds in less than half the time then hardly counts.
+        """
         t, ids, dlc, payload, _ = frame_arrays(frames)
         late = np.flatnonzero(t - t[:1] >= seconds)
         n = int(late[0]) if len(late) else len(t)
         t, ids, dlc, payload = t[:n], ids[:n], dlc[:n], payload[:n]
         span = max(float(t.max() - t.min()), 1e-6) if n else 1.0
+        bins = max(round(span), 2)
+        second = np.clip(((t - t[:1]) * bins / span).astype(np.int64), 0, bins - 1)
         rows = []
         order = np.argsort(ids, kind="stable")
         for of_id in np.split(order, np.flatnonzero(np.diff(ids[order])) + 1) if n else []:
             gaps = np.maximum(np.diff(t[of_id]), 0)
+            rate = len(of_id) / span
+            if quiet:
+                sent = np.bincount(second[of_id], minlength=bins)
+                if (sent == 0).sum() * 2 >= bins:
+                    continue
+                calm = np.argsort(sent, kind="stable")[: (bins + 1) // 2]
+                together = np.diff(second[of_id]) == 0
+                of_id, gaps = of_id[np.isin(second[of_id], calm)], gaps[together & np.isin(second[of_id[1:]], calm)]
+                rate = len(of_id) / (span * len(calm) / bins)
             period = float(np.median(gaps)) if len(gaps) else 0.0
             if len(gaps) and period < FASTEST_PERIOD:
                 continue
@@ -162,8 +180,8 @@ class Profile:
                 (
                     ids[of_id[0]],
                     period,
-                    len(of_id) / n,
-                    len(of_id) / span,
+                    rate * span / n,
+                    rate,
                     change.mean() if len(change) else 0.0,
                     np.bincount(lengths).argmax(),
                     np.where(same & (len(of_id) >= _CONSTANT_FRAMES), 255, 0),

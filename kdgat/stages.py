@@ -10,6 +10,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from kdgat.models.baselines import GradientBoosting
 from kdgat.models.gat import GAT
 from kdgat.models.layers import count_parameters
 from kdgat.models.vgae import VGAE
+from kdgat.store import work_folder
 from kdgat.training import (
     Batches,
     Curriculum,
@@ -54,6 +56,8 @@ class Task:
         dataset, data_kind, seed: of the task.
         config: of the flow.
         tracker: kind of tracker.
+        lineage: flow run that this one resumes, else its own: trainings of one lineage go on where a killed one
+            stopped; empty: nothing is kept to go on from.
     """
 
     flow_run: str
@@ -63,10 +67,24 @@ class Task:
     seed: int
     config: Config
     tracker: str = "none"
+    lineage: str = ""
 
     def run(self, model: str) -> str:
         """Id of the run that trains `model` in this task."""
         return f"{self.path}/{model}"
+
+    def state(self, model: str) -> Path | None:
+        """Where the training of `model` leaves its epochs; another code or configuration never goes on from them."""
+        if not self.lineage:
+            return None
+        made_by = f"{self.config.hash()[:12]}-{provenance.code_hash()[:12]}"
+        name = f"{self.dataset}-s{self.seed}-{model}-{made_by}.safetensors"
+        return training_folder(self.lineage) / name
+
+
+def training_folder(lineage: str) -> Path:
+    """Folder of the training states of a flow run and of those that resume it."""
+    return work_folder() / "training" / lineage.replace("/", "-")
 
 
 @dataclass
@@ -98,6 +116,10 @@ class Recorder:
             group=task.flow_run,
             config={"run": task.run(model), "dataset": task.dataset, "seed": task.seed, **task.config.flat()},
         )
+
+    def spent(self, seconds: float) -> None:
+        """The training took so long, attempts that were interrupted included."""
+        self.clock = time.monotonic() - seconds
 
     def done(self, parameters: int, curves: list[tuple[int, str, float]], selection: tuple[str, float | None]) -> None:
         """Close the run and leave its rows."""
@@ -180,14 +202,16 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
         sizes = len(train.node_features), len(train.edge_features)
         model = VGAE(wanted, *sizes)
         module = VGAEModule(model, config.training, wanted.beta, latents, config.distillation.weight)
-        curves = fit(
+        curves, seconds = fit(
             module,
             Batches(train, prepared.scalers, config.training.batch_size, benign[0], seed),
             Batches(validation, prepared.scalers, SCORING_BATCH, benign[1]),
             name=f"{task.dataset} seed {task.seed} vgae-{role}",
             epochs=config.training.epochs,
             logger=recorder.tracker.logger,
+            state=task.state(f"vgae-{role}"),
         )
+        recorder.spent(seconds)
         parts, _, _ = predict_vgae(model, Batches(validation, prepared.scalers, SCORING_BATCH, benign[1]))
         centre, spread = parts.mean(0), np.maximum(parts.std(0), 1e-6)
         cdf = BenignCDF.fit(((parts - centre) / spread).mean(1))
@@ -239,7 +263,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             if config.training.curriculum == "random":
                 hard = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
             curriculum = Curriculum(batches, hard, y, config.training.curriculum_tau)
-        curves = fit(
+        curves, seconds = fit(
             GATModule(model, config.training, config.distillation, logits),
             batches,
             Batches(validation, prepared.scalers, SCORING_BATCH),
@@ -247,9 +271,11 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             epochs=config.training.epochs,
             logger=recorder.tracker.logger,
             curriculum=curriculum,
+            state=task.state(f"gat-{role}"),
         )
+        recorder.spent(seconds)
         scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
-        points = f1_points(validation, scores)
+        points = operating_points(config, prepared, scores)
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
         stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
@@ -266,6 +292,22 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
     return stage
 
 
+def train_student(config: Config, prepared: Prepared, seed: int, name: str) -> GAT:
+    """A GAT of the student's size without a teacher, as recipes are screened with."""
+    train = prepared.store("train")
+    torch.manual_seed(seed)
+    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
+    model = GAT(config.gat_student, len(train.node_features), len(train.edge_features), vocabulary)
+    fit(
+        GATModule(model, config.training, config.distillation),
+        Batches(train, prepared.scalers, config.training.batch_size, seed=seed),
+        Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
+        name=name,
+        epochs=config.training.epochs,
+    )
+    return model
+
+
 def has_profile(store: GraphStore) -> np.ndarray:
     """Whether each window was given its vehicle's profile, bool[B]."""
     if "profile_available" not in store.node_features:
@@ -274,10 +316,17 @@ def has_profile(store: GraphStore) -> np.ndarray:
     return np.asarray(store.x[np.asarray(store.node_ptr)[:-1], column]) > 0
 
 
-def f1_points(validation: GraphStore, scores: np.ndarray) -> dict[str, OperatingPoint]:
-    """Operating points of the best F1 on validation windows, by protocol."""
-    y = np.asarray(validation.y).astype(np.int64)
-    return by_protocol(lambda mask: best_f1(y[mask], scores[mask]), has_profile(validation))
+def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
+    """Operating points by protocol, chosen by the configuration's rule from scores f64[B] of the validation windows."""
+    validation = prepared.store("validation")
+    y, profiled = np.asarray(validation.y).astype(np.int64), has_profile(validation)
+    if config.operating_point == "half":
+        return by_protocol(lambda _: OperatingPoint(0.5, "none, fixed at 0.5"), profiled)
+    if config.operating_point == "virtual" and not prepared.real.all():
+        used, source = ~prepared.real, "virtual validation vehicles, best F1"
+    else:
+        used, source = np.ones(len(y), bool), "validation, best F1"
+    return by_protocol(lambda mask: best_f1(y[mask & used], scores[mask & used], source), profiled)
 
 
 def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
@@ -334,7 +383,7 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
         network, losses = fusion.train_dqn(
             wanted, data, seed_of(task, "dqn", role), teacher, config.distillation.weight
         )
-        points = f1_points(validation, valid.fused(network.choose(valid.state)))
+        points = operating_points(config, prepared, valid.fused(network.choose(valid.state)))
         recorder.count(network)
         curves = [(i, "train_loss", value) for i, value in enumerate(losses)]
         recorder.tracker.log("train_loss", losses)
@@ -344,7 +393,10 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
             "q", network, hidden=wanted.hidden, **common, points=plain(points)
         )
         for name, method in fusion.alternatives(data, network, wanted, task.seed).items():
-            stage.extra[f"fusion-{name}-{role}"] = {"score": method, "points": f1_points(validation, method(valid))}
+            stage.extra[f"fusion-{name}-{role}"] = {
+                "score": method,
+                "points": operating_points(config, prepared, method(valid)),
+            }
         if role == "teacher":
             teacher = (network, data.state)
     return stage
@@ -357,6 +409,6 @@ def train_baseline(task: Task, prepared: Prepared) -> tuple[Stage, GradientBoost
     model = GradientBoosting(seed_of(task, "gbm")).fit(prepared.store("train"))
     validation = prepared.store("validation")
     scores, y = model.score(validation), np.asarray(validation.y).astype(int)
-    points = f1_points(validation, scores)
+    points = operating_points(task.config, prepared, scores)
     recorder.done(model.size, [], ("validation_f1", f1_score(y, points["zero-shot"].alarms(scores))))
     return stage, model, points

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,7 @@ from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
+from kdgat.resume import SafetensorsIO, SaveEpoch
 
 
 class Batches:
@@ -204,6 +206,12 @@ class Curves(L.Callback):
 
     rows: list[tuple[int, str, float]] = field(default_factory=list)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows = list(state["rows"])
+
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         # validation has run by now, so both kinds of metrics are there
         for name, value in trainer.callback_metrics.items():
@@ -240,17 +248,31 @@ def fit(
     epochs: int,
     logger: Any = False,
     curriculum: Curriculum | None = None,
-) -> list[tuple[int, str, float]]:
-    """Train to the last epoch; returns the curves. The module is left in eval mode.
+    state: Path | None = None,
+) -> tuple[list[tuple[int, str, float]], float]:
+    """Train to the last epoch; returns the curves and the seconds spent. The module is left in eval mode.
 
     One thread: two processes side by side beat two threads of one on small graphs.
+
+    Args:
+        module, train, validation: what is trained, on what, and what is watched.
+        name: shown in the progress.
+        epochs: in all.
+        logger: of the tracker.
+        curriculum: sets the windows of each epoch.
+        state: file that the training leaves after each epoch, and goes on from if it is there: a killed training
+            loses one epoch at most and ends with the weights of an undisturbed one.
     """
     torch.set_num_threads(1)
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    curves = Curves()
+    curves, io = Curves(), SafetensorsIO()
     # not Lightning's own estimate: the curriculum gives each epoch another number of batches
     module.steps = curriculum.steps(epochs) if curriculum else epochs * len(train)
+    resumed = state if state is not None and state.is_file() else None
+    if resumed and curriculum:
+        curriculum.admit(io.load_checkpoint(resumed)["epoch"] + 1)
+    save = SaveEpoch(state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         # the curriculum changes the number of batches an epoch: the loader's length is asked for anew in each
@@ -259,7 +281,9 @@ def fit(
             devices=1,
             max_epochs=epochs,
             logger=logger,
-            callbacks=[_Epoch(train), *([curriculum] if curriculum else []), curves, Progress(name)],
+            # the last one saves what the others hold
+            callbacks=[_Epoch(train), *([curriculum] if curriculum else []), curves, Progress(name), save],
+            plugins=[io],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -268,9 +292,9 @@ def fit(
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
         )
-        trainer.fit(module, train, validation)
+        trainer.fit(module, train, validation, ckpt_path=resumed)
     module.eval()
-    return curves.rows
+    return curves.rows, save.seconds
 
 
 @torch.no_grad()

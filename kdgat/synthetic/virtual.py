@@ -99,6 +99,7 @@ def drive(
     rng: np.random.Generator,
     *,
     attacked: float = 0.5,
+    segment: tuple[float, float] = (0.2, 1.0),
     attacks: Sequence[str] = TRAINING_ATTACKS,
     ranges: Ranges = TRAINING_RANGES,
 ) -> VirtualDrive:
@@ -111,6 +112,7 @@ def drive(
         benign: benign training captures to cut vehicles from; every third vehicle is (none: all are drawn).
         rng: source of every random choice.
         attacked: share of the scored time that lies in an attack.
+        segment: length of an attack, from and to (s).
         attacks: kinds to deal out.
         ranges: what vehicles are drawn from.
 
@@ -123,7 +125,7 @@ def drive(
     else:
         traffic = Vehicle.draw(ranges, rng).drive(total, rng)
     kind = attacks[number % len(attacks)]
-    length = float(rng.uniform(0.2, 1.0))
+    length = float(rng.uniform(*segment))
     pause = length * (1 - attacked) / max(attacked, 1e-9)
     begins = np.arange(profile_seconds + rng.uniform(0, pause), total, length + pause) if attacked else []
     for begin in begins:

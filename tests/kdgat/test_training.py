@@ -14,7 +14,16 @@ from kdgat.dataset import Prepared, Scalers, prepare, scored_store
 from kdgat.export import INPUTS, to_onnx
 from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
-from kdgat.stages import Detector, Task, f1_points, has_profile, train_baseline, train_fusion, train_gat, train_vgae
+from kdgat.stages import (
+    Detector,
+    Task,
+    has_profile,
+    operating_points,
+    train_baseline,
+    train_fusion,
+    train_gat,
+    train_vgae,
+)
 from kdgat.training import Batches, Curriculum
 
 pytestmark = pytest.mark.xdist_group("training")
@@ -120,7 +129,7 @@ def test_operating_points_come_from_validation_by_protocol(trained, prepared: Pr
     validation = prepared.store("validation")
     detector = Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared)
     data = detector.score(validation)[0]
-    points = f1_points(validation, data.p_attack)
+    points = operating_points(CONFIG, prepared, data.p_attack)
     saved = gat.checkpoints["gat-student"].meta["points"]
     assert {p: v[0] for p, v in saved.items()} == {p: pytest.approx(v.threshold) for p, v in points.items()}
     assert set(points) == set(records.PROTOCOLS)

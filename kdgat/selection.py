@@ -1,0 +1,243 @@
+"""Choosing the configuration blind: candidates are scored where no test folder can be opened.
+
+`python -m kdgat.selection` copies the training captures into folders of their own, trains every candidate there, and
+scores it by the worst F1 over
+
+- each training car held out of the training (its captures, their attack included, are then an unknown car's),
+- 20 seeded virtual vehicles under each of six attack kinds, two of which are in no training data,
+- `set_01/…/DoS-1`, another car of another collection, where it is on disk,
+
+each under every protocol. The winner is written to `data/choice.toml`, from which the preset `paper` is made.
+Candidates are screened as students without a teacher, on a part of the virtual vehicles and epochs: ranking
+recipes needs less than training them out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdgat import atomic, catalog, provenance, records
+from kdgat.catalog import Capture
+from kdgat.config import Config, override, preset
+from kdgat.errors import KdgatError, cli
+from kdgat.store import work_folder
+
+DATASET = "hcrl-sa"
+#: what a candidate is screened with, over its own settings
+BUDGET = {"augmentation.vehicles": 200, "training.epochs": 4, "training.curriculum": "none"}
+#: kinds that virtual vehicles are judged under; malfunction and systematic are in no training data
+JUDGED_ATTACKS = ("dos", "fuzzing", "spoofing", "replay", "malfunction", "systematic")
+JUDGED_VEHICLES = 20
+JUDGED_SECONDS = 8.0
+
+#: candidate → settings over the preset `demo`
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "quiet": {"windows.profile_from": "quiet"},
+    "long": {"augmentation.segment": (0.2, 5.0), "augmentation.profiles": (0.35, 0.35, 0.3)},
+    "quiet-long": {
+        "windows.profile_from": "quiet",
+        "augmentation.segment": (0.2, 5.0),
+        "augmentation.profiles": (0.35, 0.35, 0.3),
+    },
+    "quiet-long-dropout": {
+        "windows.profile_from": "quiet",
+        "augmentation.segment": (0.2, 5.0),
+        "augmentation.profiles": (0.35, 0.35, 0.3),
+        "gat_student.dropout": 0.3,
+    },
+}
+#: how a threshold may be chosen on validation windows; every candidate is judged with each
+OPERATING_POINTS = ("validation", "virtual", "half")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is trained on and what is judged.
+
+    Attributes:
+        name: `full`, or `<vehicle>-out`.
+        root: folder of captures that training sees.
+        judged: case → folder of captures it is judged on (dataset, folder); none for `full`'s virtual vehicles.
+    """
+
+    name: str
+    root: Path
+    judged: dict[str, tuple[str, Path]]
+
+
+def blind_root(folder: Path, root: Path | None) -> list[Fold]:
+    """Copies of training captures, one folder of captures a fold; nothing of a test folder is copied or opened.
+
+    Raises:
+        KdgatError: a training capture is missing.
+    """
+    entry = catalog.entries()[DATASET]
+    source = catalog.root_folder(root) / entry["folder"]
+    train = [(name, path) for name, split, path in catalog.files(DATASET, root) if split == "train"]
+    vehicles = sorted({_vehicle(name) for name, _ in train})
+    if len(vehicles) < 2:
+        raise KdgatError(f"dataset {DATASET}: a blind choice holds out one training car of two or more; see {source}")
+
+    def copy(target: Path, wanted: list[tuple[str, Path]]) -> None:
+        for name, path in wanted:
+            to = target / entry["folder"] / name
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+
+    other = catalog.root_folder(root) / "set_01" / "train_02_with_attacks" / "DoS-1.csv"
+    judged = {}
+    if other.is_file():
+        to = folder / "judged" / "set_01" / other.parent.name / other.name
+        to.parent.mkdir(parents=True)
+        shutil.copyfile(other, to)
+        judged["set_01 DoS-1"] = ("set_01", folder / "judged")
+    copy(folder / "full", train)
+    folds = [Fold("full", folder / "full", judged)]
+    for vehicle in vehicles:
+        copy(folder / f"{vehicle}-out", [x for x in train if _vehicle(x[0]) != vehicle])
+        copy(folder / f"{vehicle}-only", [x for x in train if _vehicle(x[0]) == vehicle])
+        case = {f"{vehicle} held out": (DATASET, folder / f"{vehicle}-only")}
+        folds.append(Fold(f"{vehicle}-out", folder / f"{vehicle}-out", case))
+    return folds
+
+
+def _vehicle(name: str) -> str:
+    return catalog.first_match(catalog.entries()[DATASET]["vehicles"], name)
+
+
+def virtual_cases(config: Config, vehicles: int = JUDGED_VEHICLES) -> Iterator[tuple[str, Capture]]:
+    """(case, drive): judged virtual vehicles, each under each attack; none of them is trained on."""
+    from kdgat.synthetic import virtual
+    from kdgat.synthetic.frames import Frames
+
+    for kind in JUDGED_ATTACKS:
+        for number in range(vehicles):
+            rng = np.random.default_rng([20_251_122, number])
+            seconds = config.windows.profile_seconds
+            drive = virtual.drive(number, JUDGED_SECONDS, seconds, [], rng, attacks=(kind,))
+            table = Frames.concat([drive.profile, drive.frames]).to_table()
+            name = f"{kind}-{number}"
+            yield f"virtual {kind}", Capture(DATASET, name, name, kind, "train", None, "", "synthetic", "", table)
+
+
+def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
+    """Train a candidate's student on one fold; rows of case, protocol, operating point, F1 and ROC-AUC."""
+    from sklearn.metrics import roc_auc_score
+
+    from kdgat.dataset import prepare, scored_store
+    from kdgat.evaluation.metrics import f1_score
+    from kdgat.stages import SCORING_BATCH, operating_points, train_student
+    from kdgat.training import Batches, attack_probability, predict_gat
+
+    prepared = prepare(DATASET, fold.root, config, seed)
+    model = train_student(config, prepared, seed, f"{fold.name} seed {seed}")
+    validation = prepared.store("validation")
+    scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
+    points = {
+        rule: operating_points(config.model_copy(update={"operating_point": rule}), prepared, scores)
+        for rule in OPERATING_POINTS
+    }
+    cases = [
+        (case, c)
+        for case, (dataset, root) in fold.judged.items()
+        for c in catalog.captures(dataset, root)
+        if not c.duplicate_of
+    ]
+    found: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    for case, capture in [*cases, *(virtual_cases(config) if fold.name == "full" else [])]:
+        for protocol in records.PROTOCOLS:
+            store = scored_store(capture, capture.frames(), config, protocol)
+            if store is None:
+                continue
+            p = attack_probability(predict_gat(model, Batches(store, prepared.scalers, SCORING_BATCH))[0])
+            found.setdefault((case, protocol), []).append((np.asarray(store.y).astype(np.int64), p))
+    rows = []
+    for (case, protocol), parts in found.items():
+        y, p = (np.concatenate(x) for x in zip(*parts, strict=True))
+        auc = float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
+        for rule in OPERATING_POINTS:
+            f1 = f1_score(y, points[rule][protocol].alarms(p))
+            rows.append({"case": case, "protocol": protocol, "rule": rule, "f1": f1, "roc_auc": auc, "seed": seed})
+    return rows
+
+
+def _cached(name: str, config: Config, fold: Fold, seed: int) -> tuple[str, list[dict[str, Any]]]:
+    key = hashlib.sha256(
+        "\n".join([config.canonical(), fold.name, str(seed), provenance.code_hash()]).encode()
+    ).hexdigest()[:24]
+    path = work_folder() / "selection" / f"{name}-{fold.name}-s{seed}-{key}.json"
+    if not path.is_file():
+        atomic.write_text(path, json.dumps(judge(config, fold, seed)))
+    return name, json.loads(path.read_text())
+
+
+def ranking(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """(candidate, rule) by the worst F1 over cases and protocols, means over seeds; the best first."""
+    table: dict[tuple[str, str], dict[tuple[str, str], list[float]]] = {}
+    for r in rows:
+        cases = table.setdefault((r["candidate"], r["rule"]), {})
+        cases.setdefault((r["case"], r["protocol"]), []).append(r["f1"])
+    ranked = []
+    for (candidate, rule), cases in table.items():
+        f1 = {" · ".join(case): float(np.mean(values)) for case, values in cases.items()}
+        worst = min(f1, key=f1.__getitem__)
+        mean = float(np.mean(list(f1.values())))
+        ranked.append(
+            {"candidate": candidate, "rule": rule, "worst": f1[worst], "worst_case": worst, "mean": mean, "f1": f1}
+        )
+    return sorted(ranked, key=lambda r: (-r["worst"], -r["mean"]))
+
+
+def choose(root: Path | None, seeds: list[int], names: list[str], jobs: int) -> list[dict[str, Any]]:
+    """Judge candidates on all folds and seeds; the ranking."""
+    folder = work_folder() / "selection" / "blind"
+    shutil.rmtree(folder, ignore_errors=True)
+    folds = blind_root(folder, root)
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        tasks = [
+            pool.submit(_cached, name, override(preset("demo"), CANDIDATES[name] | BUDGET), fold, seed)
+            for seed in seeds
+            for name in names
+            for fold in folds
+        ]
+        for n, task in enumerate(as_completed(tasks), 1):
+            name, found = task.result()
+            rows += [r | {"candidate": name} for r in found]
+            worst = min(r["f1"] for r in found if r["rule"] == "half")
+            print(f"{n}/{len(tasks)} {name}: worst F1 of the fold at 0.5 {worst:.3f}", flush=True)
+    return ranking(rows)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m kdgat.selection", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--data", type=Path, default=None, help="folder of captures; default $KDGAT_DATA, else data/raw"
+    )
+    parser.add_argument("--seeds", default="0", help="comma-separated")
+    parser.add_argument("--candidates", default=",".join(CANDIDATES), help="comma-separated")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, one thread each")
+    args = parser.parse_args()
+    names = args.candidates.split(",")
+    if unknown := set(names) - set(CANDIDATES):
+        raise KdgatError(f"no candidate is called {sorted(unknown)[0]!r}; known: {', '.join(CANDIDATES)}")
+    ranked = choose(args.data, [int(s) for s in args.seeds.split(",")], names, args.jobs)
+    for r in ranked:
+        print(f"{r['candidate']:24s} {r['rule']:10s} worst {r['worst']:.4f} ({r['worst_case']}), mean {r['mean']:.4f}")
+    atomic.write_text(work_folder() / "selection" / "ranking.json", json.dumps(ranked, indent=1))
+
+
+if __name__ == "__main__":
+    cli(main)
