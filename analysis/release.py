@@ -91,9 +91,8 @@ class Release:
         self.name = path.name
         file = path / "manifest.json"
         if path.is_symlink() or not path.is_dir():
-            raise ReleaseError(
-                f"no release {path.name!r} in {path.parent}; there are: {', '.join(names(path.parent)) or 'none'}"
-            )
+            others = [name for name in names(path.parent) if (path.parent / name / "manifest.json").is_file()]
+            raise ReleaseError(f"no release {path.name!r} in {path.parent}; there are: {', '.join(others) or 'none'}")
         data = self._bytes(file, MAX_MANIFEST_BYTES)
         try:
             self.manifest: dict[str, Any] = json.loads(data)

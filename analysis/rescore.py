@@ -10,13 +10,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.release import Release, ReleaseError
 from kdgat import records
 from kdgat.errors import KdgatError
+
+if TYPE_CHECKING:
+    from kdgat.checkpoint import Checkpoint
+    from kdgat.config import Config
+    from kdgat.dataset import Scalers
 
 STUDENTS = ("vgae-student", "gat-student", "fusion-dqn-student")
 #: scores are float32; another processor or library may round a sum differently
@@ -33,21 +38,29 @@ def seeds(release: Release, dataset: str) -> list[int]:
     )
 
 
-def _checkpoints(release: Release, dataset: str, seed: int) -> tuple[dict[str, Any], Any]:
-    """Checkpoints of the students, and the scalers they were trained with."""
+def student(release: Release, dataset: str, seed: int, model: str) -> tuple[Checkpoint, Scalers]:
+    """A released student and the scalers it was trained with; raises `ReleaseError`."""
     from kdgat.checkpoint import Checkpoint
     from kdgat.dataset import Scalers
 
-    found, scalers = {}, None
-    for model in STUDENTS:
-        stem = f"weights/{dataset}/{model}-s{seed}"
-        try:
-            meta = json.loads(release.weight(f"{stem}.json"))
-            scalers = Scalers.from_dict(meta.pop("scalers"))
-            found[model] = Checkpoint(meta.pop("kind"), release.weight(f"{stem}.safetensors"), meta)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ReleaseError(f"{release.name}: {stem}.json does not describe a model: {error!r}") from None
-    return found, scalers
+    stem = f"weights/{dataset}/{model}-s{seed}"
+    try:
+        meta = json.loads(release.weight(f"{stem}.json"))
+        scalers = Scalers.from_dict(meta.pop("scalers"))
+        return Checkpoint(meta.pop("kind"), release.weight(f"{stem}.safetensors"), meta), scalers
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReleaseError(f"{release.name}: {stem}.json does not describe a model: {error!r}") from None
+
+
+def configuration(release: Release, dataset: str, seed: int) -> Config:
+    """The configuration that the students of a dataset and seed were trained with."""
+    from kdgat.config import Config
+
+    wanted = (dataset, seed, "gat-student")
+    for run in release.table("runs").to_pylist():
+        if (run["dataset"], run["seed"], run["model"]) == wanted:
+            return Config.model_validate_json(run["config"])
+    raise ReleaseError(f"{release.name}: no run trained {wanted[2]} for {dataset}, seed {seed}")
 
 
 def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
@@ -62,18 +75,13 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
         KdgatError: captures are missing, or are not those the release names.
     """
     from kdgat import catalog
-    from kdgat.config import Config
     from kdgat.dataset import scored_store
     from kdgat.stages import Detector, standardised
     from kdgat.windows import sample
 
-    run = next(
-        r
-        for r in release.table("runs").to_pylist()
-        if (r["dataset"], r["seed"], r["model"]) == (dataset, seed, "gat-student")
-    )
-    config = Config.model_validate_json(run["config"])
-    checkpoints, scalers = _checkpoints(release, dataset, seed)
+    config = configuration(release, dataset, seed)
+    students = {model: student(release, dataset, seed, model) for model in STUDENTS}
+    checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
     detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], SimpleNamespace(scalers=scalers))  # type: ignore[arg-type]
     fusion = checkpoints["fusion-dqn-student"]
     network = fusion.model()

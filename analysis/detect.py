@@ -1,0 +1,153 @@
+"""`python -m kdgat detect CAPTURE`: a released student on a capture of one's own, in any format `kdgat.captures` reads."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis import rescore
+from analysis.release import Release
+from kdgat.captures import OnBadRows, quarantined, read
+from kdgat.catalog import Capture
+from kdgat.errors import KdgatError
+from kdgat.records import HEADLINE_MODEL
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One window.
+
+    Attributes:
+        window: number in the capture.
+        begin, end: s after the capture's first frame.
+        score: P(attack), as float32 as a release holds it.
+        alarm: whether the score is at or over the operating point.
+    """
+
+    window: int
+    begin: float
+    end: float
+    score: float
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found in a capture, and by which operating point.
+
+    Attributes:
+        protocol: `calibrated` if the capture lasts longer than the profile takes, else `zero-shot`.
+        profile_seconds: traffic at the begin that gave the profile and was not scored; 0 for none.
+    """
+
+    protocol: str
+    profile_seconds: float
+    threshold: float
+    source: str
+    frames: int
+    set_aside: int
+    verdicts: list[Verdict]
+
+
+def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: OnBadRows = "raise") -> Detection:
+    """Score every window of the capture at `path` as the evaluation would.
+
+    Raises:
+        KdgatError: no capture, one that is shorter than a window, or a release without such weights.
+    """
+    frames = read(path, on_bad_rows=on_bad_rows)
+    from kdgat.dataset import scored_store
+    from kdgat.stages import SCORING_BATCH
+    from kdgat.training import Batches, attack_probability, predict_gat
+
+    config = rescore.configuration(release, dataset, seed)
+    checkpoint, scalers = rescore.student(release, dataset, seed, HEADLINE_MODEL)
+    capture = Capture(dataset, path.name, "unknown", "unknown", "test", path, "", "real", "")
+    protocol, store = "zero-shot", None
+    if config.features == "profile":
+        protocol, store = "calibrated", scored_store(capture, frames, config, "calibrated")
+    if store is None:
+        protocol, store = "zero-shot", scored_store(capture, frames, config, "zero-shot")
+    if store is None:
+        raise KdgatError(f"{path}: {frames.num_rows} frames; a window needs {config.windows.size}")
+    logits, _ = predict_gat(checkpoint.model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
+    scores = np.float32(attack_probability(logits))
+    threshold, source = checkpoint.meta["points"][protocol]
+    begin = np.asarray(store.t0)
+    window = np.asarray(store.start) // config.windows.stride
+    end, alarm = begin + np.asarray(store.duration), scores >= np.float32(threshold)
+    columns = [c.tolist() for c in (window, begin, end, scores, alarm)]
+    seconds = config.windows.profile_seconds if protocol == "calibrated" else 0.0
+    return Detection(
+        protocol, seconds, float(np.float32(threshold)), source, frames.num_rows, quarantined(frames),
+        [Verdict(*row) for row in zip(*columns, strict=True)],
+    )  # fmt: skip
+
+
+def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str, int]:
+    """Dataset and seed of the student: as asked for, else the release's first dataset with weights, lowest seed."""
+    trained = {d: rescore.seeds(release, d) for d in sorted(release.manifest["datasets"])}
+    trained = {d: s for d, s in trained.items() if s}
+    if not trained:
+        raise KdgatError(f"release {release.name} holds no weights")
+    name = dataset or next(iter(trained))
+    if name not in trained or (seed is not None and seed not in trained[name]):
+        known = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
+        raise KdgatError(f"release {release.name} has no such weights; there are {known}")
+    return name, trained[name][0] if seed is None else seed
+
+
+def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:
+    """Runs of alarms in neighbouring windows: begin, end, windows."""
+    run: list[Verdict] = []
+    for v in verdicts:
+        if run and (not v.alarm or v.window != run[-1].window + 1):
+            yield run[0].begin, run[-1].end, len(run)
+            run = []
+        if v.alarm:
+            run.append(v)
+    if run:
+        yield run[0].begin, run[-1].end, len(run)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("capture", type=Path, help="CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd")
+    parser.add_argument("--release", help="name of a release (default: the current one)")
+    parser.add_argument("--dataset", help="trained on which dataset (default: the release's first)")
+    parser.add_argument("--seed", type=int, help="trained with which seed (default: the lowest)")
+    parser.add_argument("--alarms", action="store_true", help="print only windows with an alarm")
+    parser.add_argument("--bad-rows", choices=("raise", "quarantine"), default="raise", help="unreadable rows")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Windows as CSV on stdout, what was used and found on stderr."""
+    release = Release.open(args.release)
+    dataset, seed = choose(release, args.dataset, args.seed)
+    found = detect(args.capture, release, dataset, seed, args.bad_rows)
+    _say(f"{args.capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
+    _say(f"{HEADLINE_MODEL} of release {release.name}, trained on {dataset} ({release.data_kind} data), seed {seed}")
+    if found.profile_seconds:
+        _say(f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored ({found.protocol})")
+    else:
+        _say(f"too short for a profile of the vehicle, or the model uses none ({found.protocol})")
+    _say(f"alarm at or over {found.threshold:.4f} ({found.source})")
+    print("window,begin_s,end_s,score,alarm")
+    for v in found.verdicts:
+        if v.alarm or not args.alarms:
+            print(f"{v.window},{v.begin:.6f},{v.end:.6f},{v.score:.6f},{int(v.alarm)}")
+    alarms = sum(v.alarm for v in found.verdicts)
+    _say(f"{len(found.verdicts)} windows, {alarms} alarms")
+    longest = sorted(episodes(found.verdicts), key=lambda e: -e[2])[:5]
+    for begin, end, windows in sorted(longest):
+        _say(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
+    _say("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
+    return 0

@@ -1,0 +1,159 @@
+"""`python -m kdgat doctor`: what is installed, what is missing, what each missing part costs, how to get it.
+
+Runs on a bare Python, before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from kdgat.store import REPO
+
+#: extra of pyproject.toml → what cannot be done without it
+EXTRAS = {
+    "paper": "rendering the paper and the site",
+    "train": "training, evaluating, `kdgat detect`",
+    "cluster": "MLflow and Optuna; SLURM through ssh",
+    "dev": "the test suite, `make lint`",
+}
+#: program → (what is lost without it, where it comes from)
+PROGRAMS = {
+    "git": ("runs cannot say which commit they came from, so they cannot be frozen", "apt-get install git"),
+    "node": ("rendering the site's interactive figures", "Node 20: apt-get install nodejs npm, or pixi"),
+    "npm": ("installing the figures' packages", "comes with Node"),
+    "make": ("the short commands; what they call can be typed", "apt-get install make"),
+    "quarto": ("the released rendering; the draft renderer stands in, and every page says so", "pixi install"),
+    "chromium": ("tests in the browser", "make test-system"),
+    "pdftotext": ("the check that the PDF's numbers are the release's", "make test-system"),
+    "sbatch": ("running on a cluster from this machine", "a login node of the cluster; docs/slurm.md"),
+    "apptainer": ("running in a container on a cluster", "the cluster's module, or https://apptainer.org"),
+    "pixi": ("conda-forge's Quarto, Node and Python in one step; pip and make do the same", "https://pixi.sh"),
+}
+#: without these nothing of the project works
+NEEDED = ("python", "core packages", "work folder")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: `state` is ok or missing; `detail` its version or place; `cost` and `remedy` only if missing."""
+
+    part: str
+    ok: bool
+    detail: str
+    cost: str = ""
+    remedy: str = ""
+
+
+def _absent(requirements: list[str]) -> list[str]:
+    """Those requirements that are not installed, or in a version that is not asked for."""
+    found = []
+    for text in requirements:
+        name = re.split(r"[<>=!~\[; ]", text)[0]
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            found.append(name)
+            continue
+        specifier = text.removeprefix(name).split("]")[-1]
+        if not _fits(have, specifier):
+            found.append(f"{name} {have} (wanted {specifier})")
+    return found
+
+
+def _fits(have: str, specifier: str) -> bool:
+    """Whether a version is one that is asked for; without `packaging` (a bare Python) every version counts."""
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return True
+    return SpecifierSet(specifier).contains(have, prereleases=True)
+
+
+def _packages(part: str, requirements: list[str], cost: str, remedy: str) -> Finding:
+    absent = _absent(requirements)
+    shown = ", ".join(absent[:6]) + (f" and {len(absent) - 6} more" if len(absent) > 6 else "")
+    detail = f"{len(requirements) - len(absent)} of {len(requirements)}" + (f"; not: {shown}" if absent else "")
+    return Finding(part, not absent, detail, cost, remedy)
+
+
+def _python(wanted: str) -> Finding:
+    have = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", _fits(have, wanted), have, "everything", f"Python {wanted}")
+
+
+def _captures() -> Finding:
+    try:
+        from kdgat import catalog
+    except ImportError:
+        return Finding("captures", False, "cannot be looked for without the core packages", "", "")
+    found = [name for name in catalog.entries() if catalog.files(name)]
+    return Finding(
+        "captures", bool(found), f"{catalog.root_folder()}: {', '.join(found) or 'none'}",
+        "training on real traffic; the built-in synthetic bus is used, and every page says so",
+        "set KDGAT_DATA; `python -m kdgat.catalog` says what is missing and where it comes from",
+    )  # fmt: skip
+
+
+def _work_folder() -> Finding:
+    folder = Path(os.environ.get("KDGAT_WORK") or REPO / ".kdgat").resolve()
+    near = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(near).free / 1e9
+    return Finding(
+        "work folder", os.access(near, os.W_OK) and free > 1, f"{folder}, {free:.0f} GB free",
+        "graph stores and checkpoints have no place", "set KDGAT_WORK to a folder with room",
+    )  # fmt: skip
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+
+        found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    except ImportError:
+        found = []
+    return Finding("GPU", bool(found), ", ".join(found) or "none", "nothing but time: the presets train on a CPU", "")
+
+
+def findings() -> Iterator[Finding]:
+    """Every part, in the order in which a new user needs them."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    yield _python(project["requires-python"])
+    yield _packages("core packages", project["dependencies"], "everything", "pip install -c requirements.lock -e .")
+    yield _work_folder()
+    for extra, cost in EXTRAS.items():
+        remedy = f"pip install -c requirements.lock -e '.[{extra}]'"
+        yield _packages(f"extra {extra}", project["optional-dependencies"][extra], cost, remedy)
+    modules = REPO / "paper" / "figures" / "node_modules"
+    yield Finding("figure packages", modules.is_dir(), "paper/figures/node_modules", "rendering the site", "make site")
+    for program, (cost, remedy) in PROGRAMS.items():
+        place = shutil.which(program)
+        yield Finding(program, place is not None, place or "not on the PATH", cost, remedy)
+    yield _captures()
+    key = bool(os.environ.get("WANDB_API_KEY"))
+    yield Finding(
+        "W&B key", key, "set" if key else "not set", "runs stay offline; the run's own records are the truth anyway",
+        "set WANDB_API_KEY",
+    )  # fmt: skip
+    yield _gpu()
+
+
+def run() -> int:
+    """Print all findings; 1 if a part is missing without which nothing works."""
+    found = list(findings())
+    for f in found:
+        print(f"{'ok     ' if f.ok else 'missing'}  {f.part:16} {f.detail}")
+        if not f.ok:
+            for title, text in (("without it", f.cost), ("to get it", f.remedy)):
+                if text:
+                    print(f"{'':26}{title}: {text}")
+    missing = [f.part for f in found if not f.ok]
+    print(f"\n{len(found) - len(missing)} of {len(found)} parts are there" + (f"; missing: {', '.join(missing)}" if missing else ""))  # fmt: skip
+    return 1 if set(missing) & set(NEEDED) else 0

@@ -1,0 +1,201 @@
+"""`python -m kdgat doctor | detect | import-results`, as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import detect, imported
+from analysis.release import Release
+from kdgat import doctor
+from kdgat.errors import CaptureError, KdgatError
+
+
+def run(repo: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, "-m", "kdgat", *arguments], cwd=repo, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def current() -> Release:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("KDGAT_RELEASE", raising=False)
+        patch.delenv("KDGAT_FROZEN", raising=False)
+        return Release.open()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty synthetic seconds as `candump -L` writes them, flooded in the middle."""
+    from kdgat.synthetic import write
+    from kdgat.synthetic.attacks import inject
+    from kdgat.synthetic.bus import BUS_RANGES
+    from kdgat.synthetic.vehicle import Vehicle
+
+    rng = np.random.default_rng(5)
+    frames = inject(Vehicle.draw(BUS_RANGES, rng).drive(30.0, rng), "dos", [(15.0, 20.0)], 0.0005, rng)
+    path = tmp_path_factory.mktemp("log") / "my.log"
+    write.write(frames, path, "candump")
+    return path
+
+
+# ---- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_says_what_is_there_and_what_its_absence_costs(repo: Path) -> None:
+    done = run(repo, "doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("python", "extra paper", "extra train", "node", "quarto", "captures", "W&B key"):
+        assert f"  {part} " in done.stdout
+    for line in done.stdout.split("\nmissing  ")[1:]:
+        assert "without it: " in line, line
+
+
+def test_doctor_answers_before_anything_is_installed(repo: Path) -> None:
+    done = subprocess.run(  # no site-packages at all
+        [sys.executable, "-S", "-m", "kdgat", "doctor"], cwd=repo, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 1 and "missing  core packages" in done.stdout
+    assert "to get it: pip install -c requirements.lock -e '.[paper]'" in done.stdout
+
+
+def test_doctor_knows_every_extra_but_quarto(repo: Path) -> None:
+    import tomllib
+
+    extras = tomllib.loads((repo / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(doctor.EXTRAS) == set(extras) - {"quarto"}
+
+
+def test_a_version_that_is_not_asked_for_is_missing() -> None:
+    found = doctor._absent(["numpy<1", "numpy>=1", "no-such-package>=3"])
+    assert [f.split(" ")[0] for f in found] == ["numpy", "no-such-package"] and "wanted <1" in found[0]
+
+
+# ---- detect ----------------------------------------------------------------------------------------------------------
+
+
+def test_detect_prints_windows_scores_and_alarms(repo: Path, log: Path) -> None:
+    done = run(repo, "detect", str(log))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert list(rows[0]) == ["window", "begin_s", "end_s", "score", "alarm"]
+    assert all(0 <= float(r["score"]) <= 1 and float(r["begin_s"]) < float(r["end_s"]) for r in rows)
+    assert float(rows[0]["begin_s"]) >= 10, "the first ten seconds give the profile"
+    alarms = sum(r["alarm"] == "1" for r in rows)
+    assert f"{len(rows)} windows, {alarms} alarms" in done.stderr and "calibrated" in done.stderr
+    inside = [float(r["score"]) for r in rows if float(r["begin_s"]) >= 15 and float(r["end_s"]) <= 20]
+    outside = [float(r["score"]) for r in rows if float(r["end_s"]) < 15 or float(r["begin_s"]) > 20]
+    assert np.median(inside) > np.median(outside), "a flood is more suspicious than none"
+    only = run(repo, "detect", str(log), "--alarms")
+    assert len(only.stdout.splitlines()) == 1 + alarms
+
+
+def test_a_short_capture_is_scored_without_a_profile(log: Path, current: Release, tmp_path: Path) -> None:
+    short = tmp_path / "short.log"
+    short.write_text("\n".join(log.read_text().splitlines()[:450]) + "\n")
+    found = detect.detect(short, current, *detect.choose(current, None, None))
+    assert (found.protocol, found.profile_seconds) == ("zero-shot", 0.0) and len(found.verdicts) == 4
+
+
+def test_detect_gives_the_released_scores(current: Release, captures_root: Path) -> None:
+    """What `detect` says of a test capture is what the release says of it, window by window."""
+    if "hcrl-sa" not in current.manifest["datasets"]:
+        pytest.skip("the current release holds no hcrl-sa")
+    dataset, seed = detect.choose(current, "hcrl-sa", None)
+    told = [r for r in current.table("predictions").to_pylist() if (r["protocol"], r["seed"]) == ("calibrated", seed)]
+    capture = min({r["capture"] for r in told})
+    found = detect.detect(captures_root / "hcrl-sa" / capture, current, dataset, seed)
+    scores = {v.window: v.score for v in found.verdicts}
+    frozen = {r["window"]: r["gat-student"] for r in told if r["capture"] == capture}
+    assert frozen.keys() <= scores.keys() and len(frozen) > 100
+    assert max(abs(scores[w] - frozen[w]) for w in frozen) < 1e-4
+
+
+def test_alarms_in_a_row_are_one_episode() -> None:
+    flags = [0, 1, 1, 0, 1, 1, 1]
+    verdicts = [detect.Verdict(i + (i > 5), i, i + 1, 0.0, bool(a)) for i, a in enumerate(flags)]
+    assert list(detect.episodes(verdicts)) == [(1, 3, 2), (4, 6, 2), (6, 7, 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "reason"),
+    [
+        (b"", [], "the file is empty"),
+        (b"hello\nworld\n", [], "no known capture format"),
+        (b"(1.0) can0 123#00\n" * 5, [], "5 frames; a window needs 100"),
+        (b"(1.0) can0 123#0\n" * 200, [], "my.log:1: "),
+        (b"(1.0) can0 123#00\n", ["--seed", "99"], "has no such weights"),
+        (b"(1.0) can0 123#00\n", ["--release", "../x"], "no release 'x' in .."),
+    ],
+)
+def test_detect_ends_in_one_line(repo: Path, tmp_path: Path, content: bytes, arguments: list[str], reason: str) -> None:
+    (tmp_path / "my.log").write_bytes(content)
+    done = run(repo, "detect", str(tmp_path / "my.log"), *arguments)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ") and reason in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+# ---- import-results --------------------------------------------------------------------------------------------------
+
+HEADER = "dataset,scenario,model,metric,value\n"
+
+
+def test_imported_metrics_stand_beside_the_release_and_never_in_it(
+    repo: Path, current: Release, tmp_path: Path
+) -> None:
+    told = next(
+        r for r in current.table("summary").to_pylist()
+        if (r["attack"], r["protocol"], r["metric"]) == ("all", "zero-shot", "f1") and r["mean"] is not None
+    )  # fmt: skip
+    who = f"{told['dataset']},{told['scenario']},{told['model']},f1"
+    (tmp_path / "old.csv").write_text(f"{HEADER}{who},0.25\n{who},0.75\n{told['dataset']},test_99,cnn,f1,0.125\n")
+    before = current.manifest_sha256
+    done = run(repo, "import-results", str(tmp_path / "old.csv"), "--folder", str(tmp_path / "kept"))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "imported, not traced" in lines[0] and current.name in lines[0]
+    row = next(line for line in lines if f"| {told['model']} |" in line)
+    assert "| 0.500 |" in row, "the mean over rows of one key, as `summary` holds means over seeds"
+    assert f"| {told['mean']:.3f} |" in row
+    assert "| 0.125 | not in it |" in next(line for line in lines if "test_99" in line)
+    kept = list(csv.DictReader((tmp_path / "kept" / "old.csv").open()))
+    assert len(kept) == 2 and {r["origin"] for r in kept} == {"imported, not traced"}
+    assert Release.open().manifest_sha256 == before
+    again = run(repo, "import-results", str(tmp_path / "old.csv"), "--folder", str(tmp_path / "kept"))
+    assert again.returncode == 0, "the same file again changes nothing"
+
+
+def test_other_content_under_one_name_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "old.csv"
+    source.write_text(f"{HEADER}d,test_01,m,f1,0.5\n")
+    imported.keep(imported.parse(source), source, tmp_path / "kept")
+    source.write_text(f"{HEADER}d,test_01,m,f1,0.6\n")
+    with pytest.raises(KdgatError, match="exists with other content"):
+        imported.keep(imported.parse(source), source, tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no column dataset"),
+        (HEADER, "no rows"),
+        ("dataset,scenario\n", "no column model, metric, value"),
+        (f"{HEADER}d,test_01,m,f1,high\n", ":2: value: 'high' is no number"),
+        (f"{HEADER}d,test_01,m,f1,nan\n", "not finite"),
+        (f"{HEADER}d,test_01,m,f1\n", "value: '' is no number"),
+        (f"{HEADER}d,test_01,<script>,f1,1\n", "model: '<script>' is no name"),
+        (f"{HEADER}d,../x,m,f1,1\n", "scenario: '../x' is no name"),
+        (HEADER.replace("value", "value,protocol") + "d,test_01,m,f1,1,guess\n", "protocol: 'guess' is none of"),
+    ],
+)
+def test_a_bad_table_of_metrics_names_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "old.csv").write_text(text)
+    with pytest.raises(CaptureError) as error:
+        imported.parse(tmp_path / "old.csv")
+    assert reason in str(error.value)
