@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.freeze import Policy, freeze
+from analysis.release import current_name
 from tests.analysis.fake_run import make
 
 REPO = Path(__file__).resolve().parents[1]
@@ -30,7 +31,14 @@ def copy_sources(target: Path) -> Path:
 def freeze_fake(root: Path, datasets: dict[str, str]) -> None:
     """A current release of made-up results over `datasets` (name → real or synthetic) below `root`."""
     tables, weights = make(datasets)
+    weights |= {name: student(Path(name).suffix) for name in weights if not name.endswith(".safetensors")}
     freeze("fake", tables, weights, Policy(allow_synthetic=True), root=root, current=True)
+
+
+def student(suffix: str) -> bytes:
+    """A real student, which the live page can run: that of the committed release, as `.onnx` or `.json`."""
+    committed = REPO / "data" / "frozen"
+    return next((committed / current_name(committed) / "weights").glob(f"*/gat-student-s*{suffix}")).read_bytes()
 
 
 def render(

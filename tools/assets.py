@@ -30,6 +30,10 @@ def main() -> None:
     (assets / "release").mkdir()
     for file in sorted(release.path.glob("*.parquet")):
         shutil.copyfile(file, assets / "release" / file.name)
+    for name in release.manifest["weights"]:  # the live page runs the classifier's student
+        if Path(name).name.startswith("gat-student-") and not name.endswith(".safetensors"):
+            (assets / "release" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(release.path / name, assets / "release" / name)
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     shutil.copyfile(ROOT / "trace.json", assets / "trace.json")
     name = html.escape(f"{release.name} {release.manifest_sha256}")

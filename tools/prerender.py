@@ -11,6 +11,7 @@ Stops with the one command that mends it where the environment or the JavaScript
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -41,8 +42,9 @@ def main() -> None:
     environment()
     os.chdir(ROOT)
     figures = ROOT / "paper" / "figures"
-    if not (figures / "node_modules").is_dir():
-        stop("the JavaScript packages are not installed")
+    needed = json.loads((figures / "package.json").read_text())["dependencies"]
+    if missing := [name for name in needed if not (figures / "node_modules" / name).is_dir()]:
+        stop(f"JavaScript packages are not installed: {', '.join(missing)}")
     steps = ([sys.executable, "-m", "analysis.numbers"], ["node", "build.mjs"], [sys.executable, "-m", "tools.assets"])
     for command, folder in zip(steps, (ROOT, figures, ROOT), strict=True):
         try:

@@ -24,3 +24,8 @@ await mkdir(`${here}dist/duckdb`);
 for (const file of ["duckdb-eh.wasm", "duckdb-browser-eh.worker.js"]) {
   await cp(`${here}node_modules/@duckdb/duckdb-wasm/dist/${file}`, `${here}dist/duckdb/${file}`);
 }
+
+// and the live page these when it is started
+await mkdir(`${here}dist/onnx`);
+const runtime = "ort-wasm-simd-threaded.wasm";
+await cp(`${here}node_modules/onnxruntime-web/dist/${runtime}`, `${here}dist/onnx/${runtime}`);

@@ -14,5 +14,6 @@ export {windowFrames} from "./frames.js";
 export {alphaByAttack, policyMap, regret} from "./fusion.js";
 export {windowGraph} from "./graph.js";
 export {leaderboard} from "./leaderboard.js";
+export {liveDetector, openDetector, selectStudent, students} from "./live.js";
 export {sqlConsole} from "./sql.js";
 export {timeline} from "./timeline.js";

@@ -26,7 +26,7 @@ export function open(base) {
 export const tables = (manifest) =>
   Object.entries(manifest.tables).map(([table, {rows, columns}]) => ({table, rows, columns: Object.keys(columns).join(", ")}));
 
-async function load(url, parse) {
+export async function load(url, parse) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url.pathname.split("/").at(-1)} of the release cannot be read (${response.status})`);
   return parse(response);

@@ -1,0 +1,140 @@
+import {ATTACKS} from "./live/bus.js";
+import {ring, strip} from "./live/drawing.js";
+import {Monitor} from "./live/monitor.js";
+import {dataTable, element, message} from "./lib/figure.js";
+import {range, select} from "./lib/inputs.js";
+import {number} from "./lib/rows.js";
+import {hex} from "./lib/window.js";
+
+const FEATURES = ["relative", "profile"]; // what live/features.js computes
+const STRIP = 160; // windows
+const REWRITE = 250; // ms between updates of what is text
+
+/** The students of a release that a browser can run: `{dataset, seed}`. */
+export const students = (manifest) =>
+  Object.keys(manifest.weights)
+    .map((path) => path.match(/^weights\/([^/]+)\/gat-student-s(\d+)\.onnx$/))
+    .filter(Boolean)
+    .map(([, dataset, seed]) => ({dataset, seed: Number(seed)}));
+
+/** A student ready to score windows; see live/detector.js, which brings the runtime. */
+export const openDetector = (release, student) => import("./live/detector.js").then((module) => module.openDetector(release, student));
+
+/** A drop-down of `students`. */
+export const selectStudent = (name, list) =>
+  select(name, list, {label: "student", key: ({dataset, seed}) => `${dataset}.${seed}`, format: ({dataset, seed}) => `trained on ${dataset}, seed ${seed}`});
+
+/**
+ * The student on the traffic of a synthetic bus that the reader attacks. `runs`: rows of `runs`; `student`: one of `students`;
+ * `protocol`: "zero-shot" or "calibrated". The runtime is loaded when it is started, not before.
+ */
+export function liveDetector(release, runs, {student, protocol = "calibrated", width = 640} = {}) {
+  if (!student) return message("This release holds no student that a browser can run.");
+  const run = runs.find((row) => row.model === "gat-student" && row.dataset === student.dataset && row.seed === student.seed);
+  const {features, windows} = JSON.parse(run.config);
+  if (!FEATURES.includes(features)) return message(`The student uses the features “${features}”, which this page does not compute.`);
+
+  const vehicle = range("vehicle", [1, 99], {label: "vehicle", step: 1, value: 7});
+  const kind = select("attack", Object.keys(ATTACKS), {label: "attack", format: (name) => `${name.replace("_", " ")}: ${ATTACKS[name].about}`});
+  const rate = range("rate", [20, 2000], {label: "attack frames a second", step: 10, value: 500});
+  const target = element("div");
+  const start = element("button", {type: "button"}, "Start");
+  const inject = element("button", {type: "button", "aria-pressed": "false", disabled: ""}, "Attack");
+  const status = element("p", {class: "kdgat-alarm", role: "status"}, "Start loads the runtime: 14 MB of WebAssembly, from this site.");
+  const graph = canvasOf();
+  const scores = canvasOf();
+  const facts = element("dl", {class: "kdgat-facts"});
+  const called = element("div");
+  const data = element("details", {class: "kdgat-data"}, element("summary", {}, "Data table"));
+  const node = element("div", {class: "kdgat-figure kdgat-live"}, vehicle, kind, rate, target,
+    element("div", {class: "kdgat-row"}, start, inject), status, element("div", {class: "kdgat-side"}, graph, facts), scores, called, data);
+
+  let monitor, id, detector, threshold;
+  let running = false;
+  const attacking = () => inject.getAttribute("aria-pressed") === "true";
+  const setAttack = () => {
+    monitor.attack(attacking() ? {kind: kind.value, rate: rate.value, id: id.value} : null);
+    rate.hidden = !ATTACKS[kind.value].rate;
+    target.hidden = !ATTACKS[kind.value].id;
+    inject.textContent = attacking() ? "Stop the attack" : "Attack";
+  };
+  const draw = () => {
+    ring(graph.firstChild, monitor.graph, Math.min(width, 420));
+    const {ids, source} = monitor.graph;
+    graph.setAttribute("aria-label", `The last window of ${windows.size} frames: ${ids.length} IDs, ${source.length} distinct transitions`);
+    strip(scores.firstChild, monitor.history, {threshold: threshold ?? 1, width, shown: STRIP});
+    const alarms = monitor.history.filter((window) => window.called === "attack").length;
+    scores.setAttribute("aria-label", `Attack scores of the last ${monitor.history.length} windows, ${alarms} of them alarms`);
+  };
+  const write = () => {
+    const {rate: frames, ...times} = monitor.measured;
+    const ms = ({p50, p99}) => (p50 === undefined ? "n/a" : `${p50.toFixed(2)} / ${p99.toFixed(2)}`);
+    const shown = {score: number(monitor.score), threshold: number(threshold), "frames a second": number(frames && Math.round(frames))};
+    for (const [name, value] of Object.entries(times)) shown[`${name}, ms (p50 / p99)`] = ms(value);
+    facts.replaceChildren(...Object.entries(shown).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    if (!monitor.counts.size) return;
+    called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack"], "What the student called the windows"));
+    const text = monitor.alarm ? "▲ Alarm" : "● Quiet";
+    if (status.textContent !== text) status.textContent = text; // read out only when it changes
+    status.dataset.alarm = monitor.alarm;
+  };
+  const reset = () => {
+    monitor = new Monitor(vehicle.value, {windows, features, protocol});
+    const busiest = monitor.bus.vehicle.ids.toSorted((a, b) => a.period - b.period || a.id - b.id).map((sender) => sender.id);
+    id = select("id", busiest, {label: "ID", format: hex});
+    id.addEventListener("input", setAttack);
+    target.replaceChildren(id);
+    setAttack();
+    draw();
+    write();
+  };
+  const loop = async () => {
+    let last = performance.now();
+    let written = -Infinity;
+    while (running && node.isConnected) {
+      const now = await new Promise(requestAnimationFrame);
+      monitor.advance(Math.min(100, Math.max(0, now - last)) / 1000); // a page in the background does not catch up
+      last = now;
+      let fresh = false;
+      while (await monitor.step(detector.score, threshold)) fresh = true;
+      if (fresh) draw();
+      if (now - written > REWRITE) write((written = now));
+    }
+  };
+
+  start.addEventListener("click", async () => {
+    running = !running;
+    start.textContent = running ? "Pause" : "Go on";
+    inject.disabled = !running;
+    if (!running) return;
+    try {
+      if (!detector) {
+        status.textContent = "Loading the runtime…";
+        detector = await openDetector(release, student);
+        [threshold] = detector.points[protocol];
+      }
+      await loop();
+    } catch (error) {
+      running = false;
+      start.textContent = "Start";
+      status.replaceChildren(Object.assign(message(error.message), {className: "kdgat-empty kdgat-error"}));
+    }
+  });
+  inject.addEventListener("click", () => {
+    inject.setAttribute("aria-pressed", String(!attacking()));
+    setAttack();
+  });
+  kind.addEventListener("input", setAttack);
+  rate.addEventListener("input", setAttack);
+  vehicle.addEventListener("input", reset);
+  data.addEventListener("toggle", () => {
+    const [summary] = data.children;
+    const rows = data.open ? monitor.history : [];
+    data.replaceChildren(summary, ...(rows.length ? [dataTable(rows, Object.keys(rows[0]), "The last windows")] : []));
+  });
+  reset();
+  return node;
+}
+
+/** A canvas that a screen reader hears of as one image. */
+const canvasOf = () => element("div", {class: "kdgat-chart", role: "img"}, element("canvas"));

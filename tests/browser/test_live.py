@@ -1,0 +1,72 @@
+"""The live detector: the frozen student scores in the browser as it does in Python, and the reader's attack is seen."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.rendering import student
+from tools.live_vectors import VECTORS
+
+pytestmark = pytest.mark.xdist_group("browser")
+FACTS = ".kdgat-live .kdgat-facts"
+
+
+def test_the_browser_scores_as_python_does(visit):
+    import onnxruntime
+
+    from kdgat.dataset import Scalers
+
+    captures = json.loads(VECTORS.read_text())["captures"]
+    windows = [window for capture in captures for window in capture["windows"]]
+    scalers = Scalers.from_dict(json.loads(student(".json"))["scalers"])
+    session = onnxruntime.InferenceSession(student(".onnx"), providers=["CPUExecutionProvider"])
+    want = []
+    for window in windows:
+        x = np.array(window["x"], np.float32).reshape(len(window["ids"]), -1)
+        edges = np.array(window["edges"], np.float32).reshape(len(window["source"]), -1)
+        feeds = {"x": scalers.nodes(x), "edge_attr": scalers.edges(edges), "share": x[:, 0]}
+        feeds["edge_index"] = np.array([window["source"], window["target"]], np.int64)
+        want.append(float(session.run(None, feeds)[0][0]))
+    visit.open("paper/results/live.html")
+    got = visit.page.evaluate(
+        """async (windows) => {
+            const kdgat = await import(new URL("../../assets/kdgat.js", document.baseURI));
+            const release = kdgat.open(new URL("../../assets/release/", document.baseURI));
+            const detector = await kdgat.openDetector(release, {dataset: "hcrl-sa", seed: 0});
+            const scores = [];
+            for (const w of windows) {
+              const share = Float32Array.from(w.ids, (_, u) => w.x[(u * w.x.length) / w.ids.length]);
+              scores.push(await detector.score({...w, share, x: Float32Array.from(w.x), edges: Float32Array.from(w.edges)}));
+            }
+            return scores;
+        }""",
+        windows,
+    )
+    assert got == pytest.approx(want, abs=1e-4)
+
+
+def test_an_attack_is_let_loose_and_counted(visit):
+    visit.open("paper/results/live.html?attack=spoofing&rate=1000&vehicle=3")
+    assert "n/a" in visit.page.locator(FACTS).inner_text()
+    visit.page.get_by_role("button", name="Start").click()
+    cells = visit.page.locator(".kdgat-live table").first.locator("tbody tr")
+    cells.first.wait_for(timeout=20_000)
+    assert cells.first.locator("td").first.text_content() == "benign"
+    visit.page.get_by_role("button", name="Attack").click()
+    visit.page.wait_for_function("document.querySelectorAll('.kdgat-live tbody tr').length > 1")
+    traffic = cells.locator("td:first-child").all_text_contents()
+    assert "spoofing" in traffic
+    visit.page.get_by_role("button", name="Pause").click()
+    assert "n/a" not in visit.page.locator(FACTS).inner_text()
+    visit.page.get_by_text("Data table").click()
+    assert visit.page.locator(".kdgat-data tbody tr").count() > 2
+
+
+def test_nothing_is_loaded_before_it_is_started(visit):
+    asked = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    visit.open("paper/results/live.html")
+    assert not [url for url in asked if url.endswith((".wasm", ".onnx"))]

@@ -1,0 +1,104 @@
+"""`python -m tools.live_vectors`: what the live page shares with Python, written from Python.
+
+`paper/figures/live/bus-ranges.json`: what the synthetic bus draws its vehicles from. `paper/figures/test/live-vectors.json`:
+frames of the synthetic bus with the features that the engine makes of them, which the page's own feature code must meet.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdgat import atomic
+from kdgat.errors import cli
+from kdgat.features import Profile
+from kdgat.graphs import GraphStore
+from kdgat.synthetic.attacks import inject
+from kdgat.synthetic.bus import BUS_RANGES
+from kdgat.synthetic.frames import Frames
+from kdgat.synthetic.vehicle import Vehicle
+
+FIGURES = Path(__file__).resolve().parents[1] / "paper" / "figures"
+RANGES = FIGURES / "live" / "bus-ranges.json"
+VECTORS = FIGURES / "test" / "live-vectors.json"
+SIZE = 100
+SEED = 8
+#: (attack, seconds of profile, seconds of traffic after it)
+CAPTURES = (("fuzzing", 0.5, 0.25), ("spoofing", 0.5, 0.25), ("odd", 0.2, 0.2))
+
+
+def _odd(frames: Frames, rng: np.random.Generator) -> Frames:
+    """What real recordings hold and a clean bus does not: steps back in time, ties, empty frames, changing lengths."""
+    n = len(frames)
+    t = frames.timestamp + np.where(rng.random(n) < 0.05, -0.004, 0)
+    t[60:64] = t[60]
+    dlc = np.where(rng.random(n) < 0.1, rng.integers(0, 9, n), frames.dlc).astype(np.uint8)
+    payload = np.where(np.arange(8) < dlc[:, None], frames.payload, 0).astype(np.uint8)
+    ids = frames.id.copy()
+    ids[200:300] = ids[200]  # a window of one ID
+    return Frames(t, ids, dlc, payload, frames.label)
+
+
+def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any]:
+    """Frames, the vehicle's profile and the graphs of four windows as plain values."""
+    rng = np.random.default_rng([SEED, number])
+    frames = Vehicle.draw(BUS_RANGES, rng).drive(head + tail, rng)
+    frames = _odd(frames, rng) if attack == "odd" else inject(frames, attack, [(head + 0.05, head + 0.2)], 1e-3, rng)
+    # as they are written, so that both sides read the same
+    frames = replace(frames, timestamp=np.round(frames.timestamp, 9))
+    table = frames.to_table()
+    profile = Profile.fit(table, head)
+    last = len(frames) - SIZE
+    starts = np.unique(np.linspace(0 if attack == "odd" else profile.n_frames, last, 3).astype(np.int64))
+    if attack == "odd":
+        starts = np.unique([60, 200, *starts])
+    store = GraphStore.build([(attack, attack, table, starts)], SIZE, "profile", [profile], threads=1)
+    windows = []
+    for i, start in enumerate(starts):
+        b = store.batch([i])
+        windows.append(
+            {
+                "start": int(start),
+                "ids": b.id_code.tolist(),
+                "x": _rounded(b.x),
+                "source": b.edge_index[0].tolist(),
+                "target": b.edge_index[1].tolist(),
+                "edges": _rounded(b.edge_attr),
+                "injected": int(store.injected[i]),
+            }
+        )
+    return {
+        "name": attack,
+        "profile_seconds": head,
+        "profile_frames": profile.n_frames,
+        "t": frames.timestamp.tolist(),
+        "id": frames.id.tolist(),
+        "dlc": frames.dlc.tolist(),
+        "payload": frames.payload.tobytes().hex(),
+        "label": frames.label.tolist(),
+        "windows": windows,
+    }
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    """Rows one after the other, seven significant digits."""
+    return [float(f"{v:.7g}") for v in values.ravel()]
+
+
+def vectors() -> dict[str, Any]:
+    """All captures."""
+    return {"size": SIZE, "captures": [capture(i, *which) for i, which in enumerate(CAPTURES)]}
+
+
+def main() -> None:
+    """Write both files."""
+    atomic.write_text(RANGES, json.dumps(asdict(BUS_RANGES), indent=1) + "\n")
+    atomic.write_text(VECTORS, json.dumps(vectors(), separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    cli(main)
