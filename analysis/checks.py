@@ -10,12 +10,16 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from analysis import recompute
 from analysis.release import Release
 from kdgat import records
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: float32 in the tables, double here
 TOLERANCE = 2e-6
@@ -42,7 +46,7 @@ def cross_sums(tables: Mapping[str, pa.Table]) -> list[str]:
     return found + recompute.contradictions(tables)
 
 
-def _metrics_from_confusion(con) -> list[str]:
+def _metrics_from_confusion(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Threshold metrics follow from the confusion counts, also of models whose scores are not released."""
     found = []
     for metric, (formula, total) in _CONFUSION_METRICS.items():
@@ -61,7 +65,7 @@ def _metrics_from_confusion(con) -> list[str]:
     return found
 
 
-def _summary_from_metrics(con) -> list[str]:
+def _summary_from_metrics(con: duckdb.DuckDBPyConnection) -> list[str]:
     """A summary's mean is that of its seeds (undefined if one of them is), and every metric is summarised."""
     sql = f"""
         with over_seeds as (
@@ -88,7 +92,7 @@ def _summary_from_metrics(con) -> list[str]:
     return found
 
 
-def _known_runs(con) -> list[str]:
+def _known_runs(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Every row that names a run names one of `runs`, of the same dataset, seed and model."""
     found = []
     for name in ("metrics", "curves", "operating_points", "confusion", "cka"):
@@ -105,7 +109,7 @@ def _known_runs(con) -> list[str]:
     return found
 
 
-def _counts(con) -> list[str]:
+def _counts(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Windows scored are windows of known captures, none twice, none more than the capture has."""
     sql = """
         with scored as (select dataset, capture, protocol, seed, count(*) as n, max("window") as last,
@@ -121,7 +125,7 @@ def _counts(con) -> list[str]:
     ]
 
 
-def _parameters(con) -> list[str]:
+def _parameters(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Layers add up to what the run counted."""
     sql = """
         with counted as (select dataset, model, sum(count) as total from parameters group by all)

@@ -98,7 +98,7 @@ def obstacles(a: Release, b: Release) -> list[str]:
 def bits(a: Release, b: Release) -> tuple[bool, bool]:
     """(equality of all results bit by bit is promised, it holds)."""
 
-    def facts(release: Release) -> list[tuple]:
+    def facts(release: Release) -> list[tuple[Any, ...]]:
         table = release.table("runs").to_pylist()
         return sorted({(r["dataset"], r["model"], *(r[c] for c in SAME_BITS)) for r in table})
 

@@ -38,7 +38,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def panels(rows: int, columns: int, width: float, height: float, **kwargs):
+def panels(rows: int, columns: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, Any]:
     """A figure of `width` × `height` inches and its grid of axes, also where it is one."""
     from matplotlib.figure import Figure
 

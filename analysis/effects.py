@@ -84,7 +84,9 @@ class Effects:
         low, high = np.nanquantile(np.take_along_axis(drawn, picked, 1).mean(1), [0.025, 0.975])
         return Effect(float(point), float(low), float(high), len(seeds))
 
-    def _side(self, dataset: str, scenario: str, side: Side, seed: int) -> dict[tuple, tuple[dict[str, Any], bool]]:
+    def _side(
+        self, dataset: str, scenario: str, side: Side, seed: int
+    ) -> dict[tuple[Any, ...], tuple[dict[str, Any], bool]]:
         """(capture, window) → (row, alarm) of one detector."""
         model, protocol = side
         threshold = self._thresholds.get((dataset, model, protocol, seed))
@@ -115,4 +117,5 @@ def _f1(weights: np.ndarray, y: np.ndarray, alarm: np.ndarray) -> np.ndarray:
     """F1 of every draw, f64[draws]."""
     masks = np.stack([alarm & y, alarm & ~y, ~alarm & y], 1).astype(np.float32)
     tp, fp, fn = (weights @ masks).astype(np.float64).T
-    return np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(len(tp), np.nan), where=tp + fn > 0)
+    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(len(tp), np.nan), where=tp + fn > 0)
+    return made

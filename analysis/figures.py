@@ -90,7 +90,7 @@ def curves(rows: Rows) -> Figure:
     for ax in axes.flat[len(metrics) :]:
         ax.set_axis_off()
     for ax, metric in zip(axes.flat, metrics, strict=False):
-        groups: dict[tuple, list[tuple[int, float]]] = {}
+        groups: dict[tuple[str, ...], list[tuple[int, float]]] = {}
         for r in rows:
             if r["metric"] == metric:
                 groups.setdefault((r["model"], r["dataset"], r["seed"]), []).append((r["epoch"], r["value"]))

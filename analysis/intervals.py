@@ -7,6 +7,7 @@ seconds, so `analysis.verify --intervals` asks for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from kdgat import records
 TOLERANCE = 1e-4
 
 
-def scored(release: Release) -> Iterator[list]:
+def scored(release: Release) -> Iterator[list[Any]]:
     """One list of `kdgat.evaluation.summary.Scored`, a seed each, for every dataset, scenario and protocol."""
     from kdgat.evaluation.metrics import Windows
     from kdgat.evaluation.summary import Scored
@@ -26,7 +27,7 @@ def scored(release: Release) -> Iterator[list]:
         (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]
         for r in release.table("operating_points").to_pylist()
     }
-    groups: dict[tuple[str, str, str], dict[int, list[dict]]] = {}
+    groups: dict[tuple[str, str, str], dict[int, list[dict[str, Any]]]] = {}
     for r in release.table("predictions").to_pylist():
         groups.setdefault((r["dataset"], r["scenario"], r["protocol"]), {}).setdefault(r["seed"], []).append(r)
     order = release.table("datasets").to_pylist()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _FAMILY = {
     "vgae": "VGAE",
@@ -35,14 +36,14 @@ _ROLES = ("teacher", "student", "baseline")
 
 
 @cache
-def palette() -> dict:
+def palette() -> dict[str, Any]:
     """Colours by model, label and role."""
-    return json.loads((Path(__file__).parent / "palette.json").read_text())
+    return dict(json.loads((Path(__file__).parent / "palette.json").read_text()))
 
 
 def color(model: str) -> str:
     """The colour of a model, the same everywhere."""
-    return palette()["models"].get(model, palette()["other"])
+    return str(palette()["models"].get(model, palette()["other"]))
 
 
 def model(name: str) -> str:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import permutations
-from typing import Any
+from typing import Any, TypeAlias
 
 from analysis import phrases
 from analysis.effects import Effects, Side
@@ -30,6 +30,10 @@ from analysis.format import NA, by_metric, count, interval, plain, signed
 from analysis.release import Release
 from kdgat.errors import KdgatError
 from kdgat.records import SCORED_MODELS
+
+#: a key and how its number is made, which is done when somebody asks for it
+Maker: TypeAlias = "tuple[str, Callable[[], Number]]"
+Makers: TypeAlias = "Iterable[Maker]"
 
 METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
 
@@ -145,11 +149,11 @@ class Numbers:
     @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """Rows of the table `summary`."""
-        return self.release.table("summary").to_pylist()
+        return list(self.release.table("summary").to_pylist())
 
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:
-        return self.release.table("runs").to_pylist()
+        return list(self.release.table("runs").to_pylist())
 
     @cached_property
     def _evaluated(self) -> dict[tuple[str, str], set[str]]:
@@ -163,7 +167,7 @@ class Numbers:
     def main_dataset(self) -> str:
         """The dataset that prose calls `main`."""
         datasets = self.release.manifest["datasets"]
-        return min(datasets, key=lambda name: (datasets[name]["data_kind"] != "real", name))
+        return str(min(datasets, key=lambda name: (datasets[name]["data_kind"] != "real", name)))
 
     # ---- where the keys come from -------------------------------------------------------------------------------
 
@@ -189,7 +193,7 @@ class Numbers:
         text = phrases.ALL[name](self)
         return Number(f"text.{name}", text, text, "chosen by intervals (analysis.phrases)", span=False)
 
-    def _all(self) -> Iterable[tuple[str, Callable[[], Number]]]:
+    def _all(self) -> Makers:
         yield from self._release_keys()
         yield from self._metric_keys()
         yield from self._effect_keys()
@@ -198,7 +202,7 @@ class Numbers:
         yield from self._benchmark_keys()
         yield from self._config_keys()
 
-    def _metric_keys(self):
+    def _metric_keys(self) -> Makers:
         for row in self.summary:
             segments = [
                 row["dataset"],
@@ -206,7 +210,7 @@ class Numbers:
                 *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
             ]
             key = ".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))
-            yield key, lambda key=key, row=row: self._metric(key, row)
+            yield key, partial(self._metric, key, row)
 
     def _metric(self, key: str, row: dict[str, Any]) -> Number:
         conditions = " and ".join(f"{c} = '{row[c]}'" for c in METRIC_COLUMNS)
@@ -221,7 +225,7 @@ class Numbers:
             row["n_seeds"],
         )
 
-    def _effect_keys(self):
+    def _effect_keys(self) -> Makers:
         """F1 of one detector minus that of another, and the words for it, on every scenario."""
         scored = [
             r for r in self.summary if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in SCORED_MODELS
@@ -239,7 +243,7 @@ class Numbers:
                 key = ".".join((*map(slug, place), *parts))
                 for word in ("minus", "vs"):
                     name = key.format(word)
-                    yield name, lambda name=name, p=place, a=a, b=b, word=word: self._effect(name, p, a, b, word)
+                    yield name, partial(self._effect, name, place, a, b, word)
 
     def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side, word: str) -> Number:
         effect = self._effects.f1(*place, a, b)
@@ -258,10 +262,10 @@ class Numbers:
     def _effects(self) -> Effects:
         return Effects(self.release)
 
-    def _dataset_keys(self):
+    def _dataset_keys(self) -> Makers:
         # a capture that stands in a dataset twice is counted once
         counted = [r for r in self.release.table("datasets").to_pylist() if not r["duplicate_of"]]
-        groups: dict[tuple[str, ...], list[dict]] = {}
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for r in counted:
             groups.setdefault((r["dataset"],), []).append(r)
             groups.setdefault((r["dataset"], r["split"]), []).append(r)
@@ -295,7 +299,7 @@ class Numbers:
             )
             yield self._simple(f"{slug(dataset)}.test_captures", len(tests), f"select count(*) {base}", where)
 
-    def _parameter_keys(self):
+    def _parameter_keys(self) -> Makers:
         counted: dict[str, dict[str, set[int]]] = {}
         for r in self._runs:
             if r["parameters"]:
@@ -309,14 +313,14 @@ class Numbers:
             if len({max(totals) for totals in by_dataset.values()}) == 1:  # needs no dataset in its name
                 yield self._simple(f"parameters.{slug(model)}", max(totals), sql, where)
 
-    def _benchmark_keys(self):
+    def _benchmark_keys(self) -> Makers:
         for r in self.release.table("benchmarks").to_pylist():
             key = f"benchmarks.{slug(r['name'])}"
             yield self._simple(
                 key, r["value"], f"select value from benchmarks where name = '{r['name']}'", {}, plain(r["value"])
             )
 
-    def _config_keys(self):
+    def _config_keys(self) -> Makers:
         values: dict[str, set[str]] = {}
         for r in self.release.table("hyperparameters").to_pylist():
             values.setdefault(r["name"], set()).add(r["value"])
@@ -324,9 +328,10 @@ class Numbers:
             if len(found) == 1:  # a value that differs between runs has no single answer
                 sql = f"select distinct value from hyperparameters where name = '{name}'"
                 key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
-                yield self._simple(key, *found, sql, {}, _written(json.loads(*found)))
+                (value,) = found
+                yield self._simple(key, value, sql, {}, _written(json.loads(value)))
 
-    def _release_keys(self):
+    def _release_keys(self) -> Makers:
         m = self.release.manifest
         commits = m["code"]["commits"]
         hours = sum(r["seconds"] for r in self._runs) / 3600
@@ -343,12 +348,12 @@ class Numbers:
         }
         for name, text in texts.items():
             key = f"release.{name}"
-            yield key, lambda key=key, text=text: Number(key, text, text, "manifest.json", span=False)
+            yield key, partial(Number, key, text, text, "manifest.json", span=False)
         yield self._simple("release.seeds", len(m["seeds"]), "select count(distinct seed) from runs", {})
         yield self._simple("release.runs", len(self._runs), "select count(*) from runs", {})
         yield self._simple("release.compute_hours", hours, "select sum(seconds) / 3600 from runs", {}, plain(hours))
 
-    def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None):
+    def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None) -> Maker:
         return key, lambda: Number(key, count(value) if text is None else text, value, query, where=where)
 
 

@@ -7,6 +7,7 @@ scores a release holds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,7 +142,7 @@ def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
     for r in tables["metrics"].to_pylist():
         told.setdefault(tuple(r[k] for k in key), {})[r["metric"]] = r["value"]  # type: ignore[arg-type]
     confusion = {tuple(r[k] for k in key): r for r in tables["confusion"].to_pylist()}
-    extents: dict[tuple, set[tuple[int, ...]]] = {}
+    extents: dict[tuple[Any, ...], set[tuple[int, ...]]] = {}
     for r in tables["summary"].to_pylist():
         extents.setdefault(tuple(r[k] for k in key[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
     found = []

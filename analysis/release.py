@@ -115,7 +115,7 @@ class Release:
     @property
     def data_kind(self) -> str:
         """`real`, `synthetic` or `mixed`."""
-        return self.manifest["data_kind"]
+        return str(self.manifest["data_kind"])
 
     @property
     def tables(self) -> list[str]:
@@ -212,7 +212,8 @@ class Release:
 
     def files(self) -> dict[str, dict[str, Any]]:
         """Relative path → manifest entry (sha256, bytes …) of every file besides the manifest."""
-        return {f"{n}.parquet": e for n, e in self.manifest["tables"].items()} | self.manifest["weights"]
+        tables = {f"{n}.parquet": e for n, e in self.manifest["tables"].items()}
+        return {**tables, **self.manifest["weights"]}
 
     def check_hashes(self) -> None:
         """Re-hash every file; refuse a missing, altered or unlisted one."""

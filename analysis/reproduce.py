@@ -18,6 +18,7 @@ from pathlib import Path
 
 from analysis import figures, verify
 from analysis.release import REPO, Release
+from analysis.rendered import Site
 from kdgat.errors import KdgatError, cli
 
 _CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
@@ -37,7 +38,7 @@ def render(release: Release) -> int:
     """Paper and site, then every check of the output."""
     run(release, "-m", "tools.render")
     found = verify.report(f"release {release.name}", verify.verify_release(release.path))
-    found += verify.report("rendered output", verify.Site(REPO / "_site", REPO).problems())
+    found += verify.report("rendered output", Site(REPO / "_site", REPO).problems())
     return 1 if found else 0
 
 

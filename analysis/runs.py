@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ class RunError(KdgatError):
     """A run that is unknown, unfinished or without records."""
 
 
-def _client():
+def _client() -> Any:
     """The Metaflow client on the project's own store."""
     try:
         from kdgat import store
@@ -53,7 +53,7 @@ def validation_loss(run: Run) -> float:
     values = [r["selection_value"] for r in rows if r["selection_metric"] == "validation_loss"]
     if not values or None in values:
         raise RunError(f"run {run.pathspec} has no validation loss of {HEADLINE_MODEL} to choose by")
-    return sum(values) / len(values)
+    return float(sum(values) / len(values))
 
 
 def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Run]:
@@ -80,7 +80,7 @@ def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Ru
     return finished[:1] if latest else finished
 
 
-def _known(metaflow) -> list[str]:
+def _known(metaflow: Any) -> list[str]:
     try:
         return [run.pathspec for run in metaflow.Flow(FLOW).runs()][:10]
     except metaflow.exception.MetaflowNotFound:

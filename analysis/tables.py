@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from analysis import labels
 from analysis.format import NA
@@ -50,7 +51,7 @@ def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = Tru
     return f"**{value}**{text.removeprefix(value)}"
 
 
-def _summary(numbers: Numbers, **where: str) -> list[dict]:
+def _summary(numbers: Numbers, **where: str) -> list[dict[str, Any]]:
     return [r for r in numbers.summary if all(r[c] == v for c, v in where.items())]
 
 
@@ -98,8 +99,8 @@ def main_table(
     return markdown(header, body, left=2 + several)
 
 
-def _published() -> dict:
-    return json.loads((Path(__file__).parent / "published.json").read_text())
+def _published() -> dict[str, Any]:
+    return dict(json.loads((Path(__file__).parent / "published.json").read_text()))
 
 
 def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str]]:
@@ -116,7 +117,7 @@ def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str
     ]
 
 
-def _system(row: dict) -> str:
+def _system(row: dict[str, Any]) -> str:
     return f"[{row['model']} [@{row['cite']}], cited]{{.cited}}"
 
 

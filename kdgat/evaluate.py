@@ -121,11 +121,12 @@ def evaluate(
                     f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {len(scored.windows)} windows", flush=True
                 )
     stage.add("datasets", prepared.meta["datasets"] + rows)
-    metrics, confusion = [], []
+    metrics: list[dict[str, Any]] = []
+    confusion: list[dict[str, Any]] = []
     for scored in stage.extra["scored"]:
-        m, c = metric_rows(scored)
-        metrics += m
-        confusion += c
+        of_scenario, counts = metric_rows(scored)
+        metrics += of_scenario
+        confusion += counts
     stage.add("metrics", metrics)
     stage.add("confusion", confusion)
     stage.extra["metrics"] = metrics

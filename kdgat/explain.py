@@ -20,9 +20,13 @@ def attention(model: GAT, b: GraphBatch) -> list[np.ndarray]:
     """
     model.eval()
     weights: list[Tensor] = []
+
+    def keep_and_strip(_module: object, _args: object, out: tuple[Tensor, tuple[Tensor, Tensor]]) -> Tensor:
+        weights.append(out[1][1])
+        return out[0]
+
     hooks = [conv.register_forward_pre_hook(_asking_for_attention, with_kwargs=True) for conv in model.convolutions] + [
-        conv.register_forward_hook(lambda _m, _i, out: weights.append(out[1][1]) or out[0])
-        for conv in model.convolutions
+        conv.register_forward_hook(keep_and_strip) for conv in model.convolutions
     ]
     try:
         model.embed(b)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import Any
 
 import onnx
 import torch
@@ -35,8 +36,9 @@ class _OneWindow(nn.Module):
 
 def to_onnx(model: GAT) -> bytes:
     """ONNX bytes of `_OneWindow`, with names `INPUTS` → `p_attack`."""
-    features = model.convolutions[0].in_channels - model.identity.width
-    edges = model.convolutions[0].edge_dim
+    first: Any = model.convolutions[0]
+    features = first.in_channels - model.identity.width
+    edges = first.edge_dim
     example = (
         torch.randn(7, features),
         torch.randint(0, 7, (2, 11)),

@@ -218,7 +218,9 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
         calibrated, durations = cdf(((parts - centre) / spread).mean(1)), np.asarray(validation.duration)[benign[1]]
         points = by_protocol(
             # no attacks to choose a threshold with: 1 % of benign windows, or the least that this many windows resolve
-            lambda m, s=calibrated, d=durations: false_positive_rate(s[m], max(0.01, 3 / m.sum()), float(d[m].sum())),
+            lambda m, s=calibrated, d=durations: false_positive_rate(  # type: ignore[misc]
+                s[m], max(0.01, 3 / m.sum()), float(d[m].sum())
+            ),
             has_profile(validation)[benign[1]],
         )
         recorder.count(model)
@@ -350,8 +352,8 @@ class Detector:
         """Fusion input (state not yet standardised), VGAE errors by part f32[n, 3], GAT embeddings f32[n, D]."""
         torch.set_num_threads(1)
         batches = Batches(store, self.scalers, SCORING_BATCH)
-        parts, stats, _ = predict_vgae(self.models[0], batches)
-        logits, embedding = predict_gat(self.models[1], batches)
+        parts, stats, _ = predict_vgae(self.models[0], batches)  # type: ignore[arg-type]
+        logits, embedding = predict_gat(self.models[1], batches)  # type: ignore[arg-type]
         error = (parts - np.asarray(self.vgae.meta["centre"])) / np.asarray(self.vgae.meta["spread"])
         anomaly = self.cdf(error.mean(1))
         p = attack_probability(logits)

@@ -90,7 +90,7 @@ def _mlflow(name: str, group: str, config: dict[str, Any]) -> Tracker:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
     logger = MLFlowLogger("kd-gat", run_name=name, tracking_uri=uri, tags={"group": group})
     logger.log_hyperparams(config)
-    return Tracker("mlflow", logger, logger.run_id)
+    return Tracker("mlflow", logger, str(logger.run_id))
 
 
 def check(kind: str) -> None:

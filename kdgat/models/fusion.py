@@ -142,7 +142,7 @@ def alternatives(
     mean: one weight for all windows. max: the larger of both scores. logistic, mlp: supervised on the state. linucb:
     bandit on the DQN's features.
     """
-    methods = {
+    methods: dict[str, Callable[[FusionInput], np.ndarray]] = {
         "mean": _Mean(fit_mean(data)),
         "max": _Max(),
         "linucb": _Bandit(NeuralLinUCB(network).fit(data, config.false_alarm_cost, seed)),

@@ -42,7 +42,7 @@ class GraphBatch:
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """The batch on another device."""
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+        moved: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
         return GraphBatch(**moved)
 
 
@@ -64,6 +64,7 @@ class IdEncoding(nn.Module):
     def __init__(self, kind: str, vocabulary: Tensor, width: int = 8) -> None:
         super().__init__()
         self.kind = kind
+        self.vocabulary: Tensor
         self.width = 0 if kind == "none" else width
         self.register_buffer("vocabulary", vocabulary.sort().values.long())
         rows = {"none": 0, "lookup": len(vocabulary), "unknown": len(vocabulary)}.get(kind, BUCKETS)

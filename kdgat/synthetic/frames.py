@@ -39,7 +39,9 @@ class Frames:
         return Frames(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Frames)))
 
     @staticmethod
-    def of(timestamp: np.ndarray, id: np.ndarray, dlc: np.ndarray, payload: np.ndarray, label: int) -> Frames:
+    def of(
+        timestamp: np.ndarray, id: np.ndarray | int, dlc: np.ndarray | int, payload: np.ndarray, label: int
+    ) -> Frames:
         """Frames with the right types, zero beyond each DLC, all with one label."""
         n = len(timestamp)
         dlc = np.broadcast_to(np.asarray(dlc, np.uint8), n).copy()

@@ -127,7 +127,7 @@ def drive(
     kind = attacks[number % len(attacks)]
     length = float(rng.uniform(*segment))
     pause = length * (1 - attacked) / max(attacked, 1e-9)
-    begins = np.arange(profile_seconds + rng.uniform(0, pause), total, length + pause) if attacked else []
+    begins = np.arange(profile_seconds + rng.uniform(0, pause), total, length + pause) if attacked else np.empty(0)
     for begin in begins:
         gap = float(np.exp(rng.uniform(*np.log(GAPS))))
         traffic = inject(traffic, kind, [(begin, min(begin + length, total))], gap, rng)
