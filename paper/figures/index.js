@@ -16,4 +16,4 @@ export {windowGraph} from "./graph.js";
 export {leaderboard} from "./leaderboard.js";
 export {liveDetector, openDetector, selectStudent, students} from "./live.js";
 export {sqlConsole} from "./sql.js";
-export {timeline} from "./timeline.js";
+export {runsOf, timeline} from "./timeline.js";

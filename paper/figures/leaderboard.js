@@ -27,12 +27,26 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
       Plot.text(scenarios, {fy: (name) => name, text: (name) => name, frameAnchor: "top-left", dy: -13, fontWeight: 600, textAnchor: "start"}),
       Plot.ruleY(shown, {y: "model", fy: "scenario", stroke: "currentColor", strokeOpacity: 0.08}),
       Plot.ruleY(shown, {y: "model", fy: "scenario", x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
-      Plot.dot(shown, {y: "model", fy: "scenario", x: "mean", fill: "model", r: 4.5, title: describe})
+      Plot.dot(shown, {y: "model", fy: "scenario", x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf})
     ]
   });
-  const columns = ["scenario", "model", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives"];
-  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: shown, columns});
+  chart.querySelectorAll("a").forEach(toClick);
+  const columns = ["model", "scenario", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives"];
+  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: shown, columns, link: runsOf});
 }
+
+/** A chart is one image to a screen reader, so it may hold no links: they work by click here, and as links in the data table. */
+function toClick(link) {
+  const [dot] = link.children;
+  const target = link.getAttribute("href");
+  dot.setAttribute("data-href", target);
+  dot.setAttribute("cursor", "pointer");
+  dot.addEventListener("click", () => location.assign(target));
+  link.replaceWith(dot);
+}
+
+/** The page of the runs behind a row. */
+const runsOf = ({dataset, model}) => `runs.html?${new URLSearchParams({dataset, model})}`;
 
 const describe = (row) =>
   `${row.model}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +

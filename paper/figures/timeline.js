@@ -4,6 +4,13 @@ import {base, categoryColor} from "./lib/theme.js";
 
 const STAGES = ["prepare", "vgae", "gat", "fusion", "baseline", "evaluate"];
 
+/** Runs that trained or scored a model (`metrics` says which): all of them for "all". A mean of scores has no training of its own. */
+export function runsOf(runs, metrics, model) {
+  if (model === "all") return runs;
+  const scored = new Set(metrics.filter((row) => row.model === model).map((row) => row.run));
+  return runs.filter((row) => row.model === model || scored.has(row.run));
+}
+
 /** When each run of the flow ran and for how long. `rows`: rows of `runs`. */
 export function timeline(rows, {width = 640} = {}) {
   if (!rows.length) return message("No run was selected.");

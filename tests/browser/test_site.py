@@ -65,10 +65,22 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     rows = visit.page.locator(".kdgat-data tbody tr")
     rows.first.wait_for()
     cells = rows.first.locator("td").all_text_contents()
-    assert cells[0] == "test_01"
-    key = "hcrl_sa.test_01." + cells[1].replace("-", "_") + ".zero_shot.f1"
+    assert cells[1] == "test_01"
+    key = "hcrl_sa.test_01." + cells[0].replace("-", "_") + ".zero_shot.f1"
     trace = json.loads(visit.page.evaluate("fetch('../../assets/trace.json').then((r) => r.text())"))
     assert abs(float(cells[3]) - trace["numbers"][key]["value"]) < 1e-3
+
+
+def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
+    visit.open("paper/results/leaderboard.html?dataset=hcrl-sa")
+    visit.page.locator(".kdgat-data summary").click()
+    link = visit.page.locator(".kdgat-data tbody a").first
+    model = link.text_content()
+    link.click()
+    visit.page.wait_for_selector(SHOWN)
+    assert f"model={model}" in visit.page.url
+    visit.page.locator(".kdgat-data summary").click()
+    assert set(visit.page.locator(".kdgat-data td:nth-child(3)").all_text_contents()) == {model}
 
 
 def test_the_same_window_is_drawn_the_same_way_twice(visit):

@@ -16,21 +16,24 @@ export const message = (text) => element("p", {class: "kdgat-empty", role: "stat
 
 /**
  * `chart` as one image with the description `label`, followed by a table of `rows` (made when it is opened).
- * Without rows: a sentence instead.
+ * Without rows: a sentence instead. `link(row)`: where a row of the table leads.
  */
-export function figure(chart, {label, rows, columns = rows.length ? Object.keys(rows[0]) : []}) {
+export function figure(chart, {label, rows, columns = rows.length ? Object.keys(rows[0]) : [], link}) {
   for (const svg of chart.matches("svg") ? [chart] : chart.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
   const picture = element("div", {class: "kdgat-chart", role: "img", "aria-label": label}, chart);
   const details = element("details", {class: "kdgat-data"}, element("summary", {}, "Data table"));
-  details.addEventListener("toggle", () => details.append(dataTable(rows, columns, label)), {once: true});
+  details.addEventListener("toggle", () => details.append(dataTable(rows, columns, label, link)), {once: true});
   return element("div", {class: "kdgat-figure"}, picture, details);
 }
 
-/** The first rows as an HTML table; says how many were left out. */
-export function dataTable(rows, columns, label) {
+/** The first rows as an HTML table; says how many were left out. The first cell of a row is a link where `link(row)` is given. */
+export function dataTable(rows, columns, label, link) {
   const head = element("tr", {}, ...columns.map((column) => element("th", {scope: "col"}, column)));
   const body = rows.slice(0, MAX_ROWS).map((row) =>
-    element("tr", {}, ...columns.map((column) => element("td", {}, number(row[column]))))
+    element("tr", {}, ...columns.map((column, i) => {
+      const text = number(row[column]);
+      return element("td", {}, link && i === 0 ? element("a", {href: link(row)}, text) : text);
+    }))
   );
   const caption = rows.length > MAX_ROWS ? `${label} (first ${MAX_ROWS} of ${rows.length} rows)` : label;
   const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));

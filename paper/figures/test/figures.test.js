@@ -9,6 +9,7 @@ import {byModel, number, where} from "../lib/rows.js";
 import {modelColor} from "../lib/theme.js";
 import {confusionAt, scores} from "../lib/scores.js";
 import {examples} from "../sql.js";
+import {runsOf} from "../timeline.js";
 import {hex, toGraph} from "../lib/window.js";
 
 const summary = ["test_01", "test_02"].flatMap((scenario) =>
@@ -52,6 +53,14 @@ describe("the leaderboard", () => {
     const dots = [...node.querySelectorAll("circle")];
     expect(dots.length).toBe(4);
     expect(new Set(dots.map((dot) => dot.getAttribute("fill")))).toEqual(new Set(["gat-student", "gbm-baseline"].map(modelColor)));
+  });
+  test("leads to the runs behind a row", () => {
+    const node = leaderboard(summary, {width: 600});
+    const links = [...node.querySelectorAll("circle")].map((dot) => dot.dataset.href);
+    expect(new Set(links)).toEqual(new Set(["runs.html?dataset=d&model=gat-student", "runs.html?dataset=d&model=gbm-baseline"]));
+    const runs = [{run: "a", model: "gat-student"}, {run: "b", model: "fusion-dqn-student"}];
+    const metrics = [{run: "b", model: "fusion-mean-student"}];
+    expect(["all", "gat-student", "fusion-mean-student"].map((model) => runsOf(runs, metrics, model).length)).toEqual([2, 1, 1]);
   });
   test("leaves out what is undefined, and says so where nothing is left", () => {
     expect(leaderboard(summary.map((row) => ({...row, mean: null}))).textContent).toContain("one class only");
