@@ -44,7 +44,7 @@ test: $(VENV)/.dev paper/figures/node_modules/.stamp ## the whole suite
 
 test-system: ## Debian packages that some tests need (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium poppler-utils > /dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium poppler-utils slurmctld slurmd slurm-client munge > /dev/null
 
 lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy

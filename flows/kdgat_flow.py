@@ -7,12 +7,13 @@ release. Heavy imports stay inside the steps, so that `--help` answers at once.
 from __future__ import annotations
 
 import os
+import sys
 
+from kdgat.site import workers
 from kdgat.store import configure
 
 configure()
-# one torch thread a process and one process a core is the fastest split; `--max-workers` overrides it
-os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(os.cpu_count() or 1))
+os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
@@ -42,6 +43,8 @@ class KDGATFlow(FlowSpec):
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
         tracking.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
+        # `resume` keeps this task, and with it the name under which trainings leave what they go on from
+        self.lineage = f"{current.flow_name}/{current.run_id}"
         self.next(self.prepare, foreach="tasks")
 
     @step
@@ -124,7 +127,7 @@ class KDGATFlow(FlowSpec):
         from cards import leaderboard_card
         from kdgat.plan import summarise
 
-        config = inputs[0].config
+        config, self.lineage = inputs[0].config, inputs[0].lineage
         self.records = summarise([(i.scored, i.metrics) for i in inputs], config.bootstrap_draws)
         leaderboard_card(current.card, self.records)
         self.next(self.end)
@@ -137,8 +140,7 @@ class KDGATFlow(FlowSpec):
 
         from kdgat.stages import training_folder
 
-        for run in {current.run_id, current.origin_run_id} - {None}:
-            shutil.rmtree(training_folder(f"{current.flow_name}/{run}"), ignore_errors=True)
+        shutil.rmtree(training_folder(self.lineage), ignore_errors=True)
         print(f"run {current.run_id} is complete: python -m analysis.freeze --run {current.run_id} --release NAME")
 
     def task(self):
@@ -148,8 +150,7 @@ class KDGATFlow(FlowSpec):
         flow_run = f"{current.flow_name}/{current.run_id}"
         path = f"{flow_run}/{current.step_name}/{current.task_id}"
         self.paths = getattr(self, "paths", {}) | {current.step_name: path}
-        lineage = f"{current.flow_name}/{current.origin_run_id or current.run_id}"
-        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, lineage)
+        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, self.lineage)
 
     def trained(self):
         """Model → run that trained it."""

@@ -1,7 +1,10 @@
 """User errors of a flow end as one line and exit code 2, also when they happen in a task.
 
-A task is another process, and Metaflow answers its failure with exit code 1 and a traceback. The head names a file in the
-environment; a task that meets a `KdgatError` writes its line there and stops; the head repeats it as its last line.
+A task is another process, perhaps on another computer, and Metaflow answers its failure with exit code 1 and a traceback.
+The head names a file in the environment; a task that meets a `KdgatError` writes its line there and stops; the head
+repeats it as its last line.
+
+Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdgat.errors import KdgatError
-
-_VARIABLE = "KDGAT_ERROR_FILE"
+from kdgat.errors import ERROR_FILE, KdgatError, report
+from kdgat.store import configure, work_folder
+from same_code import origin, record, tell  # (beside this file)
 
 
 def plain(step: Callable[..., None]) -> Callable[..., None]:
@@ -25,24 +28,28 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(step)
     def run(self: Any, *args: Any) -> None:
         try:
+            record(self, step.__name__, *args)
             step(self, *args)
         except KdgatError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            if os.environ.get(_VARIABLE):
-                Path(os.environ[_VARIABLE]).write_text(f"error: {error}\n")
+            report(error)
             sys.exit(2)
 
     return run
 
 
-def main(flow: Callable[[], Any]) -> None:
-    """Start the flow's command line."""
-    if _VARIABLE in os.environ:  # a task, or a flow started by another
+def main(flow: Any) -> None:
+    """Start the command line of `flow`, a subclass of FlowSpec."""
+    if ERROR_FILE in os.environ:  # a task, or a flow started by another
         flow()
         return
-    with tempfile.TemporaryDirectory() as folder:
+    # in the work folder, which every node sees
+    with tempfile.TemporaryDirectory(dir=work_folder(), prefix=".head-") as folder:
         path = Path(folder) / "error"
-        os.environ[_VARIABLE] = str(path)
+        os.environ[ERROR_FILE] = str(path)
+        latest = configure() / flow.__name__ / "latest_run"
+        resumed = origin(sys.argv[1:], latest.read_text() if latest.is_file() else "")
+        if resumed:
+            tell(flow.__name__, resumed)
         try:
             flow()
         except SystemExit as stop:

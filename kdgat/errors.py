@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+#: names a file in which a flow's task leaves the line of its user error for the head, which is another process
+ERROR_FILE = "KDGAT_ERROR_FILE"
 
 
 class KdgatError(Exception):
@@ -22,6 +27,13 @@ class CaptureError(KdgatError):
     def __init__(self, file: str, line: int, reason: str) -> None:
         self.file, self.line, self.reason = file, line, reason
         super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
+
+
+def report(error: KdgatError) -> None:
+    """Show `error` as one line, and leave it for the flow's head if there is one."""
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    if os.environ.get(ERROR_FILE):
+        Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n")
 
 
 def cli(main: Callable[[], int | None]) -> None:

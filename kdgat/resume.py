@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from kdgat import atomic
+from kdgat import atomic, interrupt
 from kdgat.errors import KdgatError
 
 
@@ -104,5 +104,8 @@ class SaveEpoch(L.Callback):
             torch.set_rng_state(self._generator)
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
-        if self.path is not None:
-            trainer.save_checkpoint(self.path)
+        if self.path is None:
+            return
+        trainer.save_checkpoint(self.path)
+        if interrupt.asked() and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            interrupt.stop(self.path.stem)

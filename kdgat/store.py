@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
+import sysconfig
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -15,6 +17,15 @@ def configure() -> Path:
     What the environment already says is kept. Metaflow refuses root without METAFLOW_USER, and puts `.metaflow` into
     whatever folder it is started from: then analysis would look elsewhere than the flow wrote.
     """
+    from kdgat.site import site  # late: it reads its file from this module's folder
+
+    for variable, folder in (
+        ("METAFLOW_DATASTORE_SYSROOT_LOCAL", site().paths.store),
+        ("KDGAT_WORK", site().paths.work),
+        ("KDGAT_DATA", site().paths.data),
+    ):
+        if folder is not None:
+            os.environ.setdefault(variable, str(folder))
     root = os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(REPO))
     os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = root = str(Path(root).resolve())
     # cards have a root of their own, which is otherwise looked for from the working folder upwards
@@ -26,6 +37,11 @@ def configure() -> Path:
     except (KeyError, OSError):  # a container's user without a passwd entry
         user = "kdgat"
     os.environ.setdefault("METAFLOW_USER", "kdgat" if user == "root" else user)
+    # this checkout's extension (`--with srun`), and no other checkout's that the same environment may know
+    if str(REPO) not in sys.path:
+        sys.path.append(str(REPO))
+    here = os.pathsep.join([str(REPO), sysconfig.get_paths()["purelib"]])
+    os.environ.setdefault("METAFLOW_EXTENSIONS_SEARCH_DIRS", here)
     return Path(root) / ".metaflow"
 
 

@@ -14,6 +14,7 @@ from kdgat.store import REPO
 NEEDED = {
     "chromium": ("tests in the browser", "make test-system"),
     "pdftotext": ("comparing the PDF's numbers", "make test-system"),
+    "slurmctld": ("tests on a SLURM of one node", "make test-system"),
     "quarto": ("comparing the draft with Quarto", "pixi, or pip install '.[quarto]' where its download is reachable"),
 }
 

@@ -1,0 +1,65 @@
+"""Which code each task ran: kept with its artifacts, refused where it is mixed, told when a run is resumed with another.
+
+The artifact `code` maps the hash of `kdgat/` and `flows/` to the steps that ran it, in the order of the flow.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kdgat.errors import KdgatError
+from kdgat.provenance import code_hash
+
+
+def merged(parts: Iterable[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """One record of several; a step stands once under each hash."""
+    made: dict[str, list[str]] = {}
+    for part in parts:
+        for code, steps in part.items():
+            made.setdefault(code, []).extend(s for s in steps if s not in made.get(code, []))
+    return made
+
+
+def record(flow: Any, step: str, inputs: Sequence[Any] | None = None) -> None:
+    """Note this task's code; of a join (`inputs`), refuse results of different code.
+
+    Raises:
+        KdgatError: the inputs, or they and this task, ran different code.
+    """
+    earlier = [getattr(flow, "code", {})] if inputs is None else [i.code for i in inputs]
+    made = merged([*earlier, {code_hash(): [step]}])
+    if inputs is not None and len(made) > 1:
+        ran = "; ".join(f"{', '.join(steps)} ran {code[:12]}" for code, steps in made.items())
+        raise KdgatError(f"the tasks of this run ran different code ({ran}): resume with one of them, or run anew")
+    flow.code = made
+
+
+def tell(flow: str, origin: str) -> None:
+    """Say so where the run `origin`, which is about to be resumed, ran other code than is here now."""
+    from metaflow import Run, namespace
+    from metaflow.exception import MetaflowException
+
+    namespace(None)
+    try:
+        ran = dict(Run(f"{flow}/{origin}")["start"].task.data.code)
+    except (MetaflowException, KeyError, AttributeError):
+        return  # no such run, or nothing of it had finished: Metaflow says so itself
+    if code_hash() not in ran:
+        print(
+            f"resume: run {origin} ran other code ({', '.join(c[:12] for c in ran)}) than is here ({code_hash()[:12]}); "
+            "its finished tasks are kept as they are, and join refuses to mix the two",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def origin(arguments: Sequence[str], latest: str) -> str | None:
+    """The run that a command line resumes; None if it resumes none. `latest`: the flow's last run."""
+    if "resume" not in arguments:
+        return None
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word.startswith("--origin-run-id"):
+            return word.partition("=")[2] or after
+    return latest

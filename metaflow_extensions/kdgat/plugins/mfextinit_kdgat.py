@@ -1,0 +1,3 @@
+"""What Metaflow learns from this project: one step decorator, `--with srun`."""
+
+STEP_DECORATORS_DESC = [("srun", ".srun.decorator.SrunDecorator")]

@@ -1,0 +1,79 @@
+"""A flow whose steps do next to nothing, or fail in the way `--how` tells them to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from kdgat.store import configure
+
+configure()
+
+from metaflow import FlowSpec, Parameter, current, resources, step  # noqa: E402
+
+from kdgat import interrupt  # noqa: E402
+
+
+class SmallFlow(FlowSpec):
+    """start → work (foreach) → check → join → end."""
+
+    parts = Parameter("parts", default=2)
+    how = Parameter("how", default="well", help="well, fail-once, sleep (until `go` is there), epochs, slow-epochs")
+    folder = Parameter("folder", default=".", help="where tasks leave marks")
+
+    @step
+    def start(self):
+        self.numbers = list(range(self.parts))
+        self.next(self.work, foreach="numbers")
+
+    @resources(cpu=2, memory=700)
+    @step
+    def work(self):
+        self.number = self.input
+        self.job = os.environ.get("SLURM_JOB_ID", "none")
+        self.trained = current.task_id
+        marks = Path(self.folder)
+        with (marks / f"started-{self.number}").open("a") as file:
+            file.write(f"{current.task_id} {current.retry_count} {self.job}\n")
+        print(f"part {self.number}, {os.environ.get('FROM_THE_SITE', 'not set up')}", flush=True)
+        if self.how == "fail-once" and current.retry_count == 0:
+            raise ValueError("the first attempt fails")
+        if self.how == "sleep" and not (marks / "go").exists():
+            time.sleep(300)
+        if self.how == "epochs":
+            self.train(marks / f"epoch-{self.number}", 6, 0)
+        if self.how == "slow-epochs":
+            self.train(marks / f"epoch-{self.number}", 40, 2)
+        self.next(self.check)
+
+    def train(self, state, epochs, seconds):
+        """So many epochs, each saved; asked to stop, it ends between two of them."""
+        epoch = int(state.read_text()) if state.exists() else 0
+        while epoch < epochs:
+            time.sleep(seconds)
+            epoch += 1
+            state.write_text(str(epoch))
+            if not seconds and epoch % 2 == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)  # as SLURM does some time before the limit
+            if interrupt.asked() and epoch < epochs:
+                interrupt.stop(f"part {self.number}")
+
+    @step
+    def check(self):
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.jobs = [i.job for i in inputs]
+        self.trained = [i.trained for i in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        print("trained by tasks", *self.trained)
+
+
+if __name__ == "__main__":
+    SmallFlow()
