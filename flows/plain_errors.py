@@ -1,8 +1,8 @@
 """User errors of a flow end as one line and exit code 2, also when they happen in a task.
 
 A task is another process, perhaps on another computer, and Metaflow answers its failure with exit code 1 and a traceback.
-The head names a file in the environment; a task that meets a `KdgatError` writes its line there and stops; the head
-repeats it as its last line.
+The head names a file in the environment; a task that meets a `KdgatError` or a refusing disk writes
+its line there and stops; the head repeats it as its last line.
 
 Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`).
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdgat.errors import ERROR_FILE, KdgatError, report
+from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
 from kdgat.store import configure, work_folder
 from same_code import origin, record, tell  # (beside this file)
 
@@ -30,8 +30,11 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
         try:
             record(self, step.__name__, *args)
             step(self, *args)
-        except KdgatError as error:
-            report(error)
+        except (KdgatError, OSError) as error:
+            told = refusal(error) if isinstance(error, OSError) else error
+            if told is None:
+                raise
+            report(told)
             sys.exit(2)
 
     return run

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+#: age (s) at which what a killed writer left beside its target is removed, when the target is next written; a writer
+#: that lives touches its files far more often
+STALE = 24 * 3600
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove temporary names of `path` that nobody has touched for long; a clock that went back only delays it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):  # another process clears them too
+            touched = max(p.lstat().st_mtime for p in (left, *left.rglob("*")))
+            if time.time() - touched > STALE:
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
 
 def _fsync_dir(path: Path) -> None:
@@ -21,6 +36,7 @@ def _fsync_dir(path: Path) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data` atomically; a crash leaves the old content or the new, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_stale(path)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:
@@ -49,6 +65,7 @@ def new_directory(path: Path) -> Iterator[Path]:
     does not. Raises `FileExistsError` if `path` exists (also when another writer was faster).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_stale(path)
     if path.exists():
         raise FileExistsError(str(path))
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -36,8 +37,21 @@ def report(error: KdgatError) -> None:
         Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n")
 
 
+#: what a disk, a quota or a folder's permissions answer
+_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+
+
+def refusal(error: OSError) -> KdgatError | None:
+    """The error of a full disk or a folder that cannot be written, as one that a person can act on; None for others."""
+    if error.errno in _REFUSED:
+        return KdgatError(f"{error.filename or 'a file'}: {error.strerror}")
+    if error.errno is None and "requested and" in str(error):  # how numpy reports a short write
+        return KdgatError("a file could not be written whole: the disk is full or a quota is reached")
+    return None
+
+
 def cli(main: Callable[[], int | None]) -> None:
-    """Run a command's `main`; a `KdgatError` becomes one line on stderr and exit code 2."""
+    """Run a command's `main`; a `KdgatError` or a refusing disk becomes one line on stderr and exit code 2."""
     try:
         sys.exit(main() or 0)
     except KdgatError as error:
@@ -47,3 +61,9 @@ def cli(main: Callable[[], int | None]) -> None:
         # the reader of a pipe (`| head`) went away: not an error of ours
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        told = refusal(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        sys.exit(2)

@@ -18,7 +18,7 @@ import pytest
 from analysis import verify
 from analysis.freeze import FreezeError, freeze
 from analysis.release import Release, ReleaseError, sha256
-from tests.faults import Killer
+from tests.faults.freezing import Killer
 
 FREEZE = (
     "import pickle, sys; from pathlib import Path; from analysis.freeze import freeze; from kdgat.errors import cli\n"
@@ -41,7 +41,7 @@ def inputs(run, tmp_path_factory):
 
 
 def test_killed_freezes_leave_every_release_whole(run, tmp_path):
-    assert Killer(tmp_path, *run, seed=1).run(200 if os.environ.get("KDGAT_SOAK") else 10) == []
+    assert Killer(tmp_path, *run, seed=1).run(120 if os.environ.get("KDGAT_SOAK") else 5) == []
 
 
 def test_two_freezes_at_once_of_one_name(run, inputs, tmp_path):

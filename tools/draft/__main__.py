@@ -6,6 +6,8 @@ PDF, Jupyter runs the Python cells, and the Observable runtime (in the page) run
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import html
 import os
 import re
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -187,6 +190,28 @@ def render(project: Project, path: Path, site: Path) -> None:
 def main() -> int:
     """Pre-render, then every page, into a new `_site/` that replaces the old one when all is well."""
     begin = time.perf_counter()
+    with locked(ROOT / ".draft-lock"):
+        return draft(begin)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One rendering of a checkout at a time; the system frees the lock of a process that dies."""
+    with open(path, "a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("another rendering of this checkout is running: waiting for it", file=sys.stderr)
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        for stale in path.parent.glob(
+            ".draft-*/"
+        ):  # of renderings that were killed: the lock says that none is running
+            shutil.rmtree(stale, ignore_errors=True)
+        yield
+
+
+def draft(begin: float) -> int:
+    """Everything but the lock."""
     prepared = subprocess.run([sys.executable, str(ROOT / "tools" / "prerender.py")], cwd=ROOT)
     if prepared.returncode:
         return prepared.returncode
@@ -200,8 +225,9 @@ def main() -> int:
         shutil.copytree(ROOT / "paper" / "theme", site / "theme", ignore=shutil.ignore_patterns("*.typ", "*.scss"))
         for sheet in ("draft.css", "slides.css"):
             shutil.copyfile(HERE / sheet, site / "theme" / sheet)
-        shutil.rmtree(output, ignore_errors=True)
-        shutil.move(site, output)
+        if output.exists():
+            output.rename(Path(folder) / "old")
+        site.rename(output)
     made = f"{output.name}/index.html, {output.name}/paper/index.pdf"
     print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {made}")
     return 0

@@ -1,4 +1,4 @@
-"""Kills `freeze` at random moments and checks that nothing is ever half-written: `python -m tests.faults --kills 200`.
+"""Kills `freeze` at random moments and checks that nothing is ever half-written.
 
 A child freezes one release after the other; the parent kills it (SIGKILL) after a random time and looks at the disk.
 One child in ten is a fresh process that does the whole freeze, the others only write, where a kill could do harm.
@@ -6,7 +6,6 @@ One child in ten is a fresh process that does the whole freeze, the others only 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import pickle
@@ -15,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +22,7 @@ from analysis import verify
 from analysis.freeze import Policy, build, freeze, place
 from analysis.release import Release, names
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 WHOLE = (
     "import pickle; from pathlib import Path; from analysis.freeze import freeze\n"
     "folder = Path({folder!r}); tables, weights = pickle.loads((folder / 'inputs.pickle').read_bytes())\n"
@@ -108,22 +106,3 @@ class Killer:
             way()
             problems += [f"kill {number}: {p}" for p in (*self.broken(), *self.mend())]
         return problems
-
-
-def main() -> int:
-    from tests.analysis.fake_run import make
-
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        killer = Killer(Path(name), *make(), seed=args.seed)
-        problems = killer.run(args.kills)
-    print(f"{args.kills} kills, {killer.completed} releases completed in between, {len(problems)} problems")
-    print("\n".join(problems))
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

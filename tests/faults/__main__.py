@@ -1,0 +1,55 @@
+"""Kills commands with -9 at random moments, many times over: `python -m tests.faults --kills 200` (minutes)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults import again, jobs
+from tests.faults.freezing import Killer
+
+
+def freezing(folder: Path, kills: int, seed: int) -> list[str]:
+    """`analysis.freeze`."""
+    from tests.analysis.fake_run import make
+
+    return Killer(folder, *make(), seed=seed).run(kills)
+
+
+def training(folder: Path, kills: int, seed: int) -> list[str]:
+    """Training, on stores that are built first."""
+    jobs.build(folder / "stores")
+    return again.training(folder / "stores").run(folder / "runs", kills, seed)
+
+
+#: name → what kills it, its share of the kills
+WAYS: dict[str, tuple[Callable[[Path, int, int], list[str]], float]] = {
+    "freeze": (freezing, 0.6),
+    "graph build": (lambda folder, kills, seed: again.build().run(folder, kills, seed), 0.2),
+    "training": (training, 0.2),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    found = []
+    print("| killed with -9 | kills | problems | seconds |\n| :-- | --: | --: | --: |")
+    for name, (way, share) in WAYS.items():
+        begin, kills = time.monotonic(), round(args.kills * share)
+        with tempfile.TemporaryDirectory() as folder:
+            problems = way(Path(folder), kills, args.seed)
+        print(f"| {name} | {kills} | {len(problems)} | {time.monotonic() - begin:.0f} |", flush=True)
+        found += problems
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

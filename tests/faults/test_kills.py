@@ -1,0 +1,50 @@
+"""Killed with -9 and run again: the same result as undisturbed, nothing half-written (200 kills: `make soak`)."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kdgat import atomic
+from tests.faults import again, jobs
+
+pytestmark = pytest.mark.xdist_group("faults")
+SOAK = bool(os.environ.get("KDGAT_SOAK"))
+
+
+def test_killed_graph_builds(tmp_path: Path) -> None:
+    assert again.build().run(tmp_path, kills=40 if SOAK else 2, seed=1) == []
+
+
+def test_killed_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", "")  # set by the job, restored here
+    jobs.build(tmp_path / "stores")
+    assert again.training(tmp_path / "stores").run(tmp_path / "runs", kills=40 if SOAK else 1, seed=1) == []
+
+
+def test_a_command_that_leaves_half_a_file_is_caught(tmp_path: Path) -> None:
+    """The harness itself: what writes in place is found out."""
+    script = (
+        "import sys, time; from pathlib import Path; f = Path(sys.argv[1], 'out'); print('ready', flush=True)\n"
+        "with open(f, 'wb', buffering=0) as file:\n"
+        "    for _ in range(20): file.write(b'x'); time.sleep(0.02)"
+    )
+    torn = again.Again(lambda folder: ["python3", "-c", script, str(folder)], result="out", stays="out")
+    assert any("not what an undisturbed run writes" in p for p in torn.run(tmp_path, kills=3))
+
+
+def test_what_a_killed_writer_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    target = tmp_path / "store"
+    for name in (".store.old", ".store.young", ".other.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.npy").write_bytes(b"half")
+    long_ago = time.time() - 2 * atomic.STALE
+    for name in (".store.old", ".other.old"):
+        for path in (tmp_path / name / "x.npy", tmp_path / name):
+            os.utime(path, (long_ago, long_ago))
+    with atomic.new_directory(target) as folder:
+        (folder / "x.npy").write_bytes(b"whole")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.old", ".store.young", "store"]
