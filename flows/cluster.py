@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -147,7 +146,6 @@ def submit(flow: str, arguments: list[str], origin: str | None = None) -> Head:
         "mem": f"{h.memory}M" if h.memory else None,
         "job-name": f"head/{Path(flow).stem}",
         "output": folder / "%j" / "log",
-        "chdir": REPO,
     }
     options = [f"--{k}={v}" for k, v in asked.items() if v is not None]
     # held until its folder is there, since SLURM opens the log before the script can make it
@@ -239,5 +237,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.chdir(REPO)
     cli(main)

@@ -1,0 +1,48 @@
+"""Which code ran: a copy of the sources is changed between a run and its resumption."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture
+def checkout(repo: Path, tmp_path: Path) -> Path:
+    """A copy of the sources, with a small flow among the flows."""
+    for name in ("kdgat", "flows", "metaflow_extensions"):
+        shutil.copytree(repo / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "coded_flow.py", tmp_path / "flows")
+    return tmp_path
+
+
+def flow(checkout: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
+    command = [sys.executable, "flows/coded_flow.py", "--no-pylint", *args]
+    env = kept | {"PYTHONPATH": str(checkout)}
+    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_results_of_different_code_are_told_and_not_joined(checkout: Path) -> None:
+    (checkout / "fail").touch()
+    assert flow(checkout, "run", "--fail", str(checkout / "fail")).returncode == 1
+    (checkout / "fail").unlink()
+
+    source = checkout / "kdgat" / "windows.py"
+    before = source.read_text()
+    source.write_text(before + "\n# changed\n")
+    mixed = flow(checkout, "resume")
+    assert "ran other code" in mixed.stderr and mixed.returncode == 2
+    last = mixed.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: the tasks of this run ran different code (start, one, two ran "), last
+
+    source.write_text(before)  # the code of the finished tasks again
+    same = flow(checkout, "resume")
+    assert same.returncode == 0 and "ran other code" not in same.stderr, same.stderr
+    assert "all of ['start', 'one', 'two', 'join', 'end']" in same.stdout

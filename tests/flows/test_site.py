@@ -1,0 +1,73 @@
+"""Settings of a site, and the command line that they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdgat.errors import KdgatError
+from kdgat.site import Environment, Request, Site, read, workers
+from kdgat.store import configure
+
+configure()
+
+from metaflow_extensions.kdgat.plugins.srun.command import inside, srun  # noqa: E402
+
+
+def test_the_example_is_valid_and_shows_every_setting(repo: Path) -> None:
+    text = (repo / "conf" / "site.example.toml").read_text()
+    site = read(repo / "conf" / "site.example.toml")
+    assert site.srun.request("gat").gpus == "a100:1" and site.srun.request("gat").time == "2:00:00"
+    for table in (Site, Request, Environment):
+        for name in table.model_fields:
+            assert name in text, f"{name} is not in the example"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[srun]\nqueue = 'x'", "srun.queue: Extra inputs are not permitted"),
+        ("[srun.steps.vgae]\ntime = 'long'", "--with srun, step vgae: time: String should match pattern"),
+        ("[srun]\npartition = 'gpu --wrap=x'", "srun.partition: String should match pattern"),
+        ("[srun\n", "Expected"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "site.toml").write_text(text)
+    with pytest.raises(KdgatError) as error:
+        read(tmp_path / "site.toml")
+    assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_is_asked_goes_before_the_step_and_the_step_before_the_default(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("[srun]\ntime = 60\nmemory = 1\n[srun.steps.gat]\nmemory = 2\n")
+    site = read(tmp_path / "site.toml").srun
+    assert site.request("vgae") == Request(time="60", memory=1)
+    assert site.request("gat") == Request(time="60", memory=2)
+    assert site.request("gat", memory="3", time=None) == Request(time="60", memory=3)
+
+
+def test_only_what_is_asked_for_stands_on_the_command_line() -> None:
+    assert srun(Request(signal=0), "n") == [
+        "srun", "--job-name=n", "--ntasks=1", "--nodes=1", "--kill-on-bad-exit=1", "--input=none", "--quiet",
+    ]  # fmt: skip
+    line = srun(Request(gpus="a100:2", memory=5, time="1:00", signal=90), "n")
+    assert {"--gres=gpu:a100:2", "--mem=5M", "--time=1:00", "--signal=USR1@90"} <= set(line)
+
+
+def test_a_worker_runs_in_the_image_with_its_folders_after_the_set_up_lines() -> None:
+    environment = Environment(setup=("module load x",), image=Path("/i.sif"), bind=("/data",))
+    words = inside(environment, "1", [Path("/repo")], ["/usr/bin/python3", "-u", "a flow.py"])
+    assert words[:2] == ["bash", "-lc"] and words[3] == "task"
+    assert words[2].splitlines() == [
+        "module load x",
+        "exec apptainer exec --nv --bind=/repo --bind=/data /i.sif python -u 'a flow.py' \"$@\"",
+    ]
+
+
+def test_as_many_tasks_at_once_as_the_backend_bears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("METAFLOW_DECOSPECS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert workers(["flow.py", "run"]) == 3
+    assert workers(["flow.py", "run", "--with", "srun:time=5"]) == 32
