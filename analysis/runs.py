@@ -36,6 +36,25 @@ def _client() -> Any:
     return metaflow
 
 
+def everything() -> list[str]:
+    """Ids of all runs of the flow, newest first, unfinished ones too; none where there is no store."""
+    metaflow = _client()
+    try:
+        return [run.id for run in metaflow.Flow(FLOW).runs()]
+    except metaflow.exception.MetaflowNotFound:
+        return []
+
+
+def unfinished_too(run_id: str) -> Run:
+    """The run, whether it finished or not; raises `RunError` for an unknown one."""
+    metaflow = _client()
+    try:
+        run: Run = metaflow.Run(f"{FLOW}/{run_id}")
+    except metaflow.exception.MetaflowNotFound:
+        raise RunError(f"no run {run_id} in the store") from None
+    return run
+
+
 def select(ids: Sequence[str] | None, *, latest: bool = False, tag: str | None = None, best: bool = False) -> list[Run]:
     """Finished runs by id (`<id>` or `<flow>/<id>`), the newest, or all with a tag; `best` keeps one of them.
 

@@ -1,0 +1,204 @@
+"""`python -m analysis.explore`: the site's views over runs that are not frozen yet, and over releases, in a browser or in Jupyter.
+
+In a notebook: `from analysis.explore import app; app()`. Nothing is written; unfinished runs show what their tasks have left so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from analysis import freeze, labels, runs
+from analysis.queries import queries
+from analysis.release import Release, names
+from kdgat.errors import KdgatError, cli
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Tables = dict[str, "DataFrame"]
+#: rows of a table that are shown at once
+SHOWN = 500
+
+
+def sources() -> list[str]:
+    """What can be opened: `run <id>` of the store, newest first, then `release <name>`."""
+    return [*(f"run {run}" for run in runs.everything()), *(f"release {name}" for name in names())]
+
+
+def tables(source: str) -> Tables:
+    """Every table of a source of `sources()` as a data frame.
+
+    Raises:
+        KdgatError: an unknown source, or a run without records so far.
+    """
+    kind, _, name = source.partition(" ")
+    if kind == "release":
+        release = Release.open(name)
+        return {table: release.table(table).to_pandas() for table in release.tables}
+    made: dict[str, pa.Table] = freeze.concatenate(runs.read([runs.unfinished_too(name)])[0])
+    if not made:
+        raise KdgatError(f"{source} has left no records yet")
+    return {table: rows.to_pandas() for table, rows in made.items()}
+
+
+def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
+    """Rows of a table with the given values; raises `KdgatError` where there are none, which the app shows in place."""
+    if table not in all_tables:
+        raise KdgatError(f"no table {table!r} yet")
+    rows = all_tables[table]
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        raise KdgatError(f"no rows in {table!r} with " + ", ".join(f"{c} {v}" for c, v in where.items()))
+    return rows
+
+
+def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) -> Any:
+    """One metric of every model and seed, a panel a scenario: the spread of seeds, not an interval."""
+    rows = _rows(all_tables, "metrics", dataset=dataset, protocol=protocol, metric=metric, attack="all")
+    rows = rows.assign(colour=rows["model"].map(labels.color))
+    return rows.hvplot.scatter(
+        x="value", y="model", color="colour", groupby="scenario", dynamic=False, hover_cols=["seed"],
+        height=90 + 20 * rows["model"].nunique(), width=720, xlabel=labels.metric(metric), size=60,
+    ).layout().cols(1)  # fmt: skip
+
+
+def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
+    """A training metric by epoch, a line a run, coloured by model."""
+    rows = _rows(all_tables, "curves", dataset=dataset, metric=metric).sort_values("epoch")
+    models = labels.sort_models(rows["model"].unique())
+    lines = [
+        of_run.hvplot.line(x="epoch", y="value", color=labels.color(str(model)), label=str(model), ylabel=metric)
+        for model in models
+        for _, of_run in rows[rows["model"] == model].groupby("run")
+    ]
+    shown = lines[0]
+    for line in lines[1:]:
+        shown = shown * line
+    return shown.opts(width=720, height=360, legend_position="right")
+
+
+def scores(all_tables: Tables, dataset: str, protocol: str, model: str) -> Any:
+    """Histogram of a model's scores by scenario, attacked windows against benign ones."""
+    rows = _rows(all_tables, "predictions", dataset=dataset, protocol=protocol).dropna(subset=[model])
+    rows = rows.assign(window=(rows["injected"] > 0).map({True: "attacked", False: "benign"}), score=rows[model])
+    return rows.hvplot.hist(
+        y="score", by="window", groupby="scenario", dynamic=False, bins=50, alpha=0.6, normed=True,
+        color=[labels.palette()["labels"]["attack"], labels.palette()["labels"]["benign"]], height=180, width=720,
+    ).layout().cols(1)  # fmt: skip
+
+
+def timeline(all_tables: Tables, dataset: str) -> Any:
+    """When each run began and when it ended, in seconds after the first."""
+    import holoviews as hv
+    import pandas as pd
+
+    rows = _rows(all_tables, "runs", dataset=dataset)
+    started = pd.to_datetime(rows["started"])
+    begin = (started - started.min()).dt.total_seconds()
+    name = rows["model"].where(rows["model"] != "", rows["stage"]) + ", seed " + rows["seed"].astype(str)
+    rows = rows.assign(begin=begin, end=begin + rows["seconds"], name=name, again=name).sort_values("begin")
+    ends = hv.Segments(rows, ["begin", "name", "end", "again"], ["run", "commit", "seconds"])
+    return ends.opts(width=720, height=80 + 22 * len(rows), line_width=8, tools=["hover"], xlabel="s", ylabel="")
+
+
+def sql(all_tables: Tables, query: str) -> DataFrame:
+    """A query over the tables, by DuckDB; raises `KdgatError` with its message."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        for name, frame in all_tables.items():
+            connection.register(name, frame)
+        try:
+            return connection.execute(query).df()
+        except duckdb.Error as error:
+            raise KdgatError(str(error)) from None
+
+
+def app() -> Any:
+    """The views as one Panel object: chosen source, and a tab a view.
+
+    Raises:
+        KdgatError: the `explore` extra is missing, or there is neither a run nor a release.
+    """
+    try:
+        import hvplot.pandas  # noqa: F401  (gives data frames their plots)
+        import panel as pn
+    except ModuleNotFoundError as error:
+        raise KdgatError(
+            f"this needs the `explore` extra (pip install -e '.[explore]'): {error.name} is missing"
+        ) from None
+    found = sources()
+    if not found:
+        raise KdgatError("there is neither a run nor a release: run the flow first")
+    pn.extension(sizing_mode="stretch_width")
+    source = pn.widgets.Select(name="Source", options=found)
+
+    def guarded(view: Callable[[], Any]) -> Any:
+        try:
+            return view()
+        except KdgatError as error:
+            return pn.pane.Alert(str(error), alert_type="warning")
+
+    def views(chosen: str) -> Any:
+        return guarded(lambda: _tabs(pn, guarded, tables(chosen)))
+
+    return pn.Column("# KD-GAT: runs and releases", source, pn.bind(views, source))
+
+
+def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -> Any:
+    """A tab a view over the tables of one source."""
+
+    def options(table: str, column: str) -> list[str]:
+        return sorted(found[table][column].unique()) if table in found else []
+
+    def pick(name: str, table: str, column: str, first: str = "") -> Any:
+        values = options(table, column)
+        return pn.widgets.Select(name=name, options=values, value=first if first in values else None)
+
+    def tab(view: Callable[..., Any], **inputs: Any) -> Any:
+        shown = pn.bind(lambda **values: guarded(lambda: view(found, **values)), **inputs)
+        return pn.Column(pn.Row(*inputs.values()), shown)
+
+    def dataset() -> Any:
+        return pick("dataset", "runs", "dataset")
+
+    def protocol() -> Any:
+        return pick("protocol", "metrics", "protocol", "zero-shot")
+
+    table = pn.widgets.Select(name="table", options=sorted(found))
+    query = pn.widgets.TextAreaInput(name="query", value=next(iter(queries().values())).sql, rows=8)
+    model = pn.widgets.Select(name="model", options=[m for m in options("operating_points", "model")])
+    return pn.Tabs(
+        ("Leaderboard", tab(leaderboard, dataset=dataset(), protocol=protocol(), metric=pick("metric", "metrics", "metric", "f1"))),
+        ("Curves", tab(curves, dataset=dataset(), metric=pick("metric", "curves", "metric", "train_loss"))),
+        ("Scores", tab(scores, dataset=dataset(), protocol=protocol(), model=model)),
+        ("Runs", tab(timeline, dataset=dataset())),
+        ("Tables", tab(lambda all_tables, table: all_tables[table].head(SHOWN), table=table)),
+        ("SQL", tab(lambda all_tables, query: sql(all_tables, query).head(SHOWN), query=query)),
+        dynamic=True,
+    )  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m analysis.explore", description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=5006, help="on this machine only (default 5006; 0: any free one)")
+    args = parser.parse_args(argv)
+    app()  # what is wrong is said here, before a server starts
+    import panel as pn
+
+    server = pn.serve(app, port=args.port, address="127.0.0.1", show=False, start=False, title="KD-GAT", verbose=False)
+    print(f"http://localhost:{server.port}/ (stop with Ctrl-C)", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.io_loop.start()
+    return 0
+
+
+if __name__ == "__main__":
+    cli(lambda: main(sys.argv[1:]))
