@@ -47,7 +47,6 @@ def scored(release: Release) -> Iterator[list[Any]]:
                     seed=seed,
                     captures=tuple(held),
                     windows=Windows(recording=np.array([held.index(r["capture"]) for r in rows]), **columns),
-                    captured=columns["attack"],
                     scores={m: np.array([r[m] for r in rows], np.float64) for m in models},
                     thresholds={m: thresholds[dataset, m, protocol, seed] for m in models},
                     runs=dict.fromkeys(models, ""),

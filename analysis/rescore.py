@@ -77,7 +77,6 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     from kdgat import catalog
     from kdgat.dataset import scored_store
     from kdgat.stages import Detector, standardised
-    from kdgat.windows import sample
 
     config = configuration(release, dataset, seed)
     students = {model: student(release, dataset, seed, model) for model in STUDENTS}
@@ -88,19 +87,17 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
     known = release.manifest["datasets"][dataset]["captures"]
     tests = [c for c in catalog.captures(dataset, root) if c.split != "train" and not c.duplicate_of]
-    protocols = records.PROTOCOLS if config.features == "profile" else ("zero-shot",)
+    frozen = set(release.table("predictions")["protocol"].to_pylist())
+    protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
     for capture in tests:
         if known.get(capture.name) != capture.sha256:
             raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
         frames = capture.frames()
         beside = sum(c.split == capture.split for c in tests)
         for protocol in protocols:
-            store = scored_store(capture, frames, config, protocol)
+            store = scored_store(capture, frames, config, protocol, beside)
             if store is None:
                 continue
-            if config.windows.max_windows is not None:
-                limit = config.windows.max_windows // beside
-                store = store.select(sample(np.asarray(store.y).astype(np.int64), limit, 0))
             data = detector.score(store)[0]
             state = standardised(data, centre, spread)
             scores = {

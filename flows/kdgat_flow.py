@@ -89,15 +89,15 @@ class KDGATFlow(FlowSpec):
     @step
     @plain
     def fusion(self):
-        """Fusion methods, and the gradient-boosting baseline on the same windows."""
+        """Fusion methods, and the baselines on the same windows."""
         from cards import training_card
-        from kdgat.stages import train_baseline, train_fusion
+        from kdgat.stages import train_baselines, train_fusion
 
         stage = train_fusion(self.task(), self.prepared, self.checkpoints)
-        baseline, self.gbm, self.gbm_points = train_baseline(self.task(), self.prepared)
-        self.fusions = stage.extra
+        baselines = train_baselines(self.task(), self.prepared)
+        self.fusions, self.baselines = stage.extra, baselines.extra["baselines"]
         self.checkpoints = self.checkpoints | stage.checkpoints
-        for name, parts in baseline.tables.items():
+        for name, parts in baselines.tables.items():
             stage.tables.setdefault(name, []).extend(parts)
         self.records = stage.records()
         training_card(current.card, self.records)
@@ -111,7 +111,7 @@ class KDGATFlow(FlowSpec):
         from kdgat.export import weights
 
         task = self.task()
-        models = Models(self.checkpoints, self.fusions, (self.gbm, self.gbm_points), self.trained())
+        models = Models(self.checkpoints, self.fusions, self.baselines, self.trained())
         details = self.seed == self.tasks[0][2]
         stage = evaluate(task, self.prepared, models, self.root, details=details, on_bad_rows=self.bad_rows)
         self.scored, self.metrics = stage.extra["scored"], stage.extra["metrics"]
@@ -154,9 +154,9 @@ class KDGATFlow(FlowSpec):
 
     def trained(self):
         """Model → run that trained it."""
-        step_of = {"vgae": "vgae", "gat": "gat", "fusion": "fusion", "gbm": "fusion"}
-        names = [*self.checkpoints, "gbm-baseline"]
-        return {name: f"{self.paths[step_of[name.split('-')[0]]]}/{name}" for name in names}
+        step_of = {"vgae": "vgae", "gat": "gat"}
+        names = [*self.checkpoints, *self.baselines]
+        return {name: f"{self.paths[step_of.get(name.split('-')[0], 'fusion')]}/{name}" for name in names}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -184,30 +184,24 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         if part_of(number) != part:
             continue
         rng = np.random.default_rng([seed, 7919, number])
-        # at 1,000 frames/s and more, so many seconds hold the windows asked for
+        kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
+        seconds = config.windows.profile_seconds
+        late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
+        # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
         drive = virtual.drive(
-            number, 1.1 * count * size / 1500, config.windows.profile_seconds, benign, rng,
+            number, late + 1.1 * count * size / 1500, seconds, benign, rng,
             attacked=config.augmentation.attacked, segment=config.augmentation.segment,
+            ranges=replace(virtual.TRAINING_RANGES, rate=config.augmentation.rate),
         )  # fmt: skip
-        table = drive.frames.to_table()
+        traffic = Frames.concat([drive.profile, drive.frames])
+        seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
+        profiles.append(None if kind == "none" else profile_of(traffic.take(seen).to_table(), config))
+        table = traffic.take(traffic.timestamp >= late + seconds).to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]
         frames.append((drive.name, drive.attack, table, begins))
-        profiles.append(_virtual_profile(drive, config, rng))
     if not frames:
         return None
     return GraphStore.build(frames, size, config.features, profiles if config.features == "profile" else None)
-
-
-def _virtual_profile(drive: virtual.VirtualDrive, config: Config, rng: np.random.Generator) -> Profile | None:
-    kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
-    if kind == "none":
-        return None
-    seen = drive.profile
-    seconds = config.windows.profile_seconds
-    if kind == "contaminated":
-        late = seen.take(seen.timestamp >= rng.uniform(0, seconds))
-        seen = Frames.concat([late, drive.frames])
-    return profile_of(seen.to_table(), config)
 
 
 def profile_of(frames: pa.Table, config: Config) -> Profile:
@@ -215,31 +209,84 @@ def profile_of(frames: pa.Table, config: Config) -> Profile:
     return Profile.fit(frames, config.windows.profile_seconds, quiet=config.windows.profile_from == "quiet")
 
 
-def scored_store(capture: Capture, frames: pa.Table, config: Config, protocol: str) -> GraphStore | None:
+def scored_store(
+    capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1
+) -> GraphStore | None:
     """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
 
-    zero-shot: all windows, nothing of the vehicle is known. calibrated: the first seconds give the profile and are not
-    scored. contaminated: the profile begins 5 s before the first injected frame (placement uses labels, the model does
-    not) and its windows are not scored; captures without an attack have no contaminated form.
+    Windows that a profile was taken from are not scored. The placement of a profile may use labels, the model does not.
+
+    - zero-shot: nothing of the vehicle is known.
+    - calibrated: the profile is the capture's first seconds.
+    - contaminated: it begins half its length before the first injected frame.
+    - poisoned: it is taken from attacked traffic throughout, the first stretches of it joined.
+
+    Captures without an attack have no contaminated form, and those with too little of it to be poisoned and scored no
+    poisoned one.
+
+    Args:
+        capture, frames: what is scored.
+        config: windows, features, profile.
+        protocol: one of `kdgat.records.PROTOCOLS`.
+        captures: captures that share `windows.max_windows`.
     """
-    size, stride, seconds = config.windows.size, config.windows.stride, config.windows.profile_seconds
+    size, stride = config.windows.size, config.windows.stride
     begins = starts(frames.num_rows, size, stride)
     profile = None
     if protocol != "zero-shot":
-        t = frames["timestamp"].to_numpy()
-        begin = t[0]
-        if protocol == "contaminated":
-            attacked = np.flatnonzero(frames["label"].to_numpy())
-            if not len(attacked):
-                return None
-            begin = max(t[0], t[attacked[0]] - seconds / 2)
-        first = int(np.searchsorted(t, begin))
-        profile = profile_of(frames.slice(first), config)
-        inside = (begins + size > first) & (begins < first + profile.n_frames)
-        begins = begins[~inside]
+        seen = _profiled_frames(frames, config.windows.profile_seconds, protocol)
+        if seen is None:
+            return None
+        sample_of = frames.filter(pa.array(seen))
+        if protocol == "poisoned":
+            sample_of = _joined(sample_of)
+        profile = profile_of(sample_of, config)
+        touched = np.concatenate([[0], np.cumsum(seen)])
+        begins = begins[touched[begins + size] == touched[begins]]
     if not len(begins):
         return None
-    return GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])
+    store = GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])
+    if config.windows.max_windows is not None:
+        store = store.select(sample(np.asarray(store.y).astype(np.int64), config.windows.max_windows // captures, 0))
+    return store
+
+
+#: attacked stretches end where no frame was injected for so long (s)
+_PAUSE = 0.1
+
+
+def _profiled_frames(frames: pa.Table, seconds: float, protocol: str) -> np.ndarray | None:
+    """Which frames give the profile, bool[N]; None if the protocol has no place for it."""
+    t = frames["timestamp"].to_numpy()
+    attacked = np.flatnonzero(frames["label"].to_numpy())
+    if protocol == "calibrated":
+        return t < t[0] + seconds
+    if not len(attacked):
+        return None
+    if protocol == "contaminated":
+        begin = max(t[0], t[attacked[0]] - seconds / 2)
+        return (t >= begin) & (t < begin + seconds)
+    cuts = np.flatnonzero(np.diff(t[attacked]) > _PAUSE)
+    first, last = attacked[np.r_[0, cuts + 1]], attacked[np.r_[cuts, len(attacked) - 1]]
+    seen, left = np.zeros(len(t), bool), seconds
+    for a, z in zip(first, last, strict=True):
+        inside = np.arange(a, z + 1)[t[a : z + 1] < t[a] + left]
+        seen[inside] = True
+        left -= float(t[inside[-1]] - t[a])
+        if left <= 0:
+            break
+    # as much attack as went into the profile must be left to find
+    return seen if seen[attacked].sum() * 2 <= len(attacked) else None
+
+
+def _joined(frames: pa.Table) -> pa.Table:
+    """`frames` with pauses of over `_PAUSE` cut down to the median gap."""
+    t = frames["timestamp"].to_numpy()
+    gaps = np.diff(t)
+    joined = t[0] + np.concatenate([[0.0], np.cumsum(np.where(gaps > _PAUSE, np.median(gaps), gaps))])
+    return frames.set_column(
+        frames.schema.get_field_index("timestamp"), frames.schema.field("timestamp"), pa.array(joined)
+    )
 
 
 def dataset_row(capture: Capture, frames: pa.Table, config: Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,6 @@ from kdgat.evaluation.summary import Scored, metric_rows
 from kdgat.evaluation.thresholds import OperatingPoint
 from kdgat.graphs import GraphStore
 from kdgat.models import fusion
-from kdgat.models.baselines import GradientBoosting
 from kdgat.stages import ROLES, SCORING_BATCH, Detector, Stage, Task, standardised
 from kdgat.store import work_folder
 from kdgat.training import Batches
@@ -40,14 +40,18 @@ class Models:
     Attributes:
         checkpoints: by model name.
         fusions: further fusion methods by model name: `score`, a function of `FusionInput`, and its operating `points`.
-        gbm: the baseline and its operating points by protocol.
+        baselines: by model name: `score`, a function of a store, and its operating `points`.
         runs: model → run that trained it.
     """
 
     checkpoints: dict[str, Checkpoint]
     fusions: dict[str, dict[str, Any]]
-    gbm: tuple[GradientBoosting, dict[str, OperatingPoint]]
+    baselines: dict[str, dict[str, Any]]
     runs: dict[str, str]
+
+
+def _log() -> Path:
+    return work_folder() / "test-readings.jsonl"
 
 
 def log_reading(task: Task, scenario: str, capture: Capture) -> None:
@@ -57,12 +61,19 @@ def log_reading(task: Task, scenario: str, capture: Capture) -> None:
         "dataset": task.dataset,
         "scenario": scenario,
         "capture": capture.name,
-        "config": task.config.hash(),
+        "config_hash": task.config.hash(),
         "commit": provenance.commit(),
-        "run": task.path,
+        "reader": task.path,
     }
-    with open(work_folder() / "test-readings.jsonl", "a") as file:
+    with open(_log(), "a") as file:
         file.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def readings(datasets: Collection[str]) -> list[dict[str, Any]]:
+    """All readings of these datasets that the work folder knows of: rows of the table `readings`."""
+    lines = _log().read_text().splitlines() if _log().is_file() else []
+    rows = {line: row for line in lines if (row := json.loads(line))["dataset"] in datasets}
+    return list(rows.values())
 
 
 def evaluate(
@@ -104,13 +115,9 @@ def evaluate(
         for protocol in protocols:
             found = []
             for c in captures:
-                store = scored_store(c, tables[c.name], config, protocol)
-                if store is None:
-                    continue
-                if config.windows.max_windows is not None:
-                    limit = config.windows.max_windows // len(captures)
-                    store = store.select(sample(np.asarray(store.y).astype(np.int64), limit, 0))
-                found.append((c, store, _score(store, detectors, models)))
+                store = scored_store(c, tables[c.name], config, protocol, len(captures))
+                if store is not None:
+                    found.append((c, store, _score(store, detectors, models)))
             if found:
                 scored = _scored(task, scenario, protocol, found, models)
                 stage.extra["scored"].append(scored)
@@ -144,12 +151,10 @@ def _f32(values: np.ndarray) -> np.ndarray:
 
 
 def _point(models: Models, model: str, protocol: str) -> OperatingPoint:
-    if model == "gbm-baseline":
-        point = models.gbm[1][protocol]
-    elif model in models.fusions:
-        point = models.fusions[model]["points"][protocol]
-    else:
+    if model in models.checkpoints:
         point = OperatingPoint(*models.checkpoints[model].meta["points"][protocol])
+    else:
+        point = (models.fusions | models.baselines)[model]["points"][protocol]
     return OperatingPoint(float(np.float32(point.threshold)), point.source)
 
 
@@ -172,7 +177,7 @@ def _score(store: GraphStore, detectors: dict[str, Detector], models: Models) ->
         if role == "student":
             scores["fusion-oracle-student"] = fusion.oracle(data)
             out |= {"data": data, "parts": parts, "embedding": embedding, "alpha": alpha}
-    scores["gbm-baseline"] = models.gbm[0].score(store)
+    scores |= {name: baseline["score"](store) for name, baseline in models.baselines.items()}
     out["scores"] = {name: _f32(s) for name, s in scores.items()}
     return out
 
@@ -182,8 +187,7 @@ def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: 
     columns: dict[str, list[np.ndarray]] = {
         k: [] for k in ("recording", "window", "t0", "duration", "injected", "attack")
     }
-    captured = []
-    for number, (c, store, _) in enumerate(found):
+    for number, (_, store, _) in enumerate(found):
         names = np.array(store.attack_names)
         columns["recording"].append(np.full(len(store), number))
         columns["window"].append(np.asarray(store.start) // task.config.windows.stride)
@@ -191,7 +195,6 @@ def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: 
         columns["duration"].append(_f32(store.duration))
         columns["injected"].append(np.asarray(store.injected).astype(np.int64))
         columns["attack"].append(names[np.asarray(store.attack)])
-        captured.append(np.full(len(store), c.attack))
     scores = {m: np.concatenate([out["scores"][m] for _, _, out in found]) for m in found[0][2]["scores"]}
     thresholds = {m: 0.5 if "oracle" in m else _point(models, m, protocol).threshold for m in scores}
     return Scored(
@@ -201,7 +204,6 @@ def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: 
         seed=task.seed,
         captures=tuple(c.name for c, _, _ in found),
         windows=Windows(**{k: np.concatenate(v) for k, v in columns.items()}),
-        captured=np.concatenate(captured),
         scores=scores,
         thresholds=thresholds,
         runs={m: models.runs.get(m, models.runs["fusion-dqn-student"]) for m in scores},
@@ -227,7 +229,7 @@ def _prediction_rows(s: Scored) -> list[dict[str, Any]]:
 
 
 def _points(task: Task, models: Models, protocols: tuple[str, ...]) -> list[dict[str, Any]]:
-    names = [*models.checkpoints, *models.fusions, "gbm-baseline"]
+    names = [*models.checkpoints, *models.fusions, *models.baselines]
     return [
         {
             "run": models.runs.get(m, models.runs["fusion-dqn-student"]),

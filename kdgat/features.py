@@ -148,7 +148,7 @@ class Profile:
             frames: a capture.
             seconds: of its traffic.
             quiet: describe each ID by the half of these seconds in which it sends least, and leave out an ID that is
-                silent in half of them: what an attack adds in less than half the time then hardly counts.
+                silent in 40 % of them: what an attack adds in at most half the time then hardly counts.
         """
         t, ids, dlc, payload, _ = frame_arrays(frames)
         late = np.flatnonzero(t - t[:1] >= seconds)
@@ -164,7 +164,7 @@ class Profile:
             rate = len(of_id) / span
             if quiet:
                 sent = np.bincount(second[of_id], minlength=bins)
-                if (sent == 0).sum() * 2 >= bins:
+                if (sent == 0).sum() >= 0.4 * bins:
                     continue
                 calm = np.argsort(sent, kind="stable")[: (bins + 1) // 2]
                 together = np.diff(second[of_id]) == 0

@@ -109,6 +109,14 @@ class GraphStore:
         """Names of the columns of `edge_attr`."""
         return FEATURES[self.feature_set][1]
 
+    @property
+    def has_profile(self) -> np.ndarray:
+        """Whether each window was given its vehicle's profile, bool[B]."""
+        if "profile_available" not in self.node_features:
+            return np.zeros(len(self), bool)
+        column = self.node_features.index("profile_available")
+        return np.asarray(self.x[np.asarray(self.node_ptr)[:-1], column]) > 0
+
     @classmethod
     def build(
         cls,

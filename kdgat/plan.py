@@ -67,7 +67,8 @@ def on_disk(root: Path | None) -> list[str]:
 
 
 def summarise(parts: Sequence[tuple[list[Any], list[dict[str, Any]]]], draws: int) -> dict[str, bytes]:
-    """The table `summary` of all (dataset, scenario, protocol), from each seed's scores and metric rows."""
+    """The table `summary` of all (dataset, scenario, protocol), from each seed's scores and metric rows; and `readings`."""
+    from kdgat.evaluate import readings
     from kdgat.evaluation.summary import Scored, summary_rows
 
     groups: dict[tuple[str, str, str], list[Scored]] = {}
@@ -80,4 +81,5 @@ def summarise(parts: Sequence[tuple[list[Any], list[dict[str, Any]]]], draws: in
     for (dataset, scenario, protocol), group in sorted(groups.items()):
         print(f"intervals: {dataset} {scenario} {protocol}", flush=True)
         tables.append(records.table("summary", summary_rows(group, metrics, draws)))
-    return records.dump({"summary": pa.concat_tables(tables)})
+    read = records.table("readings", readings({dataset for dataset, _, _ in groups}))
+    return records.dump({"summary": pa.concat_tables(tables), "readings": read})

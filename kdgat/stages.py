@@ -24,9 +24,8 @@ from kdgat.config import Config
 from kdgat.dataset import Prepared
 from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.thresholds import BenignCDF, OperatingPoint, best_f1, by_protocol, false_positive_rate
-from kdgat.graphs import GraphStore
 from kdgat.models import fusion
-from kdgat.models.baselines import GradientBoosting
+from kdgat.models.baselines import GradientBoosting, RateBaseline
 from kdgat.models.gat import GAT
 from kdgat.models.layers import count_parameters
 from kdgat.models.vgae import VGAE
@@ -221,7 +220,7 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
             lambda m, s=calibrated, d=durations: false_positive_rate(  # type: ignore[misc]
                 s[m], max(0.01, 3 / m.sum()), float(d[m].sum())
             ),
-            has_profile(validation)[benign[1]],
+            validation.has_profile[benign[1]],
         )
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
@@ -310,25 +309,13 @@ def train_student(config: Config, prepared: Prepared, seed: int, name: str) -> G
     return model
 
 
-def has_profile(store: GraphStore) -> np.ndarray:
-    """Whether each window was given its vehicle's profile, bool[B]."""
-    if "profile_available" not in store.node_features:
-        return np.zeros(len(store), bool)
-    column = store.node_features.index("profile_available")
-    return np.asarray(store.x[np.asarray(store.node_ptr)[:-1], column]) > 0
-
-
 def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
     """Operating points by protocol, chosen by the configuration's rule from scores f64[B] of the validation windows."""
     validation = prepared.store("validation")
-    y, profiled = np.asarray(validation.y).astype(np.int64), has_profile(validation)
+    y, profiled = np.asarray(validation.y).astype(np.int64), validation.has_profile
     if config.operating_point == "half":
         return by_protocol(lambda _: OperatingPoint(0.5, "none, fixed at 0.5"), profiled)
-    if config.operating_point == "virtual" and not prepared.real.all():
-        used, source = ~prepared.real, "virtual validation vehicles, best F1"
-    else:
-        used, source = np.ones(len(y), bool), "validation, best F1"
-    return by_protocol(lambda mask: best_f1(y[mask & used], scores[mask & used], source), profiled)
+    return by_protocol(lambda mask: best_f1(y[mask], scores[mask]), profiled)
 
 
 def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
@@ -404,13 +391,33 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
     return stage
 
 
-def train_baseline(task: Task, prepared: Prepared) -> tuple[Stage, GradientBoosting, dict[str, OperatingPoint]]:
-    """Gradient boosting on pooled features of the same windows."""
-    stage = Stage()
-    recorder = Recorder(stage, task, "baseline", "gbm-baseline", prepared.meta["data_hash"])
-    model = GradientBoosting(seed_of(task, "gbm")).fit(prepared.store("train"))
-    validation = prepared.store("validation")
-    scores, y = model.score(validation), np.asarray(validation.y).astype(int)
-    points = operating_points(task.config, prepared, scores)
-    recorder.done(model.size, [], ("validation_f1", f1_score(y, points["zero-shot"].alarms(scores))))
-    return stage, model, points
+def train_baselines(task: Task, prepared: Prepared) -> Stage:
+    """Gradient boosting on pooled features of the same windows, and the two comparisons of rates.
+
+    Returns:
+        `extra["baselines"]`: model → its `score` (a function of a store) and operating `points` by protocol.
+    """
+    stage = Stage(extra={"baselines": {}})
+    train, validation = prepared.store("train"), prepared.store("validation")
+    vehicles = {row["capture"]: row["vehicle"] for row in prepared.meta["datasets"]}
+    y = np.asarray(validation.y).astype(np.int64)
+    wanted: dict[str, Any] = {"gbm": lambda: GradientBoosting(seed_of(task, "gbm")).fit(train)}
+    if task.config.features != "published":
+        for kind in ("interarrival", "frequency"):
+            wanted[kind] = lambda kind=kind: RateBaseline(kind).fit(train, vehicles)
+    for name, make in wanted.items():
+        recorder = Recorder(stage, task, "baseline", f"{name}-baseline", prepared.meta["data_hash"])
+        model = make()
+        scores = model.score(validation)
+        if name == "gbm":
+            points = operating_points(task.config, prepared, scores)
+        else:  # nobody's rates are known for a virtual vehicle
+            points = by_protocol(
+                lambda m, s=scores: best_f1(y[m & prepared.real], s[m & prepared.real], "validation captures, best F1"),
+                validation.has_profile,
+            )
+        alarm = points["zero-shot"].alarms(scores)
+        seen = prepared.real if name != "gbm" else np.ones(len(y), bool)
+        recorder.done(model.size, [], ("validation_f1", f1_score(y[seen], alarm[seen])))
+        stage.extra["baselines"][f"{name}-baseline"] = {"score": model.score, "points": points}
+    return stage

@@ -20,7 +20,6 @@ class Scored:
         dataset, scenario, protocol, seed: what was scored.
         captures: names of the recordings, by number.
         windows: n windows.
-        captured: str[n], attack kind of the capture each window belongs to.
         scores: model → f64[n].
         thresholds: model → its operating point.
         runs: model → run that trained it.
@@ -32,7 +31,6 @@ class Scored:
     seed: int
     captures: tuple[str, ...]
     windows: Windows
-    captured: np.ndarray
     scores: dict[str, np.ndarray]
     thresholds: dict[str, float]
     runs: dict[str, str]

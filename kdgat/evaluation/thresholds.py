@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdgat.errors import KdgatError
+from kdgat.records import PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ def by_protocol(fit: Callable[[np.ndarray], OperatingPoint], has_profile: np.nda
     Args:
         fit: mask of validation windows → operating point.
         has_profile: bool[n], the window was given a profile (nowhere with features that know no profiles: then
-            zero-shot is the only protocol). A detector cannot know that its profile is contaminated, so that protocol
-            shares the point of `calibrated`.
+            zero-shot is the only protocol). A detector cannot know that its profile is contaminated or poisoned, so
+            those protocols share the point of `calibrated`.
     """
     if not has_profile.any():
         return {"zero-shot": fit(~has_profile)}
     calibrated = fit(has_profile)
-    return {"zero-shot": fit(~has_profile), "calibrated": calibrated, "contaminated": calibrated}
+    return {"zero-shot": fit(~has_profile)} | dict.fromkeys(PROTOCOLS[1:], calibrated)
 
 
 @dataclass(frozen=True)

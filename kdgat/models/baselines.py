@@ -1,6 +1,14 @@
-"""The baseline that embarrasses: gradient boosting on pooled window features."""
+"""Baselines on the same windows: gradient boosting on pooled features, inter-arrival times, ID frequencies.
+
+The last two know no virtual vehicles: zero-shot they compare a window with the training cars, whichever fits best;
+under the other protocols with the profile of the car under test.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -51,3 +59,100 @@ class GradientBoosting:
     def size(self) -> int:
         """Numbers in the trees (feature, threshold and value of each node)."""
         return int(sum(3 * len(p.nodes) for stage in self.model._predictors for p in stage))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Nodes of B windows beside what their IDs usually send.
+
+    Attributes:
+        column: name → f64[N], node features of the set `relative`.
+        graph: i64[N], window of each node.
+        duration: f64[B], s.
+        count: f64[N], frames of the node.
+        rate: f64[N], usual frames a second, 0 for an unknown ID.
+        total: usual frames a second of the whole bus.
+    """
+
+    column: dict[str, np.ndarray]
+    graph: np.ndarray
+    duration: np.ndarray
+    count: np.ndarray
+    rate: np.ndarray
+    total: float
+
+
+class RateBaseline:
+    """Compares a window with the usual rates of its IDs: the profile's where it has one, else those of the training cars,
+    of which the one that fits best counts. Virtual vehicles teach it nothing, since their IDs are nobody's.
+
+    Args:
+        kind: `interarrival`: 1 − shortest gap of a known ID over its usual gap (Song et al. 2016 alarm at one half);
+            `frequency`: total variation between the shares of IDs in the window and the usual ones (Han et al. 2018).
+    """
+
+    def __init__(self, kind: Literal["interarrival", "frequency"]) -> None:
+        self.kind = kind
+        self.cars: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> RateBaseline:
+        """Fit on benign windows of captures; `vehicles`: capture → its car (windows of others are left out)."""
+        car_of = np.array([vehicles.get(name, "") for name in store.capture_names])[np.asarray(store.capture)]
+        # a window that was given the car's profile is there without it too
+        benign = (np.asarray(store.y) == 0) & ~store.has_profile
+        for car in sorted(set(car_of) - {""}):
+            index = np.flatnonzero(benign & (car_of == car))
+            if not len(index):
+                continue
+            b = store.batch(index)
+            frames = b.x[:, store.node_features.index("share")].astype(np.float64) * store.size
+            ids, code = np.unique(b.id_code, return_inverse=True)
+            self.cars.append((ids, np.bincount(code, frames) / float(np.asarray(store.duration)[index].sum())))
+        return self
+
+    @property
+    def size(self) -> int:
+        """Numbers it holds: an ID and a rate each."""
+        return 2 * sum(len(ids) for ids, _ in self.cars)
+
+    def score(self, store: GraphStore) -> np.ndarray:
+        """f64[B] in [0, 1], larger is more suspicious."""
+        b = store.batch(np.arange(len(store)))
+        column = {name: b.x[:, k].astype(np.float64) for k, name in enumerate(store.node_features)}
+        duration = np.maximum(np.asarray(store.duration, np.float64), 1e-6)
+        best = np.full(len(store), np.inf)
+        for ids, rates in self.cars:
+            at = np.minimum(np.searchsorted(ids, b.id_code), len(ids) - 1)
+            rate = np.where(ids[at] == b.id_code, rates[at], 0.0)
+            window = Window(column, b.batch, duration, column["share"] * store.size, rate, float(rates.sum()))
+            best = np.minimum(best, _early(window) if self.kind == "interarrival" else _shifted(window))
+        if not store.has_profile.any():
+            return best
+        known = column["unknown"] == 0
+        if self.kind == "interarrival":
+            own = _largest(np.clip(1 - column["gap_over_period"], 0, 1) * known, b.batch, len(store))
+        else:
+            off = np.where(known, np.abs(column["excess"]), column["share"])
+            missing = column["missing"][b.ptr[:-1]]  # of the window: the same in all its nodes
+            own = np.clip((np.bincount(b.batch, off, len(store)) + missing) / 2, 0, 1)
+        return np.where(store.has_profile, own, best)
+
+
+def _early(w: Window) -> np.ndarray:
+    # mean gap = (last − first frame)/(count − 1); `gap_min` is the shortest over that mean
+    gap = w.column["gap_min"] * w.column["span"] * w.duration[w.graph] / np.maximum(w.count - 1, 1)
+    early = np.where((w.count > 1.5) & (w.rate > 0), np.clip(1 - gap * w.rate, 0, 1), 0.0)
+    return _largest(early, w.graph, len(w.duration))
+
+
+def _shifted(w: Window) -> np.ndarray:
+    usual, n = w.rate / w.total, len(w.duration)
+    absent = 1 - np.bincount(w.graph, usual, n)  # IDs that the window lacks
+    return np.clip((np.bincount(w.graph, np.abs(w.column["share"] - usual), n) + absent) / 2, 0, 1)
+
+
+def _largest(values: np.ndarray, graph: np.ndarray, n: int) -> np.ndarray:
+    """Largest node value of each window, f64[n]."""
+    out = np.zeros(n)
+    np.maximum.at(out, graph, values)
+    return out

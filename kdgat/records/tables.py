@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from kdgat.records.schema import Column, RecordError, Schema
 
-PROTOCOLS = ("zero-shot", "calibrated", "contaminated")
+#: what of the test vehicle was seen before scoring, see `kdgat.dataset.scored_store`
+PROTOCOLS = ("zero-shot", "calibrated", "contaminated", "poisoned")
 DATA_KINDS = ("real", "synthetic")
 HEADLINE_MODEL = "gat-student"
 #: models whose window-level scores are released, one column each in `predictions`
@@ -291,6 +292,38 @@ _ALL = (
         Column("seconds", F, "span of the capture", "s", low=0),
         Column("windows", L, "windows made from it", low=0),
         Column("positives", L, "of them with an injected frame", low=0),
+    ),
+    _schema(
+        "readings",
+        "Every reading of a test capture in the work folder, also by runs that are in no release: how blind the results are.",
+        ["dataset", "capture", "time", "reader"],
+        _DATASET,
+        _SCENARIO,
+        _CAPTURE,
+        Column("time", S, "when, ISO 8601 UTC"),
+        Column("reader", S, "task that read it: <flow>/<run id>/<step>/<task id>"),
+        Column("config_hash", S, "sha256 of the configuration it was read with"),
+        Column("commit", S, "git commit that read it"),
+    ),
+    _schema(
+        "ablations",
+        "The headline model with one factor changed, against the reference at equal budget; intervals as in `summary`.",
+        ["dataset", "factor", "level", "scenario", "protocol", "metric"],
+        _DATASET,
+        Column("factor", S, "what was changed"),
+        Column("level", S, "to what; the reference's own level is among them"),
+        Column("reference", B, "this level is the reference's"),
+        _SCENARIO,
+        _PROTOCOL,
+        _METRIC,
+        Column("mean", F, "mean over seeds", nullable=True),
+        Column("ci_low", F, "lower end of its 95 % interval", nullable=True),
+        Column("ci_high", F, "upper end", nullable=True),
+        Column("difference", F, "mean minus the reference's, on the same windows and seeds", nullable=True),
+        Column("difference_low", F, "lower end of its 95 % interval (paired)", nullable=True),
+        Column("difference_high", F, "upper end", nullable=True),
+        Column("n_seeds", I, "seeds", low=1),
+        Column("parameters", L, "trainable parameters, counted", low=0),
     ),
     _schema(
         "parameters",

@@ -21,6 +21,7 @@ class Ranges:
         periods: cycle times an ID may have (s).
         period_weights: how often each is drawn.
         rate: frames a second on the whole bus; the periods are scaled to meet it. None: they stay as drawn.
+        shortest: no period is shorter than this after scaling (s), though the rate then falls short.
         full_dlc: share of IDs that send 8 bytes; the others draw 1–8.
         kinds: share of payload bytes of each of `KINDS`.
         delay: scale of the independent delay of a frame behind its schedule, as a share of its period.
@@ -37,6 +38,7 @@ class Ranges:
     delay: tuple[float, float]
     bit_time: tuple[float, float]
     event_share: tuple[float, float]
+    shortest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Vehicle:
         period = rng.choice(ranges.periods, m, p=weights / weights.sum())
         if ranges.rate is not None:
             period = period * ((1 / period).sum() / rng.uniform(*ranges.rate))
+            period = np.maximum(period, ranges.shortest)
         full = rng.random(m) < rng.uniform(*ranges.full_dlc)
         kinds = np.asarray(ranges.kinds)
         return Vehicle(

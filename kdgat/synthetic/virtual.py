@@ -26,6 +26,7 @@ TRAINING_RANGES = Ranges(
     delay=(0.002, 0.05),
     bit_time=(1.8e-6, 2.4e-6),  # their bursts run at 0.24 ms a frame of 8 bytes
     event_share=(0.0, 0.1),
+    shortest=0.005,  # no ID of theirs is faster than 10 ms; a benign ID at 2 ms could not be told from a forged one
 )
 
 #: mean gap between injected frames (s); DoS and fuzzing of the training captures inject every 0.3–2.4 ms

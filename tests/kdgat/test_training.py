@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from small import CONFIG, benign_rows, small
@@ -17,13 +18,13 @@ from kdgat.models.gat import GAT
 from kdgat.stages import (
     Detector,
     Task,
-    has_profile,
     operating_points,
-    train_baseline,
+    train_baselines,
     train_fusion,
     train_gat,
     train_vgae,
 )
+from kdgat.synthetic.frames import Frames
 from kdgat.training import Batches, Curriculum
 
 pytestmark = pytest.mark.xdist_group("training")
@@ -133,31 +134,82 @@ def test_operating_points_come_from_validation_by_protocol(trained, prepared: Pr
     saved = gat.checkpoints["gat-student"].meta["points"]
     assert {p: v[0] for p, v in saved.items()} == {p: pytest.approx(v.threshold) for p, v in points.items()}
     assert set(points) == set(records.PROTOCOLS)
-    assert 0 < has_profile(validation).mean() < 1
+    assert 0 < validation.has_profile.mean() < 1
     assert np.all((data.anomaly >= 0) & (data.anomaly < 1))
 
 
-def test_profile_windows_are_not_scored(prepared: Prepared) -> None:
-    capture = next(c for c in catalog.captures("synthetic") if c.split == "test_02")
-    frames = capture.frames()
-    t = frames["timestamp"].to_numpy()
-    seconds = CONFIG.windows.profile_seconds
-    everything, calibrated, contaminated = (scored_store(capture, frames, CONFIG, p) for p in records.PROTOCOLS)
-    assert everything is not None and calibrated is not None and contaminated is not None
-    assert np.asarray(calibrated.t0).min() >= seconds
-    first = t[np.flatnonzero(frames["label"].to_numpy())[0]] - t[0]
-    t0 = np.asarray(contaminated.t0)
-    inside = (t0 > first - seconds / 2) & (t0 < first + seconds / 2)
-    assert not inside.any() and len(contaminated) < len(everything)
+def traffic(pattern: list[tuple[float, int]]) -> catalog.Capture:
+    """A capture of stretches of (seconds, attacked or not) at 500 frames/s; an attack sends every second frame."""
+    label = np.concatenate([np.tile([0, on], int(seconds * 250)) for seconds, on in pattern]).astype(np.uint8)
+    n = len(label)
+    frames = Frames.of(np.arange(n) / 500, np.where(label, 5, 100 + np.arange(n) % 7), 8, np.zeros((n, 8)), label)
+    return catalog.Capture("d", "c", "v", "dos", "test_01", None, "", "synthetic", "", frames.to_table())
 
 
-def test_baseline_sees_the_same_windows(prepared: Prepared) -> None:
+UNCAPPED = CONFIG.model_copy(update={"windows": CONFIG.windows.model_copy(update={"max_windows": None})})
+
+
+@pytest.mark.parametrize(
+    ("protocol", "profiled"),
+    [
+        ("zero-shot", []),
+        ("calibrated", [(0.0, 10.0)]),
+        ("contaminated", [(7.0, 17.0)]),  # the attack begins at 12 s
+        ("poisoned", [(12.0, 16.0), (20.0, 24.0), (28.0, 30.0)]),  # 10 s of attack, joined
+    ],
+)
+def test_no_window_is_scored_that_the_profile_was_taken_from(
+    protocol: str, profiled: list[tuple[float, float]]
+) -> None:
+    capture = traffic([(12, 0), (4, 1), (4, 0), (4, 1), (4, 0), (14, 1)])
+    store = scored_store(capture, capture.frames(), UNCAPPED, protocol)
+    assert store is not None and store.has_profile.all() == bool(profiled) == store.has_profile.any()
+    begin, end = np.asarray(store.t0), np.asarray(store.t0) + np.asarray(store.duration)
+    step = 0.2  # s, a window at 500 frames/s
+    scored = sum(end - begin + 0.002)
+    for low, high in profiled:
+        assert not ((end > low + 0.01) & (begin < high - 0.01)).any(), (low, high)
+    # what borders on a profile loses a window at most
+    lost = 42.0 - sum(high - low for low, high in profiled) - scored
+    assert 0 <= lost + 0.01 < step * (2 * len(profiled) + 1)
+
+
+def test_an_attack_too_short_to_be_poisoned_with_and_found_has_no_poisoned_form() -> None:
+    capture = traffic([(12, 0), (4, 1), (4, 0)])
+    assert scored_store(capture, capture.frames(), UNCAPPED, "poisoned") is None
+    benign = traffic([(30, 0)])
+    for protocol in ("contaminated", "poisoned"):
+        assert scored_store(benign, benign.frames(), UNCAPPED, protocol) is None
+
+
+def test_a_poisoned_profile_knows_the_forged_id_and_a_contaminated_one_forgets_it() -> None:
+    quiet = UNCAPPED.model_copy(update={"windows": UNCAPPED.windows.model_copy(update={"profile_from": "quiet"})})
+    # injected every 20 ms: slow enough not to be refused for its speed
+    slow = traffic([(12, 0), (30, 1)])
+    table = slow.frames()
+    keep = (table["label"].to_numpy() == 0) | (np.arange(table.num_rows) % 20 == 1)
+    table = table.filter(pa.array(keep))
+    unknown = {}
+    for protocol in ("contaminated", "poisoned"):
+        store = scored_store(slow, table, quiet, protocol)
+        assert store is not None
+        forged = np.asarray(store.id_code) == 5
+        unknown[protocol] = np.asarray(store.x)[forged, store.node_features.index("unknown")].mean()
+    assert unknown == {"contaminated": 1.0, "poisoned": 0.0}
+
+
+def test_baselines_see_the_same_windows(prepared: Prepared) -> None:
     task = Task("Flow/1", "Flow/1/step/3", "synthetic", "synthetic", 0, CONFIG)
-    stage, model, points = train_baseline(task, prepared)
-    scores = model.score(prepared.store("validation"))
-    y = np.asarray(prepared.store("validation").y)
-    assert scores[y == 1].mean() > scores[y == 0].mean() + 0.3
-    assert records.load(stage.records())["runs"].num_rows == 1 and set(points) == set(records.PROTOCOLS)
+    stage = train_baselines(task, prepared)
+    validation = prepared.store("validation")
+    y = np.asarray(validation.y)
+    assert set(stage.extra["baselines"]) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"}
+    for name, baseline in stage.extra["baselines"].items():
+        scores = baseline["score"](validation)
+        assert ((scores >= 0) & (scores <= 1)).all() and set(baseline["points"]) == set(records.PROTOCOLS)
+        seen = np.ones(len(y), bool) if name == "gbm-baseline" else prepared.real
+        assert scores[seen & (y == 1)].mean() > scores[seen & (y == 0)].mean() + 0.1, name
+    assert records.load(stage.records())["runs"].num_rows == 3
 
 
 def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
