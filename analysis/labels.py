@@ -22,6 +22,8 @@ _FAMILY = {
     "fusion-mlp": "Fusion (MLP)",
     "fusion-oracle": "Fusion (oracle)",
     "gbm": "Gradient boosting",
+    "interarrival": "Inter-arrival time",
+    "frequency": "ID frequency",
 }
 _METRIC = {
     "f1": "F1",

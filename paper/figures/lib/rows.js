@@ -8,7 +8,7 @@ export const distinct = (rows, column) => [...new Set(rows.map((row) => row[colu
 export const where = (rows, values) => rows.filter((row) => Object.entries(values).every(([column, value]) => row[column] === value));
 
 /** The models in the order in which every figure and table shows them: in the order of the method, teacher before student. */
-const FAMILIES = ["vgae", "gat", "fusion-dqn", "fusion-linucb", "fusion-mean", "fusion", "gbm"];
+const FAMILIES = ["vgae", "gat", "fusion-dqn", "fusion-linucb", "fusion-mean", "fusion", "gbm", "interarrival", "frequency"];
 const ROLES = ["teacher", "student", "baseline"];
 export function byModel(a, b) {
   const rank = (model) => {
