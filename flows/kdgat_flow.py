@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kdgat.site import workers
+from kdgat.site import site, workers
 from kdgat.store import configure
 
 configure()
@@ -28,7 +28,9 @@ class KDGATFlow(FlowSpec):
     )
     seeds = Parameter("seeds", default="0,1", help="comma-separated")
     preset = Parameter("preset", default="demo", help="smoke, demo or paper")
-    tracker = Parameter("tracker", default="wandb", help="wandb (offline without an API key), mlflow or none")
+    tracker = Parameter(
+        "tracker", default=site().tracking.allowed[0], help="wandb (offline without an API key), mlflow or none"
+    )
     data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
 
     bad_rows = Parameter("bad-rows", default="raise", help="unreadable rows: raise, or quarantine (set aside, counted)")

@@ -113,7 +113,15 @@ class Recorder:
             task.tracker,
             name=f"{model}-{task.dataset}-s{task.seed}",
             group=task.flow_run,
-            config={"run": task.run(model), "dataset": task.dataset, "seed": task.seed, **task.config.flat()},
+            config={
+                "run": task.run(model),
+                "dataset": task.dataset,
+                "seed": task.seed,
+                "config_hash": task.config.hash(),
+                **task.config.flat(),
+            },
+            stage=kind,
+            parents=[f"{parent}-{task.dataset}-s{task.seed}" for parent in tracking.learned_from(model)],
         )
 
     def spent(self, seconds: float) -> None:

@@ -69,8 +69,9 @@ def _wandb(name: str, group: str, config: dict[str, Any]) -> Tracker:
     os.environ.setdefault("WANDB_SILENT", "true")
     if not os.environ.get("WANDB_API_KEY"):
         os.environ.setdefault("WANDB_MODE", "offline")
-    import wandb
     from lightning.pytorch.loggers import WandbLogger
+
+    import wandb
 
     run = wandb.init(
         project=os.environ.get("WANDB_PROJECT", "kd-gat"),
