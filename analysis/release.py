@@ -134,9 +134,9 @@ class Release:
             self.check_size(name)
             try:
                 made = pq.read_table(pa.BufferReader(self._bytes(self.file(name))), use_threads=False)
-            except (pa.ArrowException, OSError) as error:
+                self._cache[name] = records.validate(name, made)
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns need not be text
                 raise ReleaseError(f"{self.name}: {name}.parquet cannot be read: {error}") from None
-            self._cache[name] = records.validate(name, made)
         return self._cache[name]
 
     @cached_property
@@ -161,7 +161,8 @@ class Release:
         import duckdb
 
         try:
-            rows = self.con().sql(sql).to_arrow_table().to_pylist()
+            found = self.con().sql(sql)
+            rows = found.to_arrow_table().to_pylist() if found is not None else []
         except duckdb.Error as error:
             raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
         return [{k: _plain(v) for k, v in row.items()} for row in rows]
@@ -174,7 +175,7 @@ class Release:
             raise ReleaseError(f"{self.name}: {name}.parquet has {len(data)} bytes, the manifest says {entry['bytes']}")
         try:
             meta = pq.read_metadata(pa.BufferReader(data))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise ReleaseError(f"{self.name}: {name}.parquet is not whole: {error}") from None
         claim = max(meta.num_rows, sum(meta.row_group(i).num_rows for i in range(meta.num_row_groups)))
         unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))

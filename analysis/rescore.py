@@ -40,16 +40,30 @@ def seeds(release: Release, dataset: str) -> list[int]:
 
 def student(release: Release, dataset: str, seed: int, model: str) -> tuple[Checkpoint, Scalers]:
     """A released student and the scalers it was trained with; raises `ReleaseError`."""
+    stem = f"weights/{dataset}/{model}-s{seed}"
+    return parse(f"{release.name}: {stem}", release.weight(f"{stem}.json"), release.weight(f"{stem}.safetensors"))
+
+
+def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Scalers]:
+    """A student from its two files; raises `ReleaseError` (with `name`) where they do not describe one."""
     from kdgat.checkpoint import Checkpoint
     from kdgat.dataset import Scalers
 
-    stem = f"weights/{dataset}/{model}-s{seed}"
     try:
-        meta = json.loads(release.weight(f"{stem}.json"))
+        meta = json.loads(description)
         scalers = Scalers.from_dict(meta.pop("scalers"))
-        return Checkpoint(meta.pop("kind"), release.weight(f"{stem}.safetensors"), meta), scalers
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReleaseError(f"{release.name}: {stem}.json does not describe a model: {error!r}") from None
+        made = Checkpoint(meta.pop("kind"), weights, meta)
+        if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
+            raise ValueError("points")
+        for part, scaler in (("node", scalers.nodes), ("edge", scalers.edges)):
+            wanted = meta.get(f"{part}_features", len(scaler.mean))
+            if {scaler.mean.shape, scaler.scale.shape} != {(wanted,)}:
+                raise ValueError(f"scaler of {part} features")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReleaseError(
+            f"{name}.json does not describe a model: {type(error).__name__}: {str(error)[:100]!r}"
+        ) from None
+    return made, scalers
 
 
 def configuration(release: Release, dataset: str, seed: int) -> Config:
@@ -59,7 +73,11 @@ def configuration(release: Release, dataset: str, seed: int) -> Config:
     wanted = (dataset, seed, "gat-student")
     for run in release.table("runs").to_pylist():
         if (run["dataset"], run["seed"], run["model"]) == wanted:
-            return Config.model_validate_json(run["config"])
+            try:
+                return Config.model_validate_json(run["config"])
+            except ValueError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ReleaseError(f"{release.name}: {run['run']}: not a configuration: {reason}") from None
     raise ReleaseError(f"{release.name}: no run trained {wanted[2]} for {dataset}, seed {seed}")
 
 

@@ -21,6 +21,8 @@ from kdgat.models.vgae import VGAE
 
 #: a header this long describes far more tensors than any model here has
 MAX_HEADER = 1 << 20
+#: far over any layer and any number of layers here
+MAX_WIDTH, MAX_DEPTH = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,47 @@ class Checkpoint:
         Raises:
             KdgatError: the weights are damaged or do not fit the configuration.
         """
+        tensors = read_tensors(self.weights)
+        try:
+            _check_widths(self.meta.get("config", self.meta.get("hidden")))
+            # without memory first: what a stranger's configuration asks for may be far more than its weights hold
+            with torch.device("meta"):
+                asked = sum(t.numel() for t in self._build().state_dict().values())
+            if asked != (held := sum(t.numel() for t in tensors.values())):
+                raise KdgatError(
+                    f"weights do not fit the {self.kind}: {held} numbers, its configuration asks for {asked}"
+                )
+            model = self._build()
+            model.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise KdgatError(f"weights do not fit the {self.kind}: {reason}") from None
+        return model.eval()
+
+    def _build(self) -> nn.Module:
+        """The model with the weights it is initialised with."""
         m = self.meta
-        model: nn.Module
         if self.kind == "gat":
             vocabulary = torch.tensor(m["vocabulary"], dtype=torch.long)
-            model = GAT(GATConfig(**m["config"]), m["node_features"], m["edge_features"], vocabulary)
-        elif self.kind == "vgae":
-            model = VGAE(VGAEConfig(**m["config"]), m["node_features"], m["edge_features"])
-        elif self.kind == "q":
-            model = QNetwork(tuple(m["hidden"]))
-        else:
-            raise KdgatError(f"no model is of kind {self.kind!r}")
-        try:
-            model.load_state_dict(read_tensors(self.weights))
-        except RuntimeError as error:
-            raise KdgatError(f"weights do not fit the {self.kind}: {str(error).splitlines()[0]}") from None
-        return model.eval()
+            return GAT(GATConfig(**m["config"]), m["node_features"], m["edge_features"], vocabulary)
+        if self.kind == "vgae":
+            return VGAE(VGAEConfig(**m["config"]), m["node_features"], m["edge_features"])
+        if self.kind == "q":
+            return QNetwork(tuple(m["hidden"]))
+        raise KdgatError(f"no model is of kind {str(self.kind)[:40]!r}")
+
+
+def _check_widths(value: Any) -> None:
+    """Refuse widths and depths that no model here has: building such a model could take for ever."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        if len(value) > MAX_DEPTH:
+            raise KdgatError(f"a model of {len(value)} layers or settings: refused")
+        for inner in value:
+            _check_widths(inner)
+    elif isinstance(value, int) and not 0 <= value <= MAX_WIDTH:
+        raise KdgatError(f"a layer of {str(value)[:40]} units: refused")
 
 
 def read_tensors(data: bytes) -> dict[str, torch.Tensor]:
@@ -83,4 +110,4 @@ def read_tensors(data: bytes) -> dict[str, torch.Tensor]:
     try:
         return load_safetensors(data)
     except SafetensorError as error:
-        raise KdgatError(f"weights: {error}") from None
+        raise KdgatError(f"weights: {' '.join(str(error).split())[:200]}") from None

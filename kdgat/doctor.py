@@ -23,6 +23,9 @@ EXTRAS = {
     "train": "training, evaluating, `kdgat detect`",
     "cluster": "MLflow and Optuna; SLURM through ssh",
     "dev": "the test suite, `make lint`",
+    "explore": "the notebook dashboards of `analysis.explore`",
+    "fuzz": "fuzzing guided by coverage",
+    "audit": "the audit of dependencies, licences and unused code",
 }
 #: program → (what is lost without it, where it comes from)
 PROGRAMS = {

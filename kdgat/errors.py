@@ -15,6 +15,10 @@ ERROR_FILE = "KDGAT_ERROR_FILE"
 class KdgatError(Exception):
     """Something the user can mend: shown as one line, exit code 2, no traceback."""
 
+    def __init__(self, message: str) -> None:
+        # what a library says may have several lines
+        super().__init__(" ".join(message.split("\n")).strip())
+
 
 class CaptureError(KdgatError):
     """A capture that cannot be read.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from can import Message
 
 _ROWS = 1 << 16
+#: run-length coding of a constant column reaches hundreds; traffic does not
+_MOST_ROWS_PER_BYTE = 200
 _ASC_HEAD = re.compile(rb"\s*(?:date\s|base\s+(?:hex|dec))", re.IGNORECASE)
 #: a line that python-can should make a frame of: time, channel, ID (or an error frame)
 _ASC_FRAME = re.compile(r"\s*\d+\.\d+\s+(?:CANFD\s|\d+\s+(?:[0-9a-f]+x?|ErrorFrame)(?:\s|$))", re.IGNORECASE)
@@ -58,14 +60,16 @@ def _parquet(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[Bad
     """A frame table as Parquet: the columns of `FRAME_SCHEMA`, in types that can be cast to its own without loss."""
     try:
         file = pq.ParquetFile(content)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
-    missing = [name for name in FRAME_SCHEMA.names if name not in file.schema_arrow.names]
+    names = _names(path, file)
+    missing = [name for name in FRAME_SCHEMA.names if name not in names]
     if missing:
         raise CaptureError(str(path), 0, f"Parquet without the column {missing[0]!r} of a frame table")
+    if file.metadata.num_rows > _MOST_ROWS_PER_BYTE * content.getbuffer().nbytes:
+        raise CaptureError(str(path), 0, f"claims {file.metadata.num_rows} frames: refused")
     row = 0
-    for batch in file.iter_batches(_ROWS, columns=FRAME_SCHEMA.names):
-        table = pa.Table.from_batches([batch])
+    for table in _tables(path, file):
         nulls = np.zeros(len(table), bool)
         for name in FRAME_SCHEMA.names:
             nulls |= pc.is_null(table[name]).to_numpy()
@@ -88,6 +92,22 @@ def _parquet(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[Bad
         keep = ~np.any(list(wrong.values()), axis=0)
         yield Frames(*(column[keep] for column in frames)), sorted(bad, key=lambda b: b.line)
         row += len(table)
+
+
+def _names(path: Path, file: pq.ParquetFile) -> list[str]:
+    try:
+        return list(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
+
+
+def _tables(path: Path, file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """The columns of a frame table, a stretch of rows at a time."""
+    try:
+        for batch in file.iter_batches(_ROWS, columns=FRAME_SCHEMA.names):
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
 
 
 class _AscLines(io.TextIOBase):
@@ -150,6 +170,8 @@ def _asc(can: Any, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]
 
 
 def _blf(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+    from can.io.blf import BLFParseError  # not one of python-can's own CanError
+
     found: list[Message] = []
     bad: list[BadRow] = []
     try:
@@ -165,7 +187,7 @@ def _blf(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, li
             if len(found) == _ROWS:
                 yield _columns(found), bad
                 found, bad = [], []
-    except (ValueError, struct.error, zlib.error, can.CanError) as error:
+    except (ValueError, struct.error, zlib.error, can.CanError, BLFParseError) as error:
         raise CaptureError(str(path), 0, f"broken BLF: {error}") from None
     yield _columns(found), bad
 

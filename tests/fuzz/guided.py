@@ -1,0 +1,42 @@
+"""Damaged inputs guided by coverage: `python -m tests.fuzz.guided captures --runs 100000` (extra `fuzz`: atheris).
+
+Mutates raw bytes of the corpus; stops at the first find, which libFuzzer writes into `tests/fuzz/corpus/found`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["kdgat", "analysis", "can"]):
+    import can.io.blf  # noqa: F401
+
+    from analysis.release import frozen_root
+    from tests.fuzz.targets import CORPUS, targets
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.guided", description=__doc__.splitlines()[0])
+    parser.add_argument("target")
+    parser.add_argument("--runs", type=int, default=100_000)
+    args = parser.parse_args()
+    target = targets(frozen_root() / (frozen_root() / "current").read_text().strip())[args.target]
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder) / "corpus"
+        corpus.mkdir()
+        for number, seed in enumerate(target.seeds):
+            (corpus / str(number)).write_bytes(seed)
+            target.run(seed, Path(folder))
+        found = CORPUS / "found" / f"{target.name.replace(' ', '_')}--"
+        found.parent.mkdir(exist_ok=True)
+        options = [f"-runs={args.runs}", "-max_len=8192", "-timeout=5", f"-artifact_prefix={found}"]
+        atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: target.run(data, Path(folder)) and None)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
