@@ -185,6 +185,22 @@ def published(numbers: Numbers) -> str:
     )
 
 
+def readings(numbers: Numbers) -> str:
+    """How often the test folders had been read when the release was frozen."""
+    found = numbers.release.manifest.get("test_readings")
+    if not found:
+        return "For this release no count was kept of how often the test folders had been read before."
+
+    def of(name: str) -> str:
+        return f"{found[name]:,} {name if found[name] != 1 else name.removesuffix('s')}"
+
+    return (
+        f"Up to this release, our log counts {of('evaluations')} that read the test folders, of "
+        f"{of('configurations')} at {of('commits')}, the first on {found['first'][:10]}."
+    )
+
+
 ALL: dict[str, Callable[[Numbers], str]] = {
-    made.__name__: made for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published)
+    made.__name__: made
+    for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published, readings)
 }

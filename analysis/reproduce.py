@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from analysis import figures, verify
@@ -22,6 +23,9 @@ from analysis.rendered import Site
 from kdgat.errors import KdgatError, cli
 
 _CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
+_INCLUDE = re.compile(r"\{\{<\s*include\s+(\S+)\s*>\}\}")
+#: a Markdown table with its caption
+_WRITTEN = re.compile(r"(?:^\|.*\n)+\n: .*\{#(?P<label>tbl-\S+?)\}", re.MULTILINE)
 _LABEL = re.compile(r"^#\|\s*label:\s*(tbl-\S+)", re.MULTILINE)
 _IMPORT = re.compile(r"^from analysis import .*$", re.MULTILINE)
 _DISPLAY = re.compile(r"^from IPython.*$", re.MULTILINE)
@@ -42,36 +46,54 @@ def render(release: Release) -> int:
     return 1 if found else 0
 
 
-def cells(project: Path) -> list[str]:
-    """Code of every Python cell of the paper, in its order."""
+def manuscript(project: Path) -> str:
+    """The paper's source with its includes in place."""
     main = project / "paper" / "index.qmd"
-    found = []
-    for part in re.split(r"(\{\{<\s*include\s+\S+\s*>\}\})", main.read_text(encoding="utf-8")):
-        if include := re.match(r"\{\{<\s*include\s+(\S+)", part):
-            name = include[1]
-            part = (project / name.lstrip("/") if name.startswith("/") else main.parent / name).read_text(
-                encoding="utf-8"
-            )
-        found += _CELL.findall(part)
-    return found
+
+    def included(match: re.Match[str]) -> str:
+        name = match[1]
+        file = project / name.lstrip("/") if name.startswith("/") else main.parent / name
+        return file.read_text(encoding="utf-8")
+
+    return _INCLUDE.sub(included, main.read_text(encoding="utf-8"))
 
 
-def table_cells(project: Path) -> dict[str, str]:
-    """Label → code of every table of the paper, in its order."""
-    return {label[1]: code for code in cells(project) if (label := _LABEL.search(code))}
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper: written in its source, or made by a cell."""
+
+    label: str
+    text: str
+    cell: bool
+
+
+def paper_tables(project: Path) -> list[Table]:
+    """Every table of the paper in its order, which is how the PDF numbers them."""
+    text = manuscript(project)
+    found = [
+        (match.start(), Table(label[1], match[1], cell=True))
+        for match in _CELL.finditer(text)
+        if (label := _LABEL.search(match[1]))
+    ]
+    found += [(match.start(), Table(match["label"], match[0].strip(), cell=False)) for match in _WRITTEN.finditer(text)]
+    return [made for _, made in sorted(found, key=lambda pair: pair[0])]
 
 
 def table(release: Release, number: str) -> int:
-    """Print one table of the paper as Markdown, by its number or label."""
-    known = table_cells(REPO)
-    label = list(known)[int(number) - 1] if number.isdigit() and 0 < int(number) <= len(known) else number
-    if label not in known:
-        raise KdgatError(f"no table {number!r}; there are: {', '.join(f'{i} {n}' for i, n in enumerate(known, 1))}")
+    """Print one table of the paper as Markdown, by the number it has in the PDF or by its label."""
+    known = paper_tables(REPO)
+    chosen = [t for i, t in enumerate(known, 1) if number in (str(i), t.label)]
+    if not chosen:
+        listed = ", ".join(f"{i} {t.label}" for i, t in enumerate(known, 1))
+        raise KdgatError(f"no table {number!r}; there are: {listed}")
+    if not chosen[0].cell:
+        print(chosen[0].text)
+        return 0
     os.environ["KDGAT_RELEASE"] = release.name
     made: list[str] = []
     # the cell is the paper's own source; `Markdown` keeps the text instead of displaying it
-    imports = "\n".join(sorted({m[0] for code in cells(REPO) for m in _IMPORT.finditer(code)}))
-    exec(f"{imports}\n{_DISPLAY.sub('', known[label])}", {"Markdown": made.append})
+    imports = "\n".join(sorted({m[0] for m in _IMPORT.finditer(manuscript(REPO))}))
+    exec(f"{imports}\n{_DISPLAY.sub('', chosen[0].text)}", {"Markdown": made.append})
     print("\n".join(made))
     return 0
 
@@ -121,7 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--release", help="name of the release (default: the current one)")
     parser.add_argument("--dataset", help="evaluate: only this dataset")
     parser.add_argument("--data", help="evaluate: folder of captures (default $KDGAT_DATA, else data/raw)")
-    parser.add_argument("--table", metavar="N", help="render: only this table, by number or label, to stdout")
+    parser.add_argument(
+        "--table", metavar="N", help="render: only this table, by its number in the PDF or its label, to stdout"
+    )
     parser.add_argument("--figure", metavar="ID", help="render: only this figure, to the current folder")
     args = parser.parse_args(argv)
     release = Release.open(args.release)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,6 @@ from analysis import labels
 from analysis.format import NA
 from analysis.numbers import Number, Numbers, slug
 from analysis.release import REPO, Release
-from analysis.sources import sources, uses
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
 
 Source = Release | str | None
@@ -194,18 +194,13 @@ def size_table(release: Source = None) -> str:
     return markdown(["Model", "Dataset", "Parameters"], body, left=2)
 
 
-def parameter_table(release: Source = None, model: str = HEADLINE_MODEL) -> str:
-    """Parameters of a model, layer by layer; of the first dataset that trained it."""
-    numbers = numbers_of(release)
-    rows = [r for r in numbers.release.table("parameters").to_pylist() if r["model"] == model]
-    rows = [r for r in rows if r["dataset"] == rows[0]["dataset"]]
-    return markdown(
-        ["Layer", "Shape", "Count"], [[f"`{r['layer']}`", r["shape"], f"{r['count']:,}"] for r in rows], left=2
-    )
+def catalog() -> dict[str, dict[str, Any]]:
+    """Every dataset that the project knows, by name; see `data/catalog.toml`."""
+    return tomllib.loads((REPO / "data" / "catalog.toml").read_text(encoding="utf-8"))
 
 
 def dataset_table(release: Source = None) -> str:
-    """Captures, frames, injected frames, windows and attacked windows by split."""
+    """Captures, frames, injected frames, windows and attacked windows by split; an empty row for a dataset not covered."""
     numbers = numbers_of(release)
     rows = numbers.release.table("datasets").to_pylist()
     columns = ("captures", "vehicles", "frames", "injected", "windows", "positives", "seconds")
@@ -215,6 +210,8 @@ def dataset_table(release: Source = None) -> str:
         kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
         shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
         body.append([shown, labels.scenario(split), *(cell(numbers, f"{prefix}.{c}") for c in columns)])
+    absent = sorted(catalog().keys() - {r["dataset"] for r in rows})
+    body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
     header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]
     return markdown(header, body, left=2)
 
@@ -230,42 +227,6 @@ def hyperparameter_table(release: Source = None) -> str:
     )
 
 
-def run_table(release: Source = None) -> str:
-    """Every run: what it trained, on what, from which code, how long."""
-    rows = numbers_of(release).release.table("runs").to_pylist()
-    rows.sort(key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"]))
-    header = ["Run", "Dataset", "Seed", "Model", "Preset", "Commit", "Data", "Seconds"]
-    body = [
-        [
-            f"`{r['run']}`",
-            r["dataset"],
-            str(r["seed"]),
-            r["model"],
-            r["preset"],
-            f"`{r['commit'][:10]}`",
-            r["data_kind"],
-            f"{r['seconds']:.0f}",
-        ]
-        for r in rows
-    ]
-    return markdown(header, body, left=7)
-
-
-def number_table(keys: Sequence[str] | None = None, release: Source = None) -> str:
-    """Every number that the sources use: key, value, interval, seeds, runs (the paper's last appendix)."""
-    numbers = numbers_of(release)
-    if keys is None:  # those in sentences that the release chooses too
-        used = {k for k, _, _ in uses(sources(REPO))}
-        keys = sorted(used | {k for key in used for k in names(numbers.markdown(key))})
-    body = []
-    for key in keys:
-        number = numbers[key]
-        if number.span:
-            seeds = str(number.n_seeds) if number.n_seeds else ""
-            body.append([f"`{key}`", numbers.markdown(key), number.interval, seeds, str(len(numbers.runs(number)))])
-    return markdown(["Key", "Value", "95 % interval", "Seeds", "Runs"], body)
-
-
 #: tables whose keys a page may show; their traces are written before the page is rendered
 ALL: dict[str, Callable[[Source], str]] = {
     made.__name__: made
@@ -277,7 +238,6 @@ ALL: dict[str, Callable[[Source], str]] = {
         size_table,
         dataset_table,
         hyperparameter_table,
-        run_table,
     )
 }
 

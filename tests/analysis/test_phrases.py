@@ -18,7 +18,7 @@ class Fake:
     def __init__(self, values: dict[str, tuple[float, float, float]]) -> None:
         self.values = values
         rows = [{"dataset": "hcrl-sa", "scenario": s, "attack": "all"} for s in ("test_01", "test_02", "validation")]
-        self.release = SimpleNamespace(table=lambda name: SimpleNamespace(to_pylist=lambda: rows))
+        self.release = SimpleNamespace(table=lambda name: SimpleNamespace(to_pylist=lambda: rows), manifest={})
 
     def __contains__(self, key: str) -> bool:
         return key in self.values

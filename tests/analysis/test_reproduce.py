@@ -10,7 +10,7 @@ from kdgat.errors import KdgatError
 
 def test_a_table_of_the_paper_by_number_and_by_label(release, capsys, monkeypatch):
     monkeypatch.setenv("KDGAT_RELEASE", "r1")  # restored afterwards; the command sets it
-    labels = list(reproduce.table_cells(reproduce.REPO))
+    labels = [table.label for table in reproduce.paper_tables(reproduce.REPO)]
     number = labels.index("tbl-main") + 1
     assert reproduce.main(["--table", str(number)]) == 0
     by_number = capsys.readouterr().out
@@ -19,6 +19,11 @@ def test_a_table_of_the_paper_by_number_and_by_label(release, capsys, monkeypatc
     assert capsys.readouterr().out == by_number
     with pytest.raises(KdgatError, match="there are: 1 "):
         reproduce.main(["--table", "99"])
+
+
+def test_tables_that_are_written_count_too(release, capsys):
+    assert reproduce.main(["--table", "1"]) == 0
+    assert "| Symbol | Meaning |" in capsys.readouterr().out  # notation, the first table of the PDF
 
 
 def test_a_figure_is_written_as_it_is_for_the_paper(release, tmp_path, monkeypatch):

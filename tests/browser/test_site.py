@@ -187,6 +187,18 @@ def test_a_number_opens_its_trace_by_keyboard(visit):
     panel.wait_for(state="hidden")
 
 
+def test_pointing_at_a_citation_shows_its_entry(visit):
+    visit.open("paper/index.html")
+    link = visit.page.locator('main a[href^="#ref-"]').first
+    entry = visit.page.locator(link.get_attribute("href")).text_content()
+    link.scroll_into_view_if_needed()
+    link.hover()
+    preview = visit.page.get_by_role("tooltip")
+    assert preview.text_content() == entry
+    visit.page.keyboard.press("Escape")
+    preview.wait_for(state="hidden")
+
+
 def test_numbers_on_the_page_equal_their_traces(visit):
     visit.open("paper/index.html")
     trace = visit.page.evaluate("fetch('../assets/trace.json').then((r) => r.json())")["numbers"]

@@ -1,6 +1,7 @@
 // Runs a page's OJS cells on the Observable runtime, in place, as Quarto does. Imports and CDN builtins are left out on purpose.
 import {Interpreter} from "@alex.garcia/unofficial-observablehq-compiler";
 import {Runtime} from "@observablehq/runtime";
+import {install as installPreviews} from "./previews.js";
 
 const cells = [...document.querySelectorAll(".ojs-cell")];
 
@@ -58,3 +59,5 @@ if (cells.length) {
     interpreter.module(cell.querySelector("script").textContent, module, observer).catch((error) => observer().rejected(error));
   }
 }
+
+installPreviews(document.body);

@@ -1,0 +1,69 @@
+"""The appendix is read from the release: its rows are the tables' rows, its answers follow the manifest."""
+
+from __future__ import annotations
+
+import re
+
+import fake_run
+
+from analysis import appendix, freeze, tables
+from analysis.release import Release
+
+
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines()[2:]]
+
+
+def answers(release: Release) -> dict[str, str]:
+    return {question: answer for question, answer in rows(appendix.checklist(release))}
+
+
+def test_the_checklist_follows_the_release(run, frozen):
+    clean = freeze.freeze("clean", *run)
+    dirty_tables, weights = fake_run.make({"hcrl-sa": "real", "synthetic": "synthetic"}, seeds=(3,))
+    runs = dirty_tables["runs"].to_pylist()
+    dirty_tables["runs"] = freeze.records.table("runs", [row | {"dirty": True} for row in runs])
+    policy = freeze.Policy(allow_dirty=True, allow_synthetic=True)
+    dirty = freeze.freeze("dirty", dirty_tables, weights, policy)
+    one, two = answers(clean), answers(dirty)
+    changes = "It had no uncommitted changes"
+    assert (one[changes], two[changes]) == ("Yes", "No")
+    assert one["Synthetic data is marked"] == "Yes: none in this release"
+    assert two["Synthetic data is marked"] == "Yes: synthetic"
+    assert "(0, 1)" in one["Seeds"] and "(3)" in two["Seeds"]
+    assert "hcrl-ch" in one["Datasets of the catalog that are not covered"]
+    assert "free for academic use" in one["Their terms of use are stated"]
+
+
+def test_every_capture_layer_and_run_has_its_row(shared_release):
+    assert len(rows(appendix.capture_table(shared_release))) == shared_release.table("datasets").num_rows
+    assert len(rows(appendix.run_table(shared_release))) == shared_release.table("runs").num_rows
+    layers = rows(appendix.layer_table(shared_release))
+    assert ["GAT student", "`encoder.weight`", "800"] in layers
+    assert ["GAT student", "*all*", "**1,000**"] in layers
+
+
+def test_numbers_name_their_runs_as_the_run_table_counts_them(shared_release):
+    key = "hcrl_sa.test_01.gat_student.zero_shot.f1"
+    (row,) = rows(appendix.number_table([key], shared_release))
+    position = {line[1].strip("`"): line[0] for line in rows(appendix.run_table(shared_release))}
+    trained = [number for run, number in position.items() if run.endswith("/gat-student")]
+    found = [int(n) for part in row[-1].split(", ") for n in range(*_ends(part))]
+    assert sorted(found) == sorted(map(int, trained))
+
+
+def _ends(part: str) -> tuple[int, int]:
+    first, *last = re.findall(r"\d+", part)
+    return int(first), int(last[0] if last else first) + 1
+
+
+def test_ranges():
+    assert appendix.ranges([3, 1, 2, 7]) == "1–3, 7"
+    assert appendix.ranges([]) == ""
+
+
+def test_a_dataset_that_is_not_covered_stands_as_an_empty_row(shared_release):
+    found = {row[0]: row for row in rows(tables.dataset_table(shared_release))}
+    assert found["hcrl-ch"][1] == "not covered"
+    assert set(found["hcrl-ch"][2:]) == {"n/a"}
+    assert found["hcrl-sa"][1] != "not covered"
