@@ -7,9 +7,10 @@ frames of the synthetic bus with the features that the engine makes of them, whi
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,12 +28,26 @@ RANGES = FIGURES / "live" / "bus-ranges.json"
 VECTORS = FIGURES / "test" / "live-vectors.json"
 SIZE = 100
 SEED = 8
+#: what is done to a drive: its frames and the seconds of its profile in, frames out
+Maker: TypeAlias = "Callable[[Frames, float, np.random.Generator], Frames]"
 #: (attack, seconds of profile, seconds of traffic after it)
-CAPTURES = (("fuzzing", 0.5, 0.25), ("spoofing", 0.5, 0.25), ("odd", 0.2, 0.2))
+CAPTURES = (("fuzzing", 0.5, 0.25), ("spoofing", 0.5, 0.25), ("odd", 0.2, 0.2), ("quiet", 3.2, 0.5))
 
 
-def _odd(frames: Frames, rng: np.random.Generator) -> Frames:
+def _attacked(kind: str) -> Maker:
+    """The attack for 0.15 s, right after the profile."""
+    return lambda frames, head, rng: inject(frames, kind, [(head + 0.05, head + 0.2)], 1e-3, rng)
+
+
+def _quiet(frames: Frames, head: float, rng: np.random.Generator) -> Frames:
+    """A vehicle of ten IDs, attacked inside its profile."""
+    few = frames.take(np.isin(frames.id, np.unique(frames.id)[:10]))
+    return inject(few, "spoofing", [(0.3 * head, 0.45 * head), (head + 0.1, head + 0.2)], 4e-3, rng)
+
+
+def _odd(frames: Frames, head: float, rng: np.random.Generator) -> Frames:
     """What real recordings hold and a clean bus does not: steps back in time, ties, empty frames, changing lengths."""
+    del head
     n = len(frames)
     t = frames.timestamp + np.where(rng.random(n) < 0.05, -0.004, 0)
     t[60:64] = t[60]
@@ -43,15 +58,24 @@ def _odd(frames: Frames, rng: np.random.Generator) -> Frames:
     return Frames(t, ids, dlc, payload, frames.label)
 
 
+MADE: dict[str, Maker] = {
+    "fuzzing": _attacked("fuzzing"),
+    "spoofing": _attacked("spoofing"),
+    "odd": _odd,
+    "quiet": _quiet,
+}
+
+
 def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any]:
     """Frames, the vehicle's profile and the graphs of four windows as plain values."""
     rng = np.random.default_rng([SEED, number])
     frames = Vehicle.draw(BUS_RANGES, rng).drive(head + tail, rng)
-    frames = _odd(frames, rng) if attack == "odd" else inject(frames, attack, [(head + 0.05, head + 0.2)], 1e-3, rng)
+    frames = MADE[attack](frames, head, rng)
     # as they are written, so that both sides read the same
     frames = replace(frames, timestamp=np.round(frames.timestamp, 9))
     table = frames.to_table()
-    profile = Profile.fit(table, head)
+    quiet = attack == "quiet"
+    profile = Profile.fit(table, head, quiet=quiet)
     last = len(frames) - SIZE
     starts = np.unique(np.linspace(0 if attack == "odd" else profile.n_frames, last, 3).astype(np.int64))
     if attack == "odd":
@@ -74,6 +98,7 @@ def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any
     return {
         "name": attack,
         "profile_seconds": head,
+        "quiet": quiet,
         "profile_frames": profile.n_frames,
         "t": frames.timestamp.tolist(),
         "id": frames.id.tolist(),

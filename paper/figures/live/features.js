@@ -199,31 +199,52 @@ function againstProfile({frames, own, gapsOf, ids, duration, size, width, x}, pr
   own.forEach((_, u) => (x[u * width + RELATIVE + 8] = Math.max(0, missing) / size));
 }
 
-/** What the first `seconds` of `frames` say about the vehicle's IDs; labels are not looked at. */
-export function fitProfile(frames, seconds) {
+/**
+ * What the first `seconds` of `frames` say about the vehicle's IDs; labels are not looked at. `quiet`: each ID is described by the half of
+ * them in which it sends least, and left out if it is silent in 40 % of them.
+ */
+export function fitProfile(frames, seconds, {quiet = false} = {}) {
   const {t, id, dlc, payload} = frames;
   const late = t.findIndex((time) => time - t[0] >= seconds);
   const n = late < 0 ? t.length : late;
   const [first = 0, last = 0] = extent(t.subarray(0, n));
-  const length = Math.max(last - first, 1e-6);
+  const span = Math.max(last - first, 1e-6);
+  const bins = Math.max(Math.round(span), 2);
+  const second = (f) => Math.min(bins - 1, Math.max(0, Math.trunc(((t[f] - t[0]) * bins) / span)));
   const ids = new Map();
-  for (const [code, own] of grouped(Array.from(id.subarray(0, n)))) {
-    const gaps = own.slice(1).map((f, j) => Math.max(0, t[f] - t[own[j]]));
+  for (const [code, all] of grouped(Array.from(id.subarray(0, n)))) {
+    let own = all;
+    let gaps = all.slice(1).map((f, j) => Math.max(0, t[f] - t[all[j]]));
+    let rate = all.length / span;
+    if (quiet) {
+      const sent = new Array(bins).fill(0);
+      for (const f of all) sent[second(f)] += 1;
+      if (sent.filter((count) => count === 0).length >= 0.4 * bins) continue;
+      const calm = sent.map((_, bin) => bin).sort((a, b) => sent[a] - sent[b] || a - b).slice(0, (bins + 1) >> 1);
+      own = all.filter((f) => calm.includes(second(f)));
+      gaps = gaps.filter((_, j) => second(all[j]) === second(all[j + 1]) && calm.includes(second(all[j + 1])));
+      rate = own.length / ((span * calm.length) / bins);
+    }
     const period = middle(gaps);
     if (gaps.length && period < FASTEST_PERIOD) continue;
     const lowDlc = Math.min(...own.map((f) => dlc[f]));
     const same = (k) => own.every((f) => payload[8 * f + k] === payload[8 * own[0] + k]);
-    const lengths = grouped(own.map((f) => dlc[f]));
     ids.set(code, {
       period,
-      rate: own.length / length,
+      rate,
       changeRate: mean(own.slice(1).map((f, j) => Number(differs(frames, f, own[j])))),
-      dlc: [...lengths].reduce((best, [value, list]) => (list.length > best[1].length || (list.length === best[1].length && value < best[0]) ? [value, list] : best))[0],
+      dlc: mostFrequent(own.map((f) => dlc[f])),
       constant: Array.from({length: 8}, (_, k) => k < lowDlc && own.length >= CONSTANT_FRAMES && same(k)),
       value: Array.from(payload.subarray(8 * own[0], 8 * own[0] + 8))
     });
   }
   return {frames: n, ids};
+}
+
+/** The value that occurs most often, the smallest of several. */
+function mostFrequent(values) {
+  const [[value]] = [...grouped(values)].sort(([a, one], [b, two]) => two.length - one.length || a - b);
+  return value;
 }
 
 /** Rows of features standardised by a scaler `{mean, scale}` of a release: a new array. */

@@ -8,14 +8,14 @@ const MEASURED = 400; // windows over which latency is stated
 
 export class Monitor {
   /**
-   * `seed`: which vehicle. `windows`: {size, stride, profile_seconds} of the student's configuration; `features`: its feature set.
+   * `seed`: which vehicle. `windows`: {size, stride, profile_seconds, profile_from} of the student's configuration; `features`: its feature set.
    * The vehicle first drives `profile_seconds` without being scored; under "calibrated" they give its profile.
    */
   constructor(seed, {windows, features, protocol}) {
     Object.assign(this, {windows, features, history: [], counts: new Map(), featureTimes: [], networkTimes: []});
     this.bus = new Bus(seed);
     const head = columns(this.bus.advance(windows.profile_seconds));
-    this.profile = protocol === "zero-shot" ? null : fitProfile(head, windows.profile_seconds);
+    this.profile = protocol === "zero-shot" ? null : fitProfile(head, windows.profile_seconds, {quiet: windows.profile_from === "quiet"});
     this.clock = this.bus.now;
     this.buffer = [];
     while (this.buffer.length < windows.size) this.advance(0.05);

@@ -15,7 +15,7 @@ const furthest = (a, b) => Math.max(...Array.from(a, (value, i) => Math.abs(valu
 
 describe.each(vectors.captures)("features of $name", (capture) => {
   const frames = framesOf(capture);
-  const profile = fitProfile(frames, capture.profile_seconds);
+  const profile = fitProfile(frames, capture.profile_seconds, capture);
 
   test("the profile ends at the same frame", () => {
     expect(profile.frames).toBe(capture.profile_frames);
