@@ -55,3 +55,31 @@ def leaderboard_card(card: Any, dumped: Mapping[str, bytes]) -> None:
             ["dataset", "scenario", "protocol", *models],
         )
     )
+
+
+def search_card(
+    card: Any, best: Mapping[str, Any], history: list[dict[str, Any]], importances: Mapping[str, float]
+) -> None:
+    """How a search went: the best trial, losses trial by trial, importance of each parameter."""
+    from metaflow.cards import Markdown, Table, VegaChart
+
+    schema = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": 500}
+    card.append(Markdown(f"# Best: trial {best['number']}, validation loss {best['value']:.5f}"))
+    card.append(Table([[k, f"{v:.4g}" if isinstance(v, float) else str(v)] for k, v in best["params"].items()]))
+    trial = {"field": "trial", "type": "quantitative", "axis": {"tickMinStep": 1}}
+    loss = {"type": "quantitative", "scale": {"zero": False}, "title": "validation loss"}
+    points = {"mark": "point", "encoding": {"x": trial, "y": loss | {"field": "loss"}, "color": {"field": "state"}}}
+    line = {
+        "mark": {"type": "line", "interpolate": "step-after"},
+        "encoding": {"x": trial, "y": loss | {"field": "best"}},
+    }
+    card.append(Markdown("## History"))
+    card.append(VegaChart(schema | {"data": {"values": history}, "layer": [points, line]}))
+    if importances:
+        bars = [{"parameter": k, "importance": v} for k, v in importances.items()]
+        encoding = {
+            "x": {"field": "importance", "type": "quantitative"},
+            "y": {"field": "parameter", "type": "nominal", "sort": "-x"},
+        }
+        card.append(Markdown("## Importance"))
+        card.append(VegaChart(schema | {"data": {"values": bars}, "mark": "bar", "encoding": encoding}))

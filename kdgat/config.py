@@ -180,9 +180,26 @@ PRESETS: dict[str, Config] = {
 CHOICE = Path(__file__).resolve().parents[1] / "data" / "choice.toml"
 
 
+#: presets that a search found (`python -m kdgat.search preset`)
+PRESET_FOLDER = Path(__file__).resolve().parents[1] / "conf" / "presets"
+
+
+def _found(file: Path) -> Config:
+    try:
+        made = tomllib.loads(file.read_text())
+        config = override(preset(made["base"]), {**made["settings"], "preset": file.stem})
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise KdgatError(f"{file.name}: {error}") from None
+    if config.hash() != made.get("config_hash"):
+        raise KdgatError(f"{file.name} names another configuration than its settings give: the presets have changed")
+    return config
+
+
 def preset(name: str) -> Config:
     """The preset called `name`; `paper` with the settings of `data/choice.toml`. Raises `KdgatError` for an unknown one."""
     if name not in PRESETS:
+        if name.isidentifier() and (PRESET_FOLDER / f"{name}.toml").is_file():
+            return _found(PRESET_FOLDER / f"{name}.toml")
         raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}")
     if name != "paper":
         return PRESETS[name]

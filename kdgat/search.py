@@ -1,0 +1,234 @@
+"""Search for a configuration of the student with Optuna: TPE proposes, successive halving (ASHA) stops what lags behind.
+
+A study is one file in the work folder, a journal to which any number of workers on any number of nodes append (its lock is
+a file that is created exclusively, which NFS does atomically). The best trial becomes a preset:
+
+    python -m kdgat.search preset STUDY NAME      # then: python flows/kdgat_flow.py run --preset NAME
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdgat import atomic
+from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset
+from kdgat.errors import KdgatError, cli
+from kdgat.store import configure, work_folder
+
+if TYPE_CHECKING:
+    import optuna
+
+    from kdgat.dataset import Prepared
+
+#: dotted path in the configuration → (kind, arguments of Optuna's suggestion)
+SPACE: dict[str, tuple[str, dict[str, Any]]] = {
+    "training.learning_rate": ("float", {"low": 3e-4, "high": 1e-2, "log": True}),
+    "training.weight_decay": ("float", {"low": 1e-6, "high": 1e-2, "log": True}),
+    "training.batch_size": ("categorical", {"choices": [64, 128, 256]}),
+    "gat_student.hidden": ("categorical", {"choices": [8, 16, 32]}),
+    "gat_student.layers": ("int", {"low": 1, "high": 3}),
+    "gat_student.dropout": ("float", {"low": 0.0, "high": 0.4}),
+}
+
+
+def path(study: str) -> Path:
+    """The journal of a study."""
+    if not study.replace("-", "").replace("_", "").isalnum():
+        raise KdgatError(f"a study's name is letters, digits, - and _; got {study!r}")
+    return work_folder() / "studies" / f"{study}.journal"
+
+
+def open_study(study: str, seed: int = 0) -> optuna.Study:
+    """The study of this name, begun if there is none. `seed`: of this worker's proposals."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    file = path(study)
+    file.parent.mkdir(exist_ok=True)
+    storage = optuna.storages.JournalStorage(
+        # the lock of a worker that was killed is taken over after half a minute
+        JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file), grace_period=30))
+    )
+    return optuna.create_study(
+        study_name=study,
+        storage=storage,
+        # trials that others are running count as poor ones, so that workers side by side do not propose the same
+        sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True, n_startup_trials=8),
+        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+        load_if_exists=True,
+    )
+
+
+def existing(study: str) -> optuna.Study:
+    """The study of this name.
+
+    Raises:
+        KdgatError: there is none.
+    """
+    if not path(study).is_file():
+        known = sorted(p.stem for p in path(study).parent.glob("*.journal"))
+        raise KdgatError(f"no study is called {study!r}; known: {', '.join(known) or 'none'}")
+    return open_study(study)
+
+
+def over(study: optuna.Study) -> int:
+    """How many trials have come to an end, completed or pruned."""
+    return sum(t.state.name in ("COMPLETE", "PRUNED") for t in study.trials)
+
+
+def suggested(trial: optuna.Trial, config: Config) -> Config:
+    """`config` with what the trial proposes."""
+    settings = {name: getattr(trial, f"suggest_{kind}")(name, **args) for name, (kind, args) in SPACE.items()}
+    return override(config, settings)
+
+
+def run_trial(study: optuna.Study, slot: str, config: Config, prepared: Prepared, seed: int) -> dict[str, Any]:
+    """One trial: train a student without a teacher, report its validation loss each epoch, be stopped if it lags behind.
+
+    Args:
+        study: of this worker.
+        slot: names the place of this trial in its flow run; a trial that a killed task left there has failed.
+        config: under the proposal.
+        prepared: training data.
+        seed: of the training.
+
+    Returns:
+        Number, state, value and parameters of the trial.
+    """
+    import optuna
+
+    for left in study.trials:
+        if left.state == optuna.trial.TrialState.RUNNING and left.user_attrs.get("slot") == slot:
+            study.tell(left.number, state=optuna.trial.TrialState.FAIL)
+    trial = study.ask()
+    trial.set_user_attr("slot", slot)
+    try:
+        value = _validation_loss(trial, suggested(trial, config), prepared, seed)
+        study.tell(trial, value)
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except BaseException:
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        raise
+    done = study.trials[trial.number]
+    return {"number": done.number, "state": done.state.name, "value": done.value, "params": done.params}
+
+
+def _validation_loss(trial: optuna.Trial, config: Config, prepared: Prepared, seed: int) -> float:
+    import torch
+
+    from kdgat.models.gat import GAT
+    from kdgat.stages import SCORING_BATCH
+    from kdgat.training import Batches, GATModule, fit
+
+    train = prepared.store("train")
+    torch.manual_seed(seed)
+    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
+    model = GAT(config.gat_student, len(train.node_features), len(train.edge_features), vocabulary)
+    curves, _ = fit(
+        GATModule(model, config.training, config.distillation),
+        Batches(train, prepared.scalers, config.training.batch_size, seed=seed),
+        Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
+        name=f"trial {trial.number}",
+        epochs=config.training.epochs,
+        logger=_reporter(trial, config.training.epochs),
+    )
+    return next(value for _, name, value in reversed(curves) if name == "validation_loss")
+
+
+def _reporter(trial: optuna.Trial, epochs: int) -> Any:
+    """A Lightning logger that tells the trial its validation losses, and raises `TrialPruned` when it lags behind."""
+    import optuna
+    from lightning.pytorch.loggers.logger import DummyLogger
+
+    class Reporter(DummyLogger):
+        def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+            if "validation_loss" in metrics:
+                epoch = int(metrics["epoch"]) + 1
+                trial.report(metrics["validation_loss"], epoch)
+                if epoch < epochs and trial.should_prune():
+                    raise optuna.TrialPruned
+
+    return Reporter()
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Share of the loss's variance that each parameter explains (PED-ANOVA); empty while too few trials completed."""
+    import optuna
+
+    if sum(t.state.name == "COMPLETE" for t in study.trials) < 4:
+        return {}
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def history(study: optuna.Study) -> list[dict[str, Any]]:
+    """Trials that came to an end: number, state, last reported loss, best completed so far."""
+    rows: list[dict[str, Any]] = []
+    best = float("inf")
+    for t in study.trials:
+        if t.state.name not in ("COMPLETE", "PRUNED"):
+            continue
+        value = t.value if t.value is not None else t.intermediate_values[max(t.intermediate_values)]
+        best = min(best, value) if t.state.name == "COMPLETE" else best
+        rows.append({"trial": t.number, "state": t.state.name, "loss": value, "best": min(best, 1e9)})
+    return rows
+
+
+def write_preset(study: str, name: str, base: str) -> Path:
+    """Make the best trial of a study a preset; returns its file.
+
+    Raises:
+        KdgatError: no such study, no completed trial, a name that is taken.
+    """
+    found = existing(study)
+    if not any(t.state.name == "COMPLETE" for t in found.trials):
+        raise KdgatError(f"study {study}: no trial was completed yet")
+    file = PRESET_FOLDER / f"{name}.toml"
+    if not name.isidentifier():
+        raise KdgatError(f"a preset's name is letters, digits and _; got {name!r}")
+    if name in PRESETS or file.exists():
+        raise KdgatError(f"a preset {name!r} exists already")
+    best = found.best_trial
+    made = override(preset(base), {**best.params, "preset": name})
+    lines = [
+        f"# Trial {best.number} of the study {study}, validation loss {best.value:.6g}, by `python -m kdgat.search preset`.",
+        f'base = "{base}"',
+        f'config_hash = "{made.hash()}"',
+        "",
+        "[settings]",
+        *(f'"{key}" = {value!r}' for key, value in sorted(best.params.items())),
+    ]
+    atomic.write_text(file, "\n".join(lines) + "\n")
+    return file
+
+
+def main() -> int:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m kdgat.search", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    shown = commands.add_parser("show", help="trials and best configuration of a study")
+    made = commands.add_parser("preset", help="make the best trial a preset")
+    for sub in (shown, made):
+        sub.add_argument("study")
+    made.add_argument("name")
+    made.add_argument("--base", default="demo", help="preset that the search started from")
+    given = parser.parse_args()
+    configure()
+    if given.command == "preset":
+        print(os.path.relpath(write_preset(given.study, given.name, given.base)))
+        return 0
+    study = existing(given.study)
+    for row in history(study):
+        print(f"trial {row['trial']:>3}  {row['state']:<8}  loss {row['loss']:.5f}")
+    for name, share in importances(study).items():
+        print(f"{name}: importance {share:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,94 @@
+"""The search for a configuration: workers side by side, killed trials, pruning, the best one as a preset."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small import CONFIG, small  # type: ignore[import-not-found]
+
+from kdgat import config as configuration
+from kdgat import search
+from kdgat.config import Training, preset
+from kdgat.errors import KdgatError
+
+WORKER = """
+import sys
+from kdgat import search
+study = search.open_study("side", seed=int(sys.argv[1]))
+for _ in range(10):
+    trial = study.ask()
+    study.tell(trial, trial.suggest_float("x", -1, 1) ** 2)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "work_folder", lambda: tmp_path)
+    for module in (search, configuration):
+        monkeypatch.setattr(module, "PRESET_FOLDER", tmp_path / "presets")
+
+
+def test_workers_side_by_side_lose_no_trial(tmp_path: Path, repo: Path) -> None:
+    env = {"KDGAT_WORK": str(tmp_path), "PYTHONPATH": str(repo), "PATH": "/usr/bin:/bin"}
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(seed)], env=env) for seed in (1, 2)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    study = search.existing("side")
+    assert search.over(study) == 20 and [t.number for t in study.trials] == list(range(20))
+    assert len({t.params["x"] for t in study.trials}) == 20, "different proposals"
+    assert set(search.importances(study)) == {"x"}
+    assert [row["best"] for row in search.history(study)] == sorted(
+        (r["best"] for r in search.history(study)), reverse=True
+    )
+
+
+def test_trials_train_a_killed_one_is_written_off_and_the_best_becomes_a_preset() -> None:
+    base = CONFIG.model_copy(update={"training": Training(epochs=6)})
+    study = search.open_study("trained")
+    left = study.ask()
+    left.set_user_attr("slot", "run/0")  # as by a task that was killed
+    done = [search.run_trial(study, f"run/{slot}", base, small(CONFIG), 0) for slot in (0, 1)]
+    assert study.trials[0].state.name == "FAIL" and [d["number"] for d in done] == [1, 2]
+    assert done[0]["state"] == "COMPLETE" and set(done[0]["params"]) == set(search.SPACE)
+    assert len(study.trials[1].intermediate_values) == 6 and search.over(study) == 2
+
+    file = search.write_preset("trained", "found", "smoke")
+    made = preset("found")
+    assert made.training.learning_rate == study.best_params["training.learning_rate"] and made.preset == "found"
+    file.write_text(file.read_text().replace('base = "smoke"', 'base = "demo"'))
+    with pytest.raises(KdgatError, match="another configuration than its settings give"):
+        preset("found")
+
+
+def test_what_lags_behind_is_stopped_before_its_last_epoch() -> None:
+    import optuna
+
+    study = search.open_study("lag")
+    ends = []
+    for loss in (0.1, 0.2, 0.9, 0.8):
+        trial = study.ask()
+        reporter = search._reporter(trial, epochs=3)
+        try:
+            for epoch in range(3):
+                reporter.log_metrics({"validation_loss": loss, "epoch": epoch})
+            ends.append(3)
+            study.tell(trial, loss)
+        except optuna.TrialPruned:
+            ends.append(max(study.trials[trial.number].intermediate_values))
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    assert ends[0] == 3 and ends[2] == ends[3] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: search.existing("none"), "no study is called 'none'; known: none"),
+        (lambda: search.path("../x"), "a study's name is letters"),
+        (lambda: (search.open_study("empty"), search.write_preset("empty", "x", "demo")), "no trial was completed yet"),
+    ],
+)
+def test_mistakes_are_one_line(call, complaint: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(KdgatError, match=complaint):
+        call()
