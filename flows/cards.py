@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import resource
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdgat import records
 
+_VEGA = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": 500}
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def used() -> list[list[str]]:
+    """What this process has used so far: rows of (name, value)."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    rows = [
+        ["processor time", f"{own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime:.1f} s"],
+        ["peak memory", f"{max(own.ru_maxrss, children.ru_maxrss) / 1024:.0f} MB"],
+    ]
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        rows.append(["GPU", torch.cuda.get_device_name()])
+        rows.append(["peak GPU memory", f"{torch.cuda.max_memory_allocated() / 2**20:.0f} MB"])
+    else:
+        rows.append(["GPU", "none"])
+    return rows
+
+
+def usage(card: Any, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Seconds of each training, and what the task used."""
+    from metaflow.cards import Markdown, Table, VegaChart
+
+    card.append(Markdown("## Time and memory"))
+    bars = [{"model": r["model"], "seconds": r["seconds"]} for r in runs]
+    encoding = {"x": {"field": "seconds", "type": "quantitative"}, "y": {"field": "model", "type": "nominal"}}
+    card.append(VegaChart(_VEGA | {"data": {"values": bars}, "mark": "bar", "encoding": encoding}))
+    card.append(Table([*used(), *([["machine", runs[0]["machine"]]] if runs else [])]))
+
 
 def training_card(card: Any, dumped: Mapping[str, bytes]) -> None:
-    """Curves of each training of the task, and its run rows."""
+    """Curves of each training of the task, its run rows, time and memory."""
     from metaflow.cards import Markdown, Table, VegaChart
 
     tables = records.load(dumped)
     card.append(Markdown("# Training"))
     runs = tables["runs"].to_pylist()
     keys = ("model", "dataset", "seed", "parameters", "seconds", "selection_metric", "selection_value")
-    card.append(
-        Table([[f"{r[k]:.4g}" if isinstance(r[k], float) else str(r[k]) for k in keys] for r in runs], list(keys))
-    )
+    card.append(Table([[_shown(r[k]) for k in keys] for r in runs], list(keys)))
+    usage(card, runs)
     if "curves" not in tables:
         return
     curves = tables["curves"].select(["model", "metric", "epoch", "value"]).to_pylist()
@@ -31,7 +65,27 @@ def training_card(card: Any, dumped: Mapping[str, bytes]) -> None:
         values = [c for c in curves if c["metric"] == metric]
         spec = {"data": {"values": values}, "mark": {"type": "line", "point": True}, "encoding": encoding}
         card.append(Markdown(f"## {metric.replace('_', ' ')}"))
-        card.append(VegaChart({"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": 500} | spec))
+        card.append(VegaChart(_VEGA | spec))
+
+
+def evaluation_card(card: Any, dumped: Mapping[str, bytes]) -> None:
+    """Confusion of every model on each scenario at its operating point, time and memory."""
+    from metaflow.cards import Markdown, Table
+
+    tables = records.load(dumped)
+    rows = [r for r in tables["confusion"].to_pylist() if r["attack"] == "all"]
+    card.append(Markdown("# Confusion at the operating point"))
+    for place in sorted({(r["scenario"], r["protocol"]) for r in rows}):
+        found = sorted((r for r in rows if (r["scenario"], r["protocol"]) == place), key=lambda r: str(r["model"]))
+        counts = ("tp", "fn", "fp", "tn")
+        card.append(Markdown(f"## {place[0]}, {place[1]}"))
+        card.append(
+            Table(
+                [[r["model"], *(str(r[c]) for c in counts)] for r in found],
+                ["model", "attacks found", "attacks missed", "false alarms", "benign left alone"],
+            )
+        )
+    usage(card, tables["runs"].to_pylist() if "runs" in tables else [])
 
 
 def leaderboard_card(card: Any, dumped: Mapping[str, bytes]) -> None:
@@ -63,9 +117,8 @@ def search_card(
     """How a search went: the best trial, losses trial by trial, importance of each parameter."""
     from metaflow.cards import Markdown, Table, VegaChart
 
-    schema = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": 500}
     card.append(Markdown(f"# Best: trial {best['number']}, validation loss {best['value']:.5f}"))
-    card.append(Table([[k, f"{v:.4g}" if isinstance(v, float) else str(v)] for k, v in best["params"].items()]))
+    card.append(Table([[k, _shown(v)] for k, v in best["params"].items()]))
     trial = {"field": "trial", "type": "quantitative", "axis": {"tickMinStep": 1}}
     loss = {"type": "quantitative", "scale": {"zero": False}, "title": "validation loss"}
     points = {"mark": "point", "encoding": {"x": trial, "y": loss | {"field": "loss"}, "color": {"field": "state"}}}
@@ -74,7 +127,7 @@ def search_card(
         "encoding": {"x": trial, "y": loss | {"field": "best"}},
     }
     card.append(Markdown("## History"))
-    card.append(VegaChart(schema | {"data": {"values": history}, "layer": [points, line]}))
+    card.append(VegaChart(_VEGA | {"data": {"values": history}, "layer": [points, line]}))
     if importances:
         bars = [{"parameter": k, "importance": v} for k, v in importances.items()]
         encoding = {
@@ -82,4 +135,4 @@ def search_card(
             "y": {"field": "parameter", "type": "nominal", "sort": "-x"},
         }
         card.append(Markdown("## Importance"))
-        card.append(VegaChart(schema | {"data": {"values": bars}, "mark": "bar", "encoding": encoding}))
+        card.append(VegaChart(_VEGA | {"data": {"values": bars}, "mark": "bar", "encoding": encoding}))

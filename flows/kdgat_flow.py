@@ -105,10 +105,12 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records)
         self.next(self.evaluate)
 
+    @card(type="blank", id="evaluation")
     @step
     @plain
     def evaluate(self):
         """The only step that reads test captures."""
+        from cards import evaluation_card
         from kdgat.evaluate import Models, evaluate
         from kdgat.export import weights
 
@@ -119,6 +121,7 @@ class KDGATFlow(FlowSpec):
         self.scored, self.metrics = stage.extra["scored"], stage.extra["metrics"]
         self.weights = weights(task.dataset, task.seed, self.checkpoints, self.prepared)
         self.records = stage.records()
+        evaluation_card(current.card, self.records)
         self.next(self.join)
 
     @card(type="blank", id="leaderboard")

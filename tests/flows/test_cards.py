@@ -1,0 +1,81 @@
+"""Cards from a release's tables: what stands in them is what stands there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from kdgat import records
+from kdgat.store import configure
+
+configure()
+
+cards = pytest.importorskip("metaflow.cards")
+
+
+class Card(list):  # type: ignore[type-arg]
+    """Stands for `current.card`: keeps what is appended."""
+
+    def text(self) -> str:
+        return "\n".join(c.render()["source"] for c in self if isinstance(c, cards.Markdown))
+
+    def cells(self) -> list[list[list[Any]]]:
+        return [c.render()["data"] for c in self if isinstance(c, cards.Table)]
+
+    def charts(self) -> list[dict[str, Any]]:
+        return [c.render()["spec"] for c in self if isinstance(c, cards.VegaChart)]
+
+
+@pytest.fixture
+def dumped(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Tables of the committed release as a task would hold them."""
+    monkeypatch.syspath_prepend(str(repo / "flows"))
+    folder = repo / "data" / "frozen" / (repo / "data" / "frozen" / "current").read_text().strip()
+    return records.dump({p.stem: pq.read_table(p) for p in folder.glob("*.parquet")})
+
+
+def table(dumped: dict[str, bytes], name: str) -> list[dict[str, Any]]:
+    return list(records.load(dumped)[name].to_pylist())
+
+
+def test_a_trainings_card_has_curves_runs_time_and_memory(dumped: dict[str, bytes]) -> None:
+    from cards import training_card  # type: ignore[import-not-found]
+
+    card = Card()
+    training_card(card, dumped)
+    runs, curves = table(dumped, "runs"), table(dumped, "curves")
+    assert len(card.cells()[0]) == len(runs)
+    drawn = [v for chart in card.charts()[1:] for v in chart["data"]["values"]]
+    assert len(drawn) == len(curves) and {c["metric"] for c in drawn} == {c["metric"] for c in curves}
+    assert [b["seconds"] for b in card.charts()[0]["data"]["values"]] == [r["seconds"] for r in runs]
+    used = {row[0]: row[1] for row in card.cells()[1]}
+    assert used["peak memory"].endswith(" MB") and used["machine"] == runs[0]["machine"]
+
+
+def test_an_evaluations_card_has_the_confusion_of_every_model(dumped: dict[str, bytes]) -> None:
+    from cards import evaluation_card
+
+    card = Card()
+    evaluation_card(card, dumped)
+    rows = [r for r in table(dumped, "confusion") if r["attack"] == "all"]
+    shown = [row for cells in card.cells()[:-1] for row in cells]
+    assert len(shown) == len(rows)
+    assert sum(int(row[1]) for row in shown) == sum(r["tp"] for r in rows)
+    assert sum(int(row[3]) for row in shown) == sum(r["fp"] for r in rows)
+
+
+def test_a_searchs_card_has_history_and_importance(dumped: dict[str, bytes]) -> None:
+    from cards import search_card
+
+    card = Card()
+    history = [
+        {"trial": 0, "state": "COMPLETE", "loss": 0.5, "best": 0.5},
+        {"trial": 1, "state": "PRUNED", "loss": 0.9, "best": 0.5},
+    ]
+    search_card(card, {"number": 0, "value": 0.5, "params": {"x": 0.12345678}}, history, {"x": 0.75})
+    assert "trial 0, validation loss 0.50000" in card.text() and card.cells()[0] == [["x", "0.1235"]]
+    assert card.charts()[0]["data"]["values"] == history
+    assert card.charts()[1]["data"]["values"] == [{"parameter": "x", "importance": 0.75}]

@@ -1,0 +1,38 @@
+"""The real flow on SLURM, its head killed in the middle of a training: minutes long."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
+
+pytestmark = [
+    pytest.mark.xdist_group("slurm"),
+    pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak"),
+]
+EPOCH = re.compile(r"seed 0 ([\w-]+): epoch 1/1 ")
+
+
+def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -> None:
+    flow = REPO / "flows" / "kdgat_flow.py"
+    arguments = ["--datasets", "synthetic", "--seeds", "0", "--preset", "smoke", "--tracker", "none"]
+    head = cluster.start("run", *arguments, "--with", "srun:memory=3000", flow=flow)
+    assert head.stdout is not None
+    seen = ""
+    for line in head.stdout:
+        seen += line
+        if "gat-teacher: epoch 1/1" in line:  # the step goes on with the student
+            break
+    head.kill()
+    head.communicate()
+    until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)
+    found = re.search(r"run-id (\d+)", seen)
+    assert found, seen
+    code, output = cluster.run("resume", "--origin-run-id", found[1], "--with", "srun:memory=3000", flow=flow)
+    assert code == 0, output
+    before, after = EPOCH.findall(seen), EPOCH.findall(output)
+    assert before == ["vgae-teacher", "vgae-student", "gat-teacher"]
+    assert after == ["gat-student"], "each training once, over both runs"
+    assert "is complete" in output
