@@ -79,7 +79,10 @@ class Training(_Frozen):
     batch_size: int = Field(128, ge=1)
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    curriculum: Literal["vgae", "random", "none"] = "vgae"
+    curriculum: Literal["vgae", "random", "sampled", "none"] = Field(
+        "vgae",
+        description="which benign windows come first: easy ones, arbitrary ones, others in each epoch; none: all",
+    )
     curriculum_tau: float = Field(1.0, gt=0, description="epochs; p_t = 1 − exp(−t/τ)")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kdgat import catalog, explain, provenance, records
 from kdgat.captures import OnBadRows
 from kdgat.catalog import Capture
 from kdgat.checkpoint import Checkpoint
+from kdgat.config import Config
 from kdgat.dataset import Prepared, dataset_row, scored_store
 from kdgat.evaluation.metrics import Windows
 from kdgat.evaluation.summary import Scored, metric_rows
@@ -182,19 +183,21 @@ def _score(store: GraphStore, detectors: dict[str, Detector], models: Models) ->
     return out
 
 
-def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: Models) -> Scored:
-    """Windows and scores of all captures of a scenario, one after the other."""
-    columns: dict[str, list[np.ndarray]] = {
-        k: [] for k in ("recording", "window", "t0", "duration", "injected", "attack")
-    }
-    for number, (_, store, _) in enumerate(found):
-        names = np.array(store.attack_names)
+def scored_windows(stores: Sequence[GraphStore], config: Config) -> Windows:
+    """The windows of the recordings of a scenario, one store each, one after the other."""
+    columns: dict[str, list[np.ndarray]] = {f.name: [] for f in fields(Windows)}
+    for number, store in enumerate(stores):
         columns["recording"].append(np.full(len(store), number))
-        columns["window"].append(np.asarray(store.start) // task.config.windows.stride)
+        columns["window"].append(np.asarray(store.start) // config.windows.stride)
         columns["t0"].append(_f32(store.t0))
         columns["duration"].append(_f32(store.duration))
         columns["injected"].append(np.asarray(store.injected).astype(np.int64))
-        columns["attack"].append(names[np.asarray(store.attack)])
+        columns["attack"].append(np.array(store.attack_names)[np.asarray(store.attack)])
+    return Windows(**{k: np.concatenate(v) for k, v in columns.items()})
+
+
+def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: Models) -> Scored:
+    """Windows and scores of all captures of a scenario, one after the other."""
     scores = {m: np.concatenate([out["scores"][m] for _, _, out in found]) for m in found[0][2]["scores"]}
     thresholds = {m: 0.5 if "oracle" in m else _point(models, m, protocol).threshold for m in scores}
     return Scored(
@@ -203,7 +206,7 @@ def _scored(task: Task, scenario: str, protocol: str, found: list[Any], models: 
         protocol=protocol,
         seed=task.seed,
         captures=tuple(c.name for c, _, _ in found),
-        windows=Windows(**{k: np.concatenate(v) for k, v in columns.items()}),
+        windows=scored_windows([store for _, store, _ in found], task.config),
         scores=scores,
         thresholds=thresholds,
         runs={m: models.runs.get(m, models.runs["fusion-dqn-student"]) for m in scores},

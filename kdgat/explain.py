@@ -11,6 +11,9 @@ from torch import Tensor
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 
+#: exponent that crowds the steps of integrated gradients towards the baseline
+_CROWDING = 8
+
 
 @torch.no_grad()
 def attention(model: GAT, b: GraphBatch) -> list[np.ndarray]:
@@ -43,19 +46,23 @@ def _asking_for_attention(_module: object, args: tuple, kwargs: dict) -> tuple[t
 def integrated_gradients(model: GAT, b: GraphBatch, steps: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """Attributions of the attack margin (logit 1 − logit 0) to node features f32[N, F] and edge features f32[E, G].
 
-    Sundararajan et al. 2017, eq. 3, midpoint rule, from the baseline of zeros (the mean of benign training windows, since
-    features are standardised). All steps of all graphs go through the model in one pass each.
+    Sundararajan et al. 2017, eq. 3, from the baseline of zeros (the mean of benign training windows, since features are
+    standardised). All steps of all graphs go through the model in one pass each.
+
+    The graph norm undoes any scale, so that along the path α·x nearly everything happens below α = 0.01, where equal
+    steps do not look: they leave half of the margin unattributed. The midpoint rule is taken over u with α = u⁸.
     """
     model.eval()
     node, edge = torch.zeros_like(b.x), torch.zeros_like(b.edge_attr)
     for k in range(steps):
-        share = (k + 0.5) / steps
+        u = (k + 0.5) / steps
+        share, width = u**_CROWDING, _CROWDING * u ** (_CROWDING - 1)
         x = (share * b.x).detach().requires_grad_()
         e = (share * b.edge_attr).detach().requires_grad_()
         logits = model(replace(b, x=x, edge_attr=e))
         gradients = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), [x, e], allow_unused=True)
-        node += gradients[0] if gradients[0] is not None else 0
-        edge += gradients[1] if gradients[1] is not None else 0
+        node += width * gradients[0] if gradients[0] is not None else 0
+        edge += width * gradients[1] if gradients[1] is not None else 0
     return (node * b.x / steps).numpy(), (edge * b.edge_attr / steps).numpy()
 
 

@@ -132,13 +132,11 @@ def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
 
     from kdgat.dataset import prepare, scored_store
     from kdgat.evaluation.metrics import f1_score
-    from kdgat.stages import SCORING_BATCH, operating_points, train_student
-    from kdgat.training import Batches, attack_probability, predict_gat
+    from kdgat.stages import fit_gat, gat_scores, operating_points
 
     prepared = prepare(DATASET, fold.root, config, seed)
-    model = train_student(config, prepared, seed, f"{fold.name} seed {seed}")
-    validation = prepared.store("validation")
-    scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
+    model, _, _ = fit_gat(config, prepared, config.gat_student, seed, None, None, name=f"{fold.name} seed {seed}")
+    scores = gat_scores(model, prepared, prepared.store("validation"))
     points = {
         rule: operating_points(config.model_copy(update={"operating_point": rule}), prepared, scores)
         for rule in OPERATING_POINTS
@@ -155,7 +153,7 @@ def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
             store = scored_store(capture, capture.frames(), config, protocol)
             if store is None:
                 continue
-            p = attack_probability(predict_gat(model, Batches(store, prepared.scalers, SCORING_BATCH))[0])
+            p = gat_scores(model, prepared, store)
             found.setdefault((case, protocol), []).append((np.asarray(store.y).astype(np.int64), p))
     rows = []
     for (case, protocol), parts in found.items():

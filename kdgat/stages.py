@@ -20,10 +20,11 @@ from torch import nn
 
 from kdgat import provenance, records, tracking
 from kdgat.checkpoint import Checkpoint
-from kdgat.config import Config
+from kdgat.config import Config, GATConfig
 from kdgat.dataset import Prepared
 from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.thresholds import BenignCDF, OperatingPoint, best_f1, by_protocol, false_positive_rate
+from kdgat.graphs import GraphStore
 from kdgat.models import fusion
 from kdgat.models.baselines import GradientBoosting, RateBaseline
 from kdgat.models.gat import GAT
@@ -252,69 +253,92 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
 
 
 def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
-    """GAT teacher, then the student distilled from its logits; hard benign windows (`difficulty`, f64[B]) enter late."""
+    """GAT teacher, then the student distilled from its logits; hard benign windows (`difficulty`, f64[B]) enter late.
+
+    Returns:
+        `extra["logits"]`: the teacher's, f32[B, 2] by position in the training store.
+    """
     stage = Stage()
-    config = task.config
-    train, validation = prepared.store("train"), prepared.store("validation")
-    y = np.asarray(train.y)
-    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
     logits = None
     for role in ROLES:
+        wanted = task.config.gat_teacher if role == "teacher" else task.config.gat_student
         recorder = Recorder(stage, task, "gat", f"gat-{role}", prepared.meta["data_hash"])
-        seed = seed_of(task, "gat", role)
-        wanted = config.gat_teacher if role == "teacher" else config.gat_student
-        sizes = len(train.node_features), len(train.edge_features)
-        model = GAT(wanted, *sizes, vocabulary)
-        batches = Batches(train, prepared.scalers, config.training.batch_size, seed=seed)
-        curriculum = None
-        if config.training.curriculum != "none":
-            hard = difficulty
-            if config.training.curriculum == "random":
-                hard = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
-            curriculum = Curriculum(batches, hard, y, config.training.curriculum_tau)
-        curves, seconds = fit(
-            GATModule(model, config.training, config.distillation, logits),
-            batches,
-            Batches(validation, prepared.scalers, SCORING_BATCH),
-            name=f"{task.dataset} seed {task.seed} gat-{role}",
-            epochs=config.training.epochs,
-            logger=recorder.tracker.logger,
-            curriculum=curriculum,
+        model, curves, seconds = fit_gat(
+            task.config, prepared, wanted, seed_of(task, "gat", role), difficulty, logits,
+            name=f"{task.dataset} seed {task.seed} gat-{role}", logger=recorder.tracker.logger,
             state=task.state(f"gat-{role}"),
-        )
+        )  # fmt: skip
         recorder.spent(seconds)
-        scores = attack_probability(predict_gat(model, Batches(validation, prepared.scalers, SCORING_BATCH))[0])
-        points = operating_points(config, prepared, scores)
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
         stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
             "gat",
             model,
             config=wanted.model_dump(),
-            node_features=sizes[0],
-            edge_features=sizes[1],
+            node_features=len(prepared.store("train").node_features),
+            edge_features=len(prepared.store("train").edge_features),
             vocabulary=prepared.vocabulary,
-            points=plain(points),
+            points=plain(
+                operating_points(task.config, prepared, gat_scores(model, prepared, prepared.store("validation")))
+            ),
         )
         if role == "teacher":
-            logits = torch.from_numpy(predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0])
+            everything = Batches(prepared.store("train"), prepared.scalers, SCORING_BATCH)
+            stage.extra["logits"] = predict_gat(model, everything)[0]
+            logits = torch.from_numpy(stage.extra["logits"])
     return stage
 
 
-def train_student(config: Config, prepared: Prepared, seed: int, name: str) -> GAT:
-    """A GAT of the student's size without a teacher, as recipes are screened with."""
-    train = prepared.store("train")
+def fit_gat(
+    config: Config,
+    prepared: Prepared,
+    wanted: GATConfig,
+    seed: int,
+    difficulty: np.ndarray | None,
+    teacher: torch.Tensor | None,
+    *,
+    name: str,
+    logger: Any = False,
+    state: Path | None = None,
+) -> tuple[GAT, list[tuple[int, str, float]], float]:
+    """One GAT on the training store: the model, its curves, and the seconds it took.
+
+    Args:
+        config: optimisation, curriculum and distillation.
+        prepared: the stores.
+        wanted: the model's widths and options.
+        seed: of weights, order and dropout.
+        difficulty: f64[B], what the curriculum `vgae` sorts benign windows by; the others need none.
+        teacher: f32[B, 2], logits to distil from; None trains on labels alone.
+        name, logger, state: as in `fit`.
+    """
     torch.manual_seed(seed)
+    train = prepared.store("train")
     vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
-    model = GAT(config.gat_student, len(train.node_features), len(train.edge_features), vocabulary)
-    fit(
-        GATModule(model, config.training, config.distillation),
-        Batches(train, prepared.scalers, config.training.batch_size, seed=seed),
+    model = GAT(wanted, len(train.node_features), len(train.edge_features), vocabulary)
+    batches = Batches(train, prepared.scalers, config.training.batch_size, seed=seed)
+    curriculum = None
+    if config.training.curriculum != "none":
+        order = {"vgae": difficulty, "sampled": None}.get(config.training.curriculum)
+        if config.training.curriculum == "random":
+            order = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
+        curriculum = Curriculum(batches, order, np.asarray(train.y), config.training.curriculum_tau)
+    curves, seconds = fit(
+        GATModule(model, config.training, config.distillation, teacher),
+        batches,
         Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
         name=name,
         epochs=config.training.epochs,
+        logger=logger,
+        curriculum=curriculum,
+        state=state,
     )
-    return model
+    return model, curves, seconds
+
+
+def gat_scores(model: GAT, prepared: Prepared, store: GraphStore) -> np.ndarray:
+    """P(attack) of every window of a store, f64[B]."""
+    return attack_probability(predict_gat(model, Batches(store, prepared.scalers, SCORING_BATCH))[0])
 
 
 def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:

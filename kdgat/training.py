@@ -170,21 +170,26 @@ class Curriculum(L.Callback):
 
     Args:
         batches: the training batches, whose index is replaced for each epoch.
-        difficulty: f64[B] by position in the store, e.g. the VGAE error; easy windows come first.
+        difficulty: f64[B] by position in the store, e.g. the VGAE error; easy windows come first. None: each epoch
+            draws its windows anew, so that nothing but their number follows the schedule.
         y: labels by position in the store; attacked windows are always used.
         tau: in epochs.
     """
 
-    def __init__(self, batches: Batches, difficulty: np.ndarray, y: np.ndarray, tau: float) -> None:
-        self.batches, self.tau = batches, tau
+    def __init__(self, batches: Batches, difficulty: np.ndarray | None, y: np.ndarray, tau: float) -> None:
+        self.batches, self.tau, self.ordered = batches, tau, difficulty is not None
         benign = batches.index[y[batches.index] == 0]
         self.attacked = batches.index[y[batches.index] == 1]
-        self.benign = benign[np.argsort(difficulty[benign], kind="stable")]
+        self.benign = benign if difficulty is None else benign[np.argsort(difficulty[benign], kind="stable")]
 
     def admit(self, epoch: int) -> None:
         """Set the windows of epoch number `epoch`, from 0."""
         share = 1 - np.exp(-(epoch + 1) / self.tau)
-        admitted = self.benign[: max(int(np.ceil(share * len(self.benign))), 1)]
+        count = max(int(np.ceil(share * len(self.benign))), 1)
+        benign = self.benign
+        if not self.ordered:
+            benign = np.random.default_rng([self.batches.seed or 0, 1, epoch]).permutation(benign)
+        admitted = benign[:count]
         self.batches.index = np.sort(np.concatenate([admitted, self.attacked]))
 
     def steps(self, epochs: int) -> int:

@@ -60,7 +60,12 @@ _ALL = (
         Column("flow_run", S, "<flow>/<run id>"),
         _DATASET,
         _SEED,
-        Column("stage", S, "what the task did", values=("prepare", "vgae", "gat", "fusion", "baseline", "evaluate")),
+        Column(
+            "stage",
+            S,
+            "what the task did",
+            values=("prepare", "vgae", "gat", "fusion", "baseline", "evaluate", "ablation"),
+        ),
         _MODEL,
         Column("preset", S, "named configuration: smoke, demo, paper"),
         Column("config", S, "the whole configuration, canonical JSON"),

@@ -1,0 +1,110 @@
+"""What each part of the method is worth: `python flows/ablation_flow.py run`.
+
+Teachers are trained once a dataset and seed; every variant is a task of its own, so that `resume` repeats none.
+Freeze it beside the main run: `python -m analysis.freeze --run KDGATFlow/ID --run AblationFlow/ID --release NAME`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kdgat.site import workers
+from kdgat.store import configure
+
+configure()
+os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
+
+from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
+
+from plain_errors import main, plain  # noqa: E402  (beside this file)
+
+
+class AblationFlow(FlowSpec):
+    """The headline model with one factor changed at a time, at equal budget."""
+
+    datasets = Parameter(
+        "datasets", default="auto", help="names, comma-separated; auto: what is on disk, else synthetic"
+    )
+    seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
+    preset = Parameter("preset", default="paper", help="smoke, demo or paper")
+    factors = Parameter("factors", default="all", help="comma-separated names of factors")
+    tracker = Parameter("tracker", default="none", help="wandb (offline without an API key), mlflow or none")
+    data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
+
+    @step
+    @plain
+    def start(self):
+        """Check every name before anything runs."""
+        from kdgat import tracking
+        from kdgat.ablation import at_budget, trainings
+        from kdgat.plan import plan
+
+        self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        self.config = at_budget(config)
+        self.variants = trainings(self.factors)
+        tracking.check(self.tracker)
+        self.lineage = f"{current.flow_name}/{current.run_id}"
+        self.next(self.teach, foreach="tasks")
+
+    @step
+    @plain
+    def teach(self):
+        """The VGAE's errors and the teacher's logits of one dataset and seed."""
+        from kdgat.ablation import teach
+
+        self.dataset, self.data_kind, self.seed = self.input
+        self.taught = teach(self.task(), self.root)
+        self.next(self.variant, foreach="variants")
+
+    @step
+    @plain
+    def variant(self):
+        """Train and score one variant."""
+        from kdgat.ablation import run
+
+        stage, self.outcome = run(self.task(), self.input, self.taught, self.root)
+        self.records = stage.records()
+        self.next(self.collect)
+
+    @step
+    @plain
+    def collect(self, inputs):
+        """The outcomes of one dataset and seed."""
+        self.outcomes = [i.outcome for i in inputs]
+        self.merge_artifacts(inputs, include=["config", "lineage"])
+        self.next(self.join)
+
+    @step
+    @plain
+    def join(self, inputs):
+        """Effects over seeds and their intervals."""
+        from kdgat.ablation import summarise
+
+        outcomes = [o for i in inputs for o in i.outcomes]
+        self.records = summarise(outcomes, inputs[0].config.bootstrap_draws)
+        self.lineage = inputs[0].lineage
+        self.next(self.end)
+
+    @step
+    @plain
+    def end(self):
+        """Say where to go on; what trainings would have resumed from is no longer needed."""
+        import shutil
+
+        from kdgat.stages import training_folder
+
+        shutil.rmtree(training_folder(self.lineage), ignore_errors=True)
+        print(f"run {current.run_id} is complete: freeze it with --run {current.flow_name}/{current.run_id}")
+
+    def task(self):
+        """Names of the current task, for its rows."""
+        from kdgat.stages import Task
+
+        flow_run = f"{current.flow_name}/{current.run_id}"
+        path = f"{flow_run}/{current.step_name}/{current.task_id}"
+        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, self.lineage)
+
+
+if __name__ == "__main__":
+    main(AblationFlow)

@@ -1,0 +1,83 @@
+"""Ablations: one factor at a time, effects paired by window and seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import CONFIG
+
+from kdgat import records
+from kdgat.ablation import VARIANTS, Outcome, effects, run, summarise, teach, trainings
+from kdgat.config import override
+from kdgat.errors import KdgatError
+from kdgat.evaluation.metrics import Windows
+from kdgat.stages import Task
+
+pytestmark = pytest.mark.xdist_group("training")
+
+KEY = ("test_01", "zero-shot")
+
+
+def outcomes(flip: int) -> list[Outcome]:
+    """All trainings over three seeds: perfect, but the student without edge features misses `flip` windows more."""
+    n = 400
+    attacked = np.arange(n) % 4 == 0
+    attack = np.where(attacked, "dos", "benign")
+    time = np.arange(n) * 0.05
+    windows = Windows(np.zeros(n, int), np.arange(n), time, np.full(n, 0.05), attacked.astype(int), attack)
+    made = []
+    for v in trainings():
+        for seed in range(3):
+            alarms = attacked.copy()
+            alarms[np.flatnonzero(attacked)[seed :: len(range(100)) // 10][:3]] = False  # every student misses a few
+            if v.factor == "edge features":
+                alarms[np.flatnonzero(attacked)[:flip]] = False
+            made.append(Outcome(v, "d", seed, 10, {KEY: windows}, {KEY: alarms}))
+    return made
+
+
+def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
+    for factor in {v.factor for v in VARIANTS}:
+        levels = [v for v in VARIANTS if v.factor == factor]
+        (reference,) = [v for v in levels if v.reference]
+        for v in levels:
+            changed = dict(v.settings.items() - reference.settings.items()) if v is not reference else {}
+            changes = len(changed) + (v.taught != reference.taught)
+            assert changes == (v is not reference) or (factor, v.level) == ("recipe", "published")
+        override(CONFIG, reference.settings)
+    assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
+    with pytest.raises(KdgatError, match="no factor is called 'edges'"):
+        trainings("edges")
+
+
+def test_effects_are_paired_and_carry_the_sign_of_what_changed() -> None:
+    def effect(flip: int) -> dict:
+        rows = effects(outcomes(flip), 200)
+        assert {r["difference"] for r in rows if r["reference"]} == {0.0}
+        (row,) = [r for r in rows if (r["factor"], r["level"]) == ("edge features", "unused")]
+        return row
+
+    worse = effect(40)
+    assert worse["difference"] < -0.1 and worse["difference_high"] < 0
+    same = effect(0)
+    # the same windows are missed on both sides of every draw: no noise is left
+    assert same["difference"] == same["difference_low"] == same["difference_high"] == 0
+    assert same["ci_low"] < same["mean"] < same["ci_high"]
+
+
+def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    task = Task("AblationFlow/1", "AblationFlow/1/variant/2", "synthetic", "synthetic", 0, CONFIG)
+    taught = teach(task, None)
+    made = []
+    for variant in trainings("edge features"):
+        stage, outcome = run(task, variant, taught, None)
+        (row,) = records.load(stage.records())["runs"].to_pylist()
+        assert row["model"] == variant.model and row["stage"] == "ablation"
+        made.append(outcome)
+    assert made[0].parameters > made[1].parameters  # edge features cost weights
+    tables = records.load(summarise(made, 50))
+    assert {r["level"] for r in tables["ablations"].to_pylist()} == {"used", "unused"}
+    assert tables["readings"].num_rows > 0

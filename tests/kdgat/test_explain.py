@@ -1,0 +1,96 @@
+"""Explanations: attention that is a distribution, attributions that Captum finds too, similarities with their properties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import CONFIG, small
+
+from kdgat import explain
+from kdgat.models.gat import GAT
+from kdgat.models.layers import GraphBatch
+from kdgat.training import Batches
+
+pytestmark = pytest.mark.xdist_group("training")
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory) -> GraphBatch:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDGAT_WORK", str(tmp_path_factory.mktemp("work")))
+        prepared = small()
+        attacked = np.flatnonzero(np.asarray(prepared.store("validation").y))[:3]
+        return Batches(prepared.store("validation"), prepared.scalers, 3).batch(attacked)
+
+
+@pytest.fixture(scope="module")
+def model(batch: GraphBatch) -> GAT:
+    torch.manual_seed(3)
+    return GAT(CONFIG.gat_student, batch.x.shape[1], batch.edge_attr.shape[1], torch.arange(4)).eval()
+
+
+def test_attention_over_the_edges_into_a_node_sums_to_one(model: GAT, batch: GraphBatch) -> None:
+    layers = explain.attention(model, batch)
+    assert [w.shape for w in layers] == [(batch.edge_index.shape[1], CONFIG.gat_student.heads)] * 2
+    for weights in layers:
+        into = np.zeros((len(batch.x), weights.shape[1]))
+        np.add.at(into, batch.edge_index[1].numpy(), weights)
+        assert np.allclose(into[np.unique(batch.edge_index[1])], 1, atol=1e-5)
+    assert model(batch).shape == (3, 2)  # the hooks are gone
+
+
+def margin(model: GAT, batch: GraphBatch, x: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+    """Sum of logit 1 − logit 0 over the graphs."""
+    logits = model(replace(batch, x=x, edge_attr=e))
+    return (logits[:, 1] - logits[:, 0]).sum()
+
+
+def test_batched_attributions_are_those_of_captum(
+    model: GAT, batch: GraphBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from captum.attr import IntegratedGradients
+
+    monkeypatch.setattr(explain, "_CROWDING", 1)  # Captum's steps are equal
+    node, edge = explain.integrated_gradients(model, batch, steps=16)
+    theirs = IntegratedGradients(lambda x, e: margin(model, batch, x[0], e[0])[None]).attribute(
+        (batch.x[None], batch.edge_attr[None]), n_steps=16, method="riemann_middle", internal_batch_size=1
+    )
+    assert np.abs(node).max() > 1e-3 and np.abs(edge).max() > 1e-4
+    assert np.allclose(node, theirs[0][0].detach(), atol=1e-4)
+    assert np.allclose(edge, theirs[1][0].detach(), atol=1e-4)
+
+
+def test_attributions_add_up_to_what_they_explain(model: GAT, batch: GraphBatch) -> None:
+    node, edge = explain.integrated_gradients(model, batch)
+    with torch.no_grad():
+        far = margin(model, batch, batch.x, batch.edge_attr)
+        wanted = float(far - margin(model, batch, torch.zeros_like(batch.x), torch.zeros_like(batch.edge_attr)))
+    assert abs(wanted) > 0.5
+    assert node.sum() + edge.sum() == pytest.approx(wanted, rel=0.03)
+
+
+def test_similarity_of_layers_ignores_rotation_and_scale_and_sees_independence() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(500, 8))
+    rotation, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    assert explain.linear_cka(a, 3 * a @ rotation + 1) == pytest.approx(1)
+    assert explain.linear_cka(a, rng.normal(size=(500, 8))) < 0.1
+    assert explain.linear_cka(a, np.ones((500, 2))) == 0
+
+
+def test_a_map_of_embeddings_is_repeated_by_its_seed() -> None:
+    x = np.random.default_rng(1).normal(size=(60, 12)).astype(np.float32)
+    assert np.array_equal(explain.embed_2d(x, 4), explain.embed_2d(x, 4))
+    assert explain.embed_2d(x[:5], 4).shape == (5, 2)
+
+
+def test_explanations_leave_the_weights_alone(model: GAT, batch: GraphBatch, tmp_path: Path) -> None:
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    explain.integrated_gradients(model, batch, 4)
+    explain.attention(model, batch)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
