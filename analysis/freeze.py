@@ -19,8 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis import checks, provenance, readings
-from analysis.readings import Readings
+from analysis import checks, provenance
 from analysis.release import FORMAT, NAME, Release, frozen_root, names, sha256
 from kdgat import atomic, records
 from kdgat.errors import KdgatError, cli
@@ -93,7 +92,6 @@ def build(
     tables: Mapping[str, pa.Table],
     weights: Mapping[str, bytes],
     policy: Policy,
-    test_readings: Readings | None = None,
 ) -> tuple[dict[str, bytes], bytes]:
     """Files of a release (relative path → bytes) and its manifest's bytes."""
     if not NAME.fullmatch(name):
@@ -123,7 +121,6 @@ def build(
         "mixed_commits_reason": policy.mixed_commits
         if len(provenance._distinct(tables["runs"], "commit")) > 1
         else None,
-        "test_readings": test_readings,
     }
     return files, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -136,14 +133,13 @@ def freeze(
     *,
     root: Path | None = None,
     current: bool = False,
-    test_readings: Readings | None = None,
 ) -> Release:
     """Write the release `name`, list it in the index and, if `current`, make it the one that is shown.
 
     Freezing the same runs again under the same name changes nothing and finishes what an interrupted freeze left open
     (index, pointer). Raises `FreezeError` if another release has the name.
     """
-    files, manifest = build(name, tables, weights, policy or Policy(), test_readings)
+    files, manifest = build(name, tables, weights, policy or Policy())
     return place(root or frozen_root(), name, files, manifest, current=current)
 
 
@@ -240,10 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     policy = Policy(args.allow_dirty, args.allow_synthetic, args.mixed_commits, args.min_seeds)
     name = args.release or LOCAL + "-".join(run.id for run in selected)
-    counted = readings.count(work_folder() / readings.LOG, [run.pathspec for run in selected])
-    if counted is None:
-        print("warning: the log of test readings does not know these runs", file=sys.stderr)
-    release = freeze(name, tables, weights, policy, current=args.current, test_readings=counted)
+    release = freeze(name, tables, weights, policy, current=args.current)
     for table, entry in release.manifest["tables"].items():
         print(f"{table:18} {entry['rows']:8,} rows {entry['bytes']:10,} bytes")
     print(f"frozen: {release.path} ({release.data_kind}), manifest sha256 {release.manifest_sha256}")

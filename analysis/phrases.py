@@ -186,9 +186,12 @@ def published(numbers: Numbers) -> str:
 
 
 def readings(numbers: Numbers) -> str:
-    """How often the test folders had been read when the release was frozen."""
-    found = numbers.release.manifest.get("test_readings")
-    if not found:
+    """How often the test folders had been read when the runs of the release were joined."""
+    (found,) = numbers.release.rows(
+        "select count(distinct reader)::int as evaluations, count(distinct config_hash)::int as configurations, "
+        "count(distinct commit)::int as commits, min(time) as first from readings"
+    )
+    if not found["evaluations"]:
         return "For this release no count was kept of how often the test folders had been read before."
 
     def of(name: str) -> str:

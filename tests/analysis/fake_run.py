@@ -221,7 +221,7 @@ def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:
             )
             names = tuple(f"{scenario}/{name}" for _, (_, name, _, _) in found)
             point = dict.fromkeys(STRENGTH, 0.5)
-            out.append(Scored(dataset, scenario, protocol, seed, names, windows, kinds, scores, point, runs))
+            out.append(Scored(dataset, scenario, protocol, seed, names, windows, scores, point, runs))
     return out
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import phrases
-from analysis.numbers import Number
+from analysis import freeze, phrases
+from analysis.numbers import Number, Numbers
+from kdgat import records
 
 
 class Fake:
@@ -18,7 +19,11 @@ class Fake:
     def __init__(self, values: dict[str, tuple[float, float, float]]) -> None:
         self.values = values
         rows = [{"dataset": "hcrl-sa", "scenario": s, "attack": "all"} for s in ("test_01", "test_02", "validation")]
-        self.release = SimpleNamespace(table=lambda name: SimpleNamespace(to_pylist=lambda: rows), manifest={})
+        self.release = SimpleNamespace(
+            table=lambda name: SimpleNamespace(to_pylist=lambda: rows),
+            rows=lambda sql: [{"evaluations": 0}],
+            manifest={},
+        )
 
     def __contains__(self, key: str) -> bool:
         return key in self.values
@@ -86,3 +91,25 @@ def test_words_are_enumerated():
         "a and b",
         "a, b and c",
     ]
+
+
+def test_readings_of_the_test_folders_are_counted(run, frozen):
+    tables, weights = run
+
+    def row(reader: str, config: str, capture: str = "a") -> dict:
+        return {
+            "dataset": "hcrl-sa", "scenario": "test_01", "capture": capture, "time": "2026-01-01T00:00:00Z",
+            "reader": reader, "config_hash": config, "commit": "c",
+        }  # fmt: skip
+
+    rows = [
+        row("F/1/evaluate/7", "a"),
+        row("F/1/evaluate/7", "a", "b"),
+        row("F/1/evaluate/8", "a"),
+        row("F/2/evaluate/9", "b"),
+    ]
+    known = freeze.freeze("known", tables | {"readings": records.table("readings", rows)}, weights)
+    unknown = freeze.freeze("unknown", tables | {"readings": records.table("readings", [])}, weights)
+    text = phrases.readings(Numbers(known))
+    assert "3 evaluations" in text and "2 configurations at 1 commit," in text and "2026-01-01" in text
+    assert "no count was kept" in phrases.readings(Numbers(unknown))

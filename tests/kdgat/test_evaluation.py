@@ -144,10 +144,7 @@ def test_a_seed_without_a_value_leaves_no_mean() -> None:
     w = windows(y)
 
     def scored(seed: int, scores: np.ndarray) -> Scored:
-        names = np.full(len(y), "dos")
-        return Scored(
-            "d", "test_01", "zero-shot", seed, ("a", "b"), w, names, {"m": scores}, {"m": 0.5}, {"m": f"r{seed}"}
-        )
+        return Scored("d", "test_01", "zero-shot", seed, ("a", "b"), w, {"m": scores}, {"m": 0.5}, {"m": f"r{seed}"})
 
     both = [scored(0, s), scored(1, np.zeros(len(y)))]  # the second never alarms: no precision
     metrics = [row for one in both for row in metric_rows(one)[0]]
@@ -162,7 +159,7 @@ def test_an_attack_is_judged_on_the_captures_that_hold_it() -> None:
     w = windows(y)
     kinds = np.where(y == 1, np.where(w.recording == 0, "dos", "fuzzing"), "benign")
     w = Windows(w.recording, w.window, w.t0, w.duration, w.injected, kinds)
-    one = Scored("d", "t", "zero-shot", 0, ("a", "b"), w, kinds, {"m": s}, {"m": 0.5}, {"m": "r"})
+    one = Scored("d", "t", "zero-shot", 0, ("a", "b"), w, {"m": s}, {"m": 0.5}, {"m": "r"})
     masks = dict(one.attacks())
     assert set(masks) == {"all", "dos", "fuzzing"}
     assert np.all(w.recording[masks["dos"]] == 0) and np.all(w.recording[masks["fuzzing"]] == 1)
