@@ -4,7 +4,8 @@ A task is another process, perhaps on another computer, and Metaflow answers its
 The head names a file in the environment; a task that meets a `KdgatError` or a refusing disk writes
 its line there and stops; the head repeats it as its last line.
 
-Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`).
+Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`) and says what
+it is doing (`live.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
 from kdgat.store import configure, work_folder
+from live import shown
 from same_code import origin, record, tell  # (beside this file)
 
 
@@ -53,8 +55,10 @@ def main(flow: Any) -> None:
         resumed = origin(sys.argv[1:], latest.read_text() if latest.is_file() else "")
         if resumed:
             tell(flow.__name__, resumed)
+        (Path(folder) / "progress").mkdir()
         try:
-            flow()
+            with shown(Path(folder) / "progress"):
+                flow()
         except SystemExit as stop:
             if stop.code and path.exists():
                 print(path.read_text(), end="", file=sys.stderr)

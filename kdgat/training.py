@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kdgat import progress
 from kdgat.config import Distillation, Training
 from kdgat.dataset import Scalers
 from kdgat.graphs import GraphStore
@@ -234,14 +236,21 @@ class _Epoch(L.Callback):
 
 
 class Progress(L.Callback):
-    """One plain line an epoch, readable in a log."""
+    """One plain line an epoch, readable in a log, and the same for a terminal (`kdgat.progress`)."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        self._begin, self._first = time.monotonic(), trainer.current_epoch
+        progress.tell(self.name, trainer.current_epoch, trainer.max_epochs or 0)
+
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         shown = "  ".join(f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items()))
-        print(f"{self.name}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}", flush=True)
+        print(f"{self.name}: epoch {done}/{epochs}  {shown}", flush=True)
+        each = (time.monotonic() - self._begin) / (done - self._first)
+        progress.tell(self.name, done, epochs, shown, (epochs - done) * each)
 
 
 def fit(
