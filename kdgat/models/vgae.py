@@ -77,7 +77,8 @@ class VGAE(nn.Module):
         around = scatter(b.x[source], target, 0, b.x.shape[0], "mean")
         node = F.mse_loss(self.features(hidden), b.x, reduction="none").mean(1)
         neighbour = F.mse_loss(self.neighbours(hidden), around, reduction="none").mean(1)
-        identity = F.cross_entropy(self.identity(hidden), hashed(b.id_code), reduction="none")
+        # cross entropy, spelt out: the ONNX exporter gives F.cross_entropy without reduction another shape
+        identity = -F.log_softmax(self.identity(hidden), 1).gather(1, hashed(b.id_code)[:, None]).squeeze(1)
         kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).mean(1)
 
         def graphs(value: Tensor, how: str = "mean") -> Tensor:

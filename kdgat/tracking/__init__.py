@@ -99,9 +99,8 @@ def _wandb(name: str, group: str, config: dict[str, Any], stage: str) -> Tracker
     os.environ.setdefault("WANDB_SILENT", "true")
     if not os.environ.get("WANDB_API_KEY"):
         os.environ.setdefault("WANDB_MODE", "offline")
-    from lightning.pytorch.loggers import WandbLogger
-
     import wandb
+    from lightning.pytorch.loggers import WandbLogger
 
     run = wandb.init(
         project=os.environ.get("WANDB_PROJECT", site().tracking.project),

@@ -12,9 +12,10 @@ from small import CONFIG, benign_rows, small
 
 from kdgat import catalog, records
 from kdgat.dataset import Prepared, Scalers, prepare, scored_store
-from kdgat.export import INPUTS, to_onnx
+from kdgat.export import to_onnx, vgae_to_onnx
 from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
+from kdgat.models.vgae import VGAE
 from kdgat.stages import (
     Detector,
     Task,
@@ -215,17 +216,20 @@ def test_baselines_see_the_same_windows(prepared: Prepared) -> None:
 def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
     import onnxruntime
 
-    _, _, gat, _ = trained
-    model = gat.checkpoints["gat-student"].model()
-    assert isinstance(model, GAT)
-    session = onnxruntime.InferenceSession(to_onnx(model))
+    _, vgae, gat, _ = trained
+    models = gat.checkpoints["gat-student"].model(), vgae.checkpoints["vgae-student"].model()
+    assert isinstance(models[0], GAT) and isinstance(models[1], VGAE)
+    sessions = [onnxruntime.InferenceSession(data) for data in (to_onnx(models[0]), vgae_to_onnx(models[1]))]
     validation: GraphStore = prepared.store("validation")
     for i in (0, 7, len(validation) - 1):
         b = Batches(validation, prepared.scalers, 1).batch(np.array([i]))
-        given = {k: getattr(b, k).numpy() for k in INPUTS}
         with torch.no_grad():
-            wanted = torch.softmax(model(b), 1)[:, 1].numpy()
-        assert np.abs(session.run(None, given)[0] - wanted).max() < 1e-5
+            embedding, out = models[0].embed(b), models[1](b)
+            wanted = [torch.softmax(models[0](b), 1)[:, 1], embedding], [out.parts, out.stats]
+        for session, expected in zip(sessions, wanted, strict=True):
+            given = {k.name: getattr(b, k.name).numpy() for k in session.get_inputs()}
+            for found, value in zip(session.run(None, given), expected, strict=True):
+                assert np.abs(found - value.numpy()).max() < 1e-5 * max(1, float(value.abs().max()))
 
 
 def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None:
