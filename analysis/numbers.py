@@ -6,6 +6,7 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
     hcrl_sa.test_01.gat_student_minus_gbm_baseline.zero_shot.f1    difference; `_vs_` instead of `_minus_`: its words
     hcrl_sa.test_01.gat_student.calibrated_minus_zero_shot.f1      the same between two protocols
+    hcrl_sa.ablations.edges.off.test_02.zero_shot.f1    one factor changed; `…f1_minus_reference`: the difference
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
 
 `main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
@@ -29,7 +30,7 @@ from analysis.effects import Effects, Side
 from analysis.format import NA, by_metric, count, interval, plain, signed
 from analysis.release import Release
 from kdgat.errors import KdgatError
-from kdgat.records import SCORED_MODELS
+from kdgat.records import HEADLINE_MODEL, SCORED_MODELS
 
 #: a key and how its number is made, which is done when somebody asks for it
 Maker: TypeAlias = "tuple[str, Callable[[], Number]]"
@@ -197,6 +198,7 @@ class Numbers:
         yield from self._release_keys()
         yield from self._metric_keys()
         yield from self._effect_keys()
+        yield from self._ablation_keys()
         yield from self._dataset_keys()
         yield from self._parameter_keys()
         yield from self._benchmark_keys()
@@ -257,6 +259,22 @@ class Numbers:
             return Number(key, effect.phrase, effect.phrase, query, where=where, span=False)
         text = signed(effect.value)
         return Number(key, text, effect.value, query, effect.low, effect.high, where, effect.n_seeds)
+
+    def _ablation_keys(self) -> Makers:
+        """What one changed factor does to the headline model: its mean, and the paired difference from the reference."""
+        for row in self.release.table("ablations").to_pylist():
+            columns = ("dataset", "factor", "level", "scenario", "protocol", "metric")
+            where = "from ablations where " + " and ".join(f"{c} = '{row[c]}'" for c in columns)
+            key = ".".join((slug(row["dataset"]), "ablations", *(slug(row[c]) for c in columns[1:])))
+            who, seeds = {"dataset": row["dataset"], "model": HEADLINE_MODEL}, row["n_seeds"]
+            for column, suffix, write in (
+                ("mean", "", partial(by_metric, row["metric"])),
+                ("difference", "_minus_reference", signed),
+            ):
+                low, high = ("ci_low", "ci_high") if column == "mean" else ("difference_low", "difference_high")
+                sql = f"select {column}, {low}, {high}, n_seeds {where}"
+                name, value = f"{key}{suffix}", row[column]
+                yield name, partial(Number, name, write(value), value, sql, row[low], row[high], who, seeds)
 
     @cached_property
     def _effects(self) -> Effects:
@@ -343,7 +361,7 @@ class Numbers:
             "datasets": ", ".join(m["datasets"]),
             "main_dataset": self.main_dataset,
             "data_kind": self.release.data_kind,
-            "data_note": data_note(self.release),
+            "data_note": phrases.data_note(self.release),
             "machine": "; ".join(m["machines"]),
         }
         for name, text in texts.items():
@@ -362,24 +380,6 @@ def _written(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_written, value))
     return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
-
-
-def data_note(release: Release) -> str:
-    """A sentence that says on what data the release's results were obtained."""
-    by_kind: dict[str, list[str]] = {}
-    for name, entry in release.manifest["datasets"].items():
-        by_kind.setdefault(entry["data_kind"], []).append(name)
-    real, synthetic = (", ".join(sorted(by_kind.get(k, []))) for k in ("real", "synthetic"))
-    if not synthetic:
-        return f"Results on real captures ({real})."
-    if not real:
-        return (
-            f"Synthetic data: every result shown here was obtained on generated traffic ({synthetic}), "
-            "not on real captures, and says nothing about a real vehicle."
-        )
-    return (
-        f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
-    )
 
 
 if __name__ == "__main__":

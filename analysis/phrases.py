@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis import labels
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from analysis.numbers import Number, Numbers
+    from analysis.release import Release
 
 TEACHER = "gat-teacher"
 BASELINE = "gbm-baseline"
@@ -203,7 +204,53 @@ def readings(numbers: Numbers) -> str:
     )
 
 
+def ablation_sign(row: dict[str, Any]) -> int:
+    """1 or −1 where the interval of a row's difference from the reference lies over or under zero, else 0."""
+    low, high = row["difference_low"], row["difference_high"]
+    return 0 if low is None or high is None else (low > 0) - (high < 0)
+
+
+def ablations(numbers: Numbers) -> str:
+    """Which changes of one factor help or hurt the headline model, zero-shot."""
+    signs: dict[str, set[int]] = {}
+    for row in numbers.release.table("ablations").to_pylist():
+        if (row["dataset"], row["protocol"], row["metric"]) != (numbers.main_dataset, "zero-shot", "f1"):
+            continue
+        if not row["reference"]:
+            signs.setdefault(f"{row['factor']}: {row['level']}", set()).add(ablation_sign(row))
+    if not signs:
+        return "This release holds no ablations."
+    groups = {
+        "with a lower F1 somewhere and a higher one nowhere": [n for n, s in signs.items() if -1 in s and 1 not in s],
+        "with a higher F1 somewhere and a lower one nowhere": [n for n, s in signs.items() if 1 in s and -1 not in s],
+        "with both": [n for n, s in signs.items() if {-1, 1} <= s],
+        "that cannot be told from it in any scenario": [n for n, s in signs.items() if s == {0}],
+    }
+    parts = [f"{len(names)} {what} ({', '.join(sorted(names))})" for what, names in groups.items() if names]
+    return (
+        f"Of {len(signs)} changes to the {labels.model(HEADLINE_MODEL)} there are, zero-shot, {enumerate_words(parts)}."
+    )
+
+
+def data_note(release: Release) -> str:
+    """A sentence that says on what data the release's results were obtained."""
+    by_kind: dict[str, list[str]] = {}
+    for name, entry in release.manifest["datasets"].items():
+        by_kind.setdefault(entry["data_kind"], []).append(name)
+    real, synthetic = (", ".join(sorted(by_kind.get(k, []))) for k in ("real", "synthetic"))
+    if not synthetic:
+        return f"Results on real captures ({real})."
+    if not real:
+        return (
+            f"Synthetic data: every result shown here was obtained on generated traffic ({synthetic}), "
+            "not on real captures, and says nothing about a real vehicle."
+        )
+    return (
+        f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
+    )
+
+
 ALL: dict[str, Callable[[Numbers], str]] = {
     made.__name__: made
-    for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published, readings)
+    for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published, readings, ablations)
 }

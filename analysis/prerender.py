@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis import diagrams, figures, tables, trace
+from analysis import ablations, diagrams, figures, tables, trace
 from analysis.numbers import KeyUnknown, Numbers
 from analysis.release import REPO, Release
 from analysis.sources import source_hashes, sources, uses
@@ -54,7 +54,8 @@ def run(release: Release, project: Path) -> dict[str, int]:
     tree = variables(numbers, used, project)
     keys = {key for key, _, _ in used} | set(numbers.facts())
     keys |= {k for key, _, _ in used for k in _SPAN.findall(numbers.markdown(key))}
-    keys |= {k for text in tables.all_tables(release).values() for k in _SPAN.findall(text)}
+    shown = [*tables.all_tables(release).values(), ablations.table(release)]
+    keys |= {k for text in shown for k in _SPAN.findall(text)}
     made = figures.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.numbers from release {release.name}\n{text}")

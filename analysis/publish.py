@@ -16,7 +16,8 @@ from typing import Any
 
 from analysis import labels, verify
 from analysis.format import count
-from analysis.numbers import Numbers, data_note, slug
+from analysis.numbers import Numbers, slug
+from analysis.phrases import data_note
 from analysis.release import REPO, Release, sha256
 from kdgat import atomic, records
 from kdgat.errors import KdgatError, cli

@@ -180,6 +180,7 @@ def make(
             ]
             scored += _evaluate(dataset, d, seed, captures, truth, noise, runs)
         _examples(rows, dataset, captures, truth, seeds[0], d)
+        rows["ablations"] += _ablations(dataset, len(seeds))
     groups: dict[tuple[str, str, str], list[Scored]] = {}
     for s in scored:
         _add_scored(rows, s)
@@ -196,6 +197,26 @@ def make(
         for end, data in contents.items()
     }
     return tables, weights
+
+
+def _ablations(dataset: str, n_seeds: int) -> list[dict]:
+    """Two factors on every scenario: without edges it is worse, another encoding of identifiers changes nothing."""
+    out = []
+    for factor, level, reference, shift in (
+        ("edges", "on", True, 0.0),
+        ("edges", "off", False, -0.1),
+        ("identifiers", "none", True, 0.0),
+        ("identifiers", "hashed", False, 0.01),
+    ):
+        for scenario in SCENARIOS:
+            mean, spread = 0.9 + shift, 0.0 if reference else 0.02
+            out.append(
+                {"dataset": dataset, "factor": factor, "level": level, "reference": reference, "scenario": scenario}
+                | {"protocol": "zero-shot", "metric": "f1", "mean": mean, "ci_low": mean - 0.05, "ci_high": mean + 0.05}
+                | {"difference": shift, "difference_low": shift - spread, "difference_high": shift + spread}
+                | {"n_seeds": n_seeds, "parameters": 1000}
+            )
+    return out
 
 
 def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:

@@ -78,7 +78,7 @@ def test_an_unknown_key_names_near_ones(numbers):
 
 def test_the_note_on_the_data():
 
-    from analysis.numbers import data_note
+    from analysis.phrases import data_note
 
     class Shown:
         def __init__(self, **kinds):

@@ -20,7 +20,7 @@ class Fake:
         self.values = values
         rows = [{"dataset": "hcrl-sa", "scenario": s, "attack": "all"} for s in ("test_01", "test_02", "validation")]
         self.release = SimpleNamespace(
-            table=lambda name: SimpleNamespace(to_pylist=lambda: rows),
+            table=lambda name: SimpleNamespace(to_pylist=lambda: rows if name == "summary" else []),
             rows=lambda sql: [{"evaluations": 0}],
             manifest={},
         )

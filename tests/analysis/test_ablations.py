@@ -1,0 +1,55 @@
+"""Ablations: cells and sentence follow the intervals, and every cell is a number of the release."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from analysis import ablations, phrases, tables, trace
+from analysis.numbers import Numbers
+
+ROW = {"dataset": "d", "protocol": "zero-shot", "metric": "f1", "factor": "edges", "reference": False}
+
+
+def test_the_table_marks_what_the_interval_tells_apart(shared_release):
+    rows = {line.split(" | ")[1]: line for line in ablations.table(shared_release).splitlines()[2:]}
+    assert rows["off"].count("**[−0.100]") == 4
+    assert "[+0.010]" in rows["hashed"] and "**" not in rows["hashed"]
+    assert rows["on (reference)"].count("0.900") == 4
+    assert "minus_reference" not in rows["on (reference)"]
+
+
+def test_its_numbers_are_recomputed_from_the_release(shared_release):
+    numbers = Numbers(shared_release)
+    keys = tables.names(ablations.table(shared_release))
+    assert len(keys) == 16
+    for key in keys:
+        (found,) = shared_release.rows(numbers[key].query)
+        assert next(iter(found.values())) == pytest.approx(numbers[key].value)
+        assert trace.document(numbers, [key])["numbers"][key]["runs"]
+
+
+def sentence(*rows: tuple[str, float, float]) -> str:
+    made = [ROW | {"level": level, "difference_low": low, "difference_high": high} for level, low, high in rows]
+    table = SimpleNamespace(to_pylist=lambda: made)
+    return phrases.ablations(SimpleNamespace(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
+
+
+def test_the_sentence_turns_with_the_signs():
+    text = sentence(("off", -0.2, -0.1), ("few", 0.1, 0.2), ("odd", -0.2, -0.1), ("odd", 0.1, 0.2), ("same", -0.1, 0.1))
+    assert text.startswith("Of 4 changes to the GAT student there are, zero-shot, 1 with a lower F1 somewhere")
+    assert "a higher one nowhere (edges: off)" in text
+    assert "1 with a higher F1 somewhere and a lower one nowhere (edges: few)" in text
+    assert "1 with both (edges: odd)" in text
+    assert "1 that cannot be told from it in any scenario (edges: same)" in text
+    assert sentence() == "This release holds no ablations."
+
+
+def test_a_release_without_ablations_says_so(run, frozen):
+    from analysis.freeze import freeze
+
+    found, weights = run
+    release = freeze("bare", {name: table for name, table in found.items() if name != "ablations"}, weights)
+    assert "not covered by this release" in ablations.table(release)
+    assert phrases.ablations(Numbers(release)) == "This release holds no ablations."
