@@ -6,18 +6,11 @@ A trial is a task. The study outlives the flow: run it again with more trials, o
 
 from __future__ import annotations
 
-import os
-import sys
+from plain_errors import main, plain, ready  # (beside this file)
 
-from kdgat.site import workers
-from kdgat.store import configure
-
-configure()
-os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))
+ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
-
-from plain_errors import main, plain  # noqa: E402  (beside this file)
 
 
 class HPOFlow(FlowSpec):

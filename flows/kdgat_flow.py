@@ -6,18 +6,12 @@ release. Heavy imports stay inside the steps, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import os
-import sys
+from kdgat.site import site
+from plain_errors import main, plain, ready  # (beside this file)
 
-from kdgat.site import site, workers
-from kdgat.store import configure
-
-configure()
-os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
+ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
-
-from plain_errors import main, plain  # noqa: E402  (beside this file)
 
 
 class KDGATFlow(FlowSpec):

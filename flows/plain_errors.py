@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
+from kdgat.site import workers
 from kdgat.store import configure, work_folder
 from live import shown
 from same_code import origin, record, tell  # (beside this file)
@@ -40,6 +41,16 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
             sys.exit(2)
 
     return run
+
+
+def ready() -> None:
+    """Settle store, site and workers; called before metaflow is imported, since it reads them from the environment."""
+    try:
+        configure()
+        os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
+    except KdgatError as error:
+        report(error)
+        sys.exit(2)
 
 
 def main(flow: Any) -> None:

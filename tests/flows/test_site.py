@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,11 @@ def test_as_many_tasks_at_once_as_the_backend_bears(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     assert workers(["flow.py", "run"]) == 3
     assert workers(["flow.py", "run", "--with", "srun:time=5"]) == 32
+
+
+def test_a_flow_with_wrong_settings_ends_in_one_line(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("[srun]\nqueue = 'x'\n")
+    env = os.environ | {"KDGAT_SITE": str(tmp_path / "site.toml")}
+    command = [sys.executable, str(repo / "flows" / "kdgat_flow.py"), "show"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "srun.queue" in done.stderr, done.stderr
