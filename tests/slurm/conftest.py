@@ -67,10 +67,10 @@ class Cluster:
         self.heads.append(head)
         return head
 
-    def run(self, *args: str, **kwargs: Any) -> tuple[int, str]:
+    def run(self, *args: str, seconds: float = 300, **kwargs: Any) -> tuple[int, str]:
         """A head, to its end: exit code and output."""
         head = self.start(*args, **kwargs)
-        output, _ = head.communicate(timeout=300)
+        output, _ = head.communicate(timeout=seconds)
         return head.returncode, output
 
     def small(self, how: str = "well", parts: int = 2, backend: str = "srun", retries: int = 0) -> list[str]:
