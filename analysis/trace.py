@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from analysis.numbers import Number, Numbers
 from analysis.release import Release
@@ -43,15 +47,37 @@ def entry(numbers: Numbers, number: Number) -> dict[str, Any]:
 
 def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
     """What a run says about itself: code, configuration and its difference from the preset, data, mirrors."""
-    from kdgat.config import PRESETS
+    from kdgat.config import PRESETS, preset
 
     config = release.manifest["configurations"][row["config_hash"]]
-    preset = PRESETS.get(row["preset"])
+    named = preset(row["preset"]) if row["preset"] in PRESETS else None
     return {
         **{k: row[k] for k in ("dataset", "seed", "stage", "model", "preset", "config_hash", "commit", "dirty")},
         **{k: row[k] for k in ("lock_hash", "data_hash", "data_kind", "started", "machine")},
-        "config_diff": difference(preset.model_dump(mode="json"), config) if preset else None,
+        "config_diff": difference(named.model_dump(mode="json"), config) if named else None,
         "mirror": f"{row['tracker']}:{row['tracker_id']}" if row["tracker_id"] else None,
+        "links": links(row),
+    }
+
+
+@cache
+def _templates() -> dict[str, str]:
+    """`links.toml`: service → address with fields, empty for none; raises `KdgatError` for what is no web address."""
+    told = tomllib.loads((Path(__file__).parent / "links.toml").read_text())
+    for name, template in told.items():
+        if template and not template.startswith(("https://", "http://")):
+            raise KdgatError(f"analysis/links.toml: {name} is no web address: {template!r}")
+    return {name: str(template) for name, template in told.items()}
+
+
+def links(row: dict[str, Any]) -> dict[str, str]:
+    """Service → address of a run there; a run that a service does not know has none."""
+    fields = {k: quote(str(row[k]), safe="/") for k in ("run", "flow_run", "tracker_id", "commit")}
+    known = {"wandb": row["tracker"] == "wandb" and row["tracker_id"], "commit": row["commit"] != "unknown"}
+    return {
+        name: template.format_map(fields)
+        for name, template in _templates().items()
+        if template and known.get(name, True)
     }
 
 
@@ -100,6 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for run in found["numbers"][number.key]["runs"]:
         facts = found["runs"][run]
         print(f"run         {run}: {facts['stage']} {facts['model']}, seed {facts['seed']}, {facts['started']}")
+        for address in facts["links"].values():
+            print(f"            {address}")
     for label, column in (
         ("commit", "commit"),
         ("configuration", "config_hash"),

@@ -21,6 +21,12 @@ export function panel(key, trace) {
   for (const [name, value] of Object.entries(facts)) {
     if (value != null) list.append(element("dt", {}, name), element("dd", {}, String(value)));
   }
+  const links = number.runs.flatMap((run) => Object.entries(trace.runs[run]?.links ?? {}));
+  if (links.length) {
+    const distinct = new Map(links.map(([service, address]) => [address, service]));
+    const anchors = [...distinct].map(([address, service]) => element("a", {href: address, rel: "noreferrer"}, service));
+    list.append(element("dt", {}, "look up"), element("dd", {}, ...anchors.flatMap((a, i) => (i ? [" · ", a] : [a]))));
+  }
   return list;
 }
 

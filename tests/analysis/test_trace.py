@@ -1,0 +1,37 @@
+"""Traces: where a run can be looked up, and what is refused as an address."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis import freeze, trace
+from analysis.numbers import Numbers
+from kdgat.errors import KdgatError
+
+
+@pytest.fixture
+def templates(monkeypatch):
+    def use(text: str) -> None:
+        monkeypatch.setattr(trace.tomllib, "loads", lambda _: dict([line.split(" = ") for line in text.splitlines()]))
+        trace._templates.cache_clear()
+
+    yield use
+    trace._templates.cache_clear()
+
+
+def test_a_run_is_linked_where_its_services_are_named(run, frozen, templates):
+    release = freeze.freeze("linked", *run)
+    numbers = Numbers(release)
+    key = next(k for k in numbers.keys() if k.endswith("gat_student.zero_shot.f1"))  # noqa: SIM118  (not a dict)
+    assert {str(r["links"]) for r in trace.document(numbers, [key])["runs"].values()} == {"{}"}, "no address is made up"
+    templates("metaflow = https://m.example/{flow_run}?x=1\nwandb = https://w.example/{tracker_id}")
+    for name, facts in trace.document(numbers, [key])["runs"].items():
+        flow = "/".join(name.split("/")[:2])
+        assert facts["links"]["metaflow"] == f"https://m.example/{flow}?x=1"
+        assert ("wandb" in facts["links"]) == (facts["mirror"] or "").startswith("wandb:")
+
+
+def test_an_address_that_is_none_is_refused(templates):
+    templates("wandb = javascript:alert(1)")
+    with pytest.raises(KdgatError, match="no web address"):
+        trace.links({"run": "F/1/a/2", "flow_run": "F/1", "tracker_id": "x", "tracker": "wandb", "commit": "c"})
