@@ -7,7 +7,7 @@ LOCK := requirements.lock
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help site reproduce test test-system lint lock soak clean
+.PHONY: help site reproduce test test-system lint lock audit sbom bench soak clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,10 +49,26 @@ test-system: ## Debian packages that some tests need (root)
 lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
+audit: $(VENV)/.dev ## dead code, unused and vulnerable dependencies, licences (the third needs a network)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[audit]'
+	$(BIN)/vulture
+	$(BIN)/deptry kdgat analysis tools flows benchmarks
+	$(BIN)/pip-licenses --partial-match --fail-on "AGPL;GPL-2.0-only;SSPL" --summary
+	$(BIN)/pip-audit --requirement $(LOCK) --no-deps --disable-pip --progress-spinner off
+
+sbom: $(VENV)/.paper ## sbom.cdx.json: every dependency of the lock, as CycloneDX
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) cyclonedx-bom
+	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file sbom.cdx.json $(LOCK)
+
+bench: $(VENV)/.train ## measure speeds; rows for the table `benchmarks` of the next release
+	$(BIN)/python -m benchmarks
+
 lock: $(VENV)/.dev ## write the versions that are installed to the lock
 	$(BIN)/python -m tools.lock
 
-soak: $(VENV)/.dev ## what is too long for CI
+soak: $(VENV)/.dev ## what is too long for CI: 200 kills, a million damaged inputs, the long tests (hours)
+	$(BIN)/python -m tests.faults --kills 200
+	$(BIN)/python -m tests.fuzz --cases 1000000
 	KDGAT_SOAK=1 $(BIN)/python -m pytest -x tests
 
 clean: ## everything generated, but not the environment, stores or runs

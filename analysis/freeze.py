@@ -203,6 +203,16 @@ def _write_index(root: Path) -> None:
     atomic.write_text(root / "index.json", json.dumps(index(root), indent=1, sort_keys=True) + "\n")
 
 
+def measured(file: Path | None) -> dict[str, pa.Table]:
+    """The table `benchmarks` that `python -m benchmarks` kept; raises `FreezeError` where it is none."""
+    if file is None:
+        return {}
+    try:
+        return records.load({"benchmarks": file.read_bytes()})
+    except (OSError, pa.ArrowException) as error:
+        raise FreezeError(f"{file} holds no benchmarks: {error}") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.freeze", description=__doc__.splitlines()[0])
     which = parser.add_mutually_exclusive_group(required=True)
@@ -224,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--mixed-commits", metavar="REASON", help="accept runs of several commits; the reason is recorded"
     )
     parser.add_argument("--min-seeds", type=int, default=1, metavar="N", help="refuse fewer seeds a dataset than N")
+    parser.add_argument("--benchmarks", type=Path, metavar="FILE", help="rows that `make bench` kept")
     args = parser.parse_args(argv)
 
     from analysis import mirror, runs  # Metaflow and W&B: only the extra `train` has them
@@ -231,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     selected = runs.select(args.run, latest=args.latest, tag=args.tag, best=args.best)
     parts, weights = runs.read(selected)
-    tables = concatenate(parts)
+    tables = concatenate(parts) | measured(args.benchmarks)
     for warning in mirror.check(tables, work_folder()):
         print(f"warning: {warning}", file=sys.stderr)
     policy = Policy(args.allow_dirty, args.allow_synthetic, args.mixed_commits, args.min_seeds)

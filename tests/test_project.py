@@ -60,9 +60,78 @@ def test_what_readme_names_is_there(repo: Path) -> None:
         assert (repo / path).exists() or path.startswith(("data/frozen/local", "data/raw")), path
 
 
+def test_every_make_target_is_a_pixi_task(repo: Path) -> None:
+    tasks = tomllib.loads((repo / "pixi.toml").read_text())["tasks"]
+    assert set(tasks) == targets(repo) - {"help"}
+
+
+def test_pixi_has_pyprojects_versions(repo: Path) -> None:
+    """What pixi takes from conda-forge is as pyproject wants it; everything else comes from the lock."""
+    project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
+    pixi = tomllib.loads((repo / "pixi.toml").read_text())
+    wanted = {re.split(r"[<>=]", r)[0]: r for need in project["optional-dependencies"].values() for r in need}
+    torch = wanted["torch"].removeprefix("torch")
+    assert pixi["feature"]["gpu"]["dependencies"]["pytorch-gpu"] == torch
+    assert set(pixi["environments"]) >= {"default", "gpu", "paper", "dev"}
+
+
+def test_workflows_hooks_and_container_call_what_there_is(repo: Path) -> None:
+    import json
+
+    import yaml
+
+    workflows = sorted((repo / ".github" / "workflows").glob("*.yml"))
+    assert {w.stem for w in workflows} == {"ci", "site", "release"}
+    ran = []
+    for file in workflows:
+        for job in yaml.safe_load(file.read_text())["jobs"].values():
+            for step in job["steps"]:
+                assert "run" in step or re.fullmatch(r"[\w./-]+@v[\d.]+", step["uses"]), step
+                ran.append(step.get("run", ""))
+    hooks = yaml.safe_load((repo / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    container = json.loads(re.sub(r"^//.*\n", "", (repo / ".devcontainer" / "devcontainer.json").read_text()))
+    text = "\n".join([*ran, *(h["entry"] for h in hooks), container["postCreateCommand"]])
+    called = re.findall(r"\b(?:make|pixi run) ([a-z-]+)", text)
+    # `make` is also a package that some jobs install
+    assert called and set(called) - {"nodejs"} <= targets(repo)
+    for module in re.findall(r"-m ((?:analysis|tools|tests|kdgat)[.\w]*)", text):
+        path = repo / Path(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_the_bill_of_materials_lists_the_lock(repo: Path, tmp_path: Path) -> None:
+    import json
+
+    pytest.importorskip("cyclonedx_py")
+    out = tmp_path / "sbom.json"
+    command = [sys.executable, "-m", "cyclonedx_py", "requirements", "--output-reproducible", "-o", str(out)]
+    subprocess.run([*command, "requirements.lock"], cwd=repo, check=True, capture_output=True)
+    listed = {c["name"]: c["version"] for c in json.loads(out.read_text())["components"]}
+    lock = dict(
+        line.split("==") for line in (repo / "requirements.lock").read_text().splitlines() if not line.startswith("#")
+    )
+    assert listed == lock
+
+
+def test_no_code_is_dead_and_no_dependency_unused(repo: Path) -> None:
+    pytest.importorskip("vulture")
+    pytest.importorskip("deptry")
+    folders = ["kdgat", "analysis", "tools", "flows", "benchmarks"]
+    for command in (["-m", "vulture"], ["-m", "deptry", *folders]):
+        done = subprocess.run([sys.executable, *command], cwd=repo, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_style_is_checked(repo: Path) -> None:
+    for command in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command], cwd=repo, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+
 @pytest.mark.parametrize(
     "module",
     [
+        "kdgat",
         "analysis.freeze",
         "analysis.verify",
         "analysis.trace",

@@ -9,8 +9,28 @@ from pathlib import Path
 from analysis.release import Release
 from kdgat.errors import cli
 
+#: What a page may do. The point is that nothing comes from or goes to anywhere but the site itself; scripts inside pages cannot
+#: be forbidden: the renderers write some, and OJS cells are compiled in the browser (`unsafe-eval`, which WebAssembly
+#: needs too). `blob:` and `data:` never leave the page: DuckDB's worker, a figure that is saved.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "frame-src 'none'",
+        "base-uri 'self'",
+        "form-action 'none'",
+    )
+)
 #: goes into every page's head. Pages stand at different depths: the site's root is where the renderer's own scripts are.
-HEAD = """<meta name="kdgat-release" content="{name}">
+HEAD = """<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="referrer" content="no-referrer">
+<meta name="kdgat-release" content="{name}">
 <script type="module">
 const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
 const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
@@ -37,7 +57,7 @@ def main() -> None:
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     shutil.copyfile(ROOT / "trace.json", assets / "trace.json")
     name = html.escape(f"{release.name} {release.manifest_sha256}")
-    (assets / "head.txt").write_text(HEAD.format(name=name))
+    (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name))
 
 
 if __name__ == "__main__":

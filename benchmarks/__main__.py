@@ -1,0 +1,33 @@
+"""`python -m benchmarks` (`make bench`): measured speeds, printed and kept for the next release.
+
+`analysis.freeze --benchmarks FILE` puts what is kept into the release's table `benchmarks`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from kdgat.errors import cli
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few repetitions: to see that it works")
+    quick = parser.parse_args().quick
+
+    from benchmarks import latency, traffic
+    from kdgat import atomic, records
+    from kdgat.store import work_folder
+
+    made = [*traffic.rows(2 if quick else 5), *latency.rows(100 if quick else latency.REPETITIONS)]
+    for row in made:
+        print(f"{row['name']:32} {row['value']:14,.3f} {row['unit']:9} {row['n']} repetitions")
+    table = records.table("benchmarks", made)
+    target = work_folder() / "benchmarks.arrow"
+    atomic.write_bytes(target, records.dump({"benchmarks": table})["benchmarks"])
+    print(f"kept: {target}")
+
+
+if __name__ == "__main__":
+    cli(main)

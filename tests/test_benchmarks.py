@@ -1,0 +1,35 @@
+"""`make bench` measures, keeps its rows, and a release takes them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.freeze import FreezeError, freeze, measured
+from tests.analysis.fake_run import make
+
+
+def test_measured_rows_go_into_a_release(repo: Path, tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "KDGAT_DATA"} | {"KDGAT_WORK": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick"], cwd=repo, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    tables, weights = make()
+    kept = measured(tmp_path / "benchmarks.arrow")
+    rows = {r["name"]: r for r in kept["benchmarks"].to_pylist()}
+    assert {"virtual vehicles", "captures to graphs, one thread"} < rows.keys()
+    assert all(r["value"] > 0 and r["name"] in done.stdout for r in rows.values())
+    assert freeze("r", tables | kept, weights, root=tmp_path / "frozen").table("benchmarks").num_rows == len(rows)
+
+
+def test_what_holds_no_benchmarks_is_refused(tmp_path: Path) -> None:
+    assert measured(None) == {}
+    (tmp_path / "x").write_text("no arrow")
+    for name in ("x", "missing"):
+        with pytest.raises(FreezeError, match="holds no benchmarks"):
+            measured(tmp_path / name)
