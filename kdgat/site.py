@@ -100,7 +100,6 @@ class Tracking(_Table):
 class Site(_Table):
     """All settings."""
 
-    name: str = "here"
     paths: Paths = Paths()
     environment: Environment = Environment()
     tracking: Tracking = Tracking()
