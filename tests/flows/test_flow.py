@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.release import Release
+from tests.security.planted import SECRETS, found
+
 FLOW = "flows/kdgat_flow.py"
 
 
@@ -47,9 +50,12 @@ def test_help_answers_without_heavy_imports(repo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.xdist_group("flow")
 def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
-    """`python flows/kdgat_flow.py run`, then `analysis.freeze --latest`, `analysis.verify`; records equal W&B's mirror."""
+    """`python flows/kdgat_flow.py run`, then freeze, verify, score again from the weights; records equal W&B's mirror.
+
+    Keys of trackers and stores are planted into the environment and searched for in everything that was left.
+    """
     begin = time.time()
-    done = run(repo, tmp_path, "run", "--preset", "smoke", "--seeds", "0,1")
+    done = run(repo, tmp_path, "run", "--preset", "smoke", "--seeds", "0,1", WANDB_MODE="offline", **SECRETS)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-4000:]
     real = bool(os.environ.get("KDGAT_DATA"))
@@ -68,6 +74,7 @@ def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
             *([] if real else ["--allow-synthetic"]),
         ],
         ["analysis.verify", release],
+        ["analysis.reproduce", "--level", "evaluate", "--release", release],
     ):
         step = subprocess.run(
             [sys.executable, "-m", *command], cwd=repo, env=clean_environment(), capture_output=True, text=True
@@ -78,11 +85,11 @@ def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
 
     fresh = [p for p in (work_folder() / "wandb-runs").rglob("run-*.wandb") if p.stat().st_mtime > begin]
     assert len(fresh) >= 14  # two seeds × (vgae, gat, fusion: teacher and student each; the baseline)
+    assert not any(value in output for value in SECRETS.values())
+    assert found(work_folder(), repo / ".metaflow", Release.open(release).path, since=begin) == []
 
 
 def _check_release(name: str, real: bool) -> None:
-    from analysis.release import Release
-
     release = Release.open(name)
     assert release.data_kind == ("real" if real else "synthetic")
     f1 = (
