@@ -10,6 +10,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -423,6 +424,11 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
     return stage
 
 
+def _on_captures(y: np.ndarray, scores: np.ndarray, real: np.ndarray, mask: np.ndarray) -> OperatingPoint:
+    """The best F1 on those windows of the mask that come from captures."""
+    return best_f1(y[mask & real], scores[mask & real], "validation captures, best F1")
+
+
 def train_baselines(task: Task, prepared: Prepared) -> Stage:
     """Gradient boosting on pooled features of the same windows, and the two comparisons of rates.
 
@@ -444,10 +450,7 @@ def train_baselines(task: Task, prepared: Prepared) -> Stage:
         if name == "gbm":
             points = operating_points(task.config, prepared, scores)
         else:  # nobody's rates are known for a virtual vehicle
-            points = by_protocol(
-                lambda m, s=scores: best_f1(y[m & prepared.real], s[m & prepared.real], "validation captures, best F1"),
-                validation.has_profile,
-            )
+            points = by_protocol(partial(_on_captures, y, scores, prepared.real), validation.has_profile)
         alarm = points["zero-shot"].alarms(scores)
         seen = prepared.real if name != "gbm" else np.ones(len(y), bool)
         recorder.done(model.size, [], ("validation_f1", f1_score(y[seen], alarm[seen])))
