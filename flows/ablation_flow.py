@@ -92,14 +92,14 @@ class AblationFlow(FlowSpec):
         """Say where to go on; what trainings would have resumed from is no longer needed."""
         import shutil
 
-        from kdgat.stages import training_folder
+        from kdgat.recording import training_folder
 
         shutil.rmtree(training_folder(self.lineage), ignore_errors=True)
         print(f"run {current.run_id} is complete: freeze it with --run {current.flow_name}/{current.run_id}")
 
     def task(self):
         """Names of the current task, for its rows."""
-        from kdgat.stages import Task
+        from kdgat.recording import Task
 
         flow_run = f"{current.flow_name}/{current.run_id}"
         path = f"{flow_run}/{current.step_name}/{current.task_id}"

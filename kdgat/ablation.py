@@ -26,7 +26,8 @@ from kdgat.evaluation.intervals import block_weights, weighted_metrics
 from kdgat.evaluation.metrics import Windows
 from kdgat.graphs import GraphStore
 from kdgat.models.layers import count_parameters
-from kdgat.stages import Recorder, Stage, Task, fit_gat, gat_scores, operating_points, seed_of, train_gat, train_vgae
+from kdgat.recording import Recorder, Stage, Task
+from kdgat.stages import fit_gat, gat_scores, operating_points, seed_of, train_gat, train_vgae
 
 #: settings over the configuration's own: ranking factors needs less than training them out
 BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}

@@ -23,7 +23,8 @@ from kdgat.evaluation.summary import Scored, metric_rows
 from kdgat.evaluation.thresholds import OperatingPoint
 from kdgat.graphs import GraphStore
 from kdgat.models import fusion
-from kdgat.stages import ROLES, SCORING_BATCH, Detector, Stage, Task, standardised
+from kdgat.recording import Stage, Task
+from kdgat.stages import ROLES, SCORING_BATCH, Detector, standardised
 from kdgat.store import work_folder
 from kdgat.training import Batches
 from kdgat.windows import sample

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GraphNorm, JumpingKnowledge
 
 from kdgat.config import GATConfig
-from kdgat.models.layers import GraphBatch, IdEncoding, convolution, readout
+from kdgat.models.layers import GPS, GraphBatch, IdEncoding, convolution, readout
 
 #: the LSTM of jumping knowledge dominates the cost of a large model: its hidden size is capped
 LSTM_WIDTH = 32
@@ -60,7 +60,8 @@ class GAT(nn.Module):
         h = torch.cat([b.x, self.identity(b.id_code)], 1)
         states = []
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
-            h = conv(h, b.edge_index, edge_attr=b.edge_attr if self.use_edges else None)
+            edges = b.edge_attr if self.use_edges else None
+            h = conv(h, b.edge_index, edges, b.batch) if isinstance(conv, GPS) else conv(h, b.edge_index, edges)
             h = self.dropout(nn.functional.elu(norm(h, b.batch, b.size)))
             states.append(h)
         return states

@@ -94,22 +94,23 @@ def convolution(kind: str, width: int, hidden: int, heads: int, edges: int | Non
     if kind == "gps":
         out = hidden * heads
         local = GATv2Conv(out, hidden, heads, edge_dim=edges, add_self_loops=False)
-        return _GPS(width, out, GPSConv(out, local, heads=heads))
+        return GPS(width, out, GPSConv(out, local, heads=heads))
     cls = {"gatv2": GATv2Conv, "gat": GATConv}[kind]
     # self-loops are data here (an ID that sends twice in a row), so none are added
     return cls(width, hidden, heads, edge_dim=edges, add_self_loops=False)
 
 
-class _GPS(nn.Module):
-    """GPSConv keeps its width, so a projection comes first."""
+class GPS(nn.Module):
+    """Attention among all nodes of a window beside GATv2; GPSConv keeps its width, so a projection comes first."""
 
     def __init__(self, width: int, out: int, conv: GPSConv) -> None:
         super().__init__()
         self.project = nn.Linear(width, out)
         self.conv = conv
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None, **_: Any) -> Tensor:
-        return self.conv(self.project(x), edge_index, edge_attr=edge_attr)
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, batch: Tensor) -> Tensor:
+        # without `batch` the attention would run over all windows of the batch as if they were one
+        return self.conv(self.project(x), edge_index, batch, edge_attr=edge_attr)
 
 
 def readout(h: Tensor, share: Tensor, batch: Tensor, size: int) -> Tensor:

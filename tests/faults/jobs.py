@@ -25,7 +25,8 @@ def train(folder: Path) -> None:
     from kdgat import atomic
     from kdgat.config import Training
     from kdgat.dataset import prepare
-    from kdgat.stages import Task, train_gat, train_vgae
+    from kdgat.recording import Task
+    from kdgat.stages import train_gat, train_vgae
     from tests.kdgat.small import CONFIG
 
     os.environ["KDGAT_WORK"] = str(folder / "work")

@@ -165,20 +165,20 @@ def test_releases_do_not_depend_on_the_clock(tmp_path: Path, monkeypatch: pytest
 
 def test_a_run_never_lasts_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Durations come from the monotonic clock; a negative one would be refused by the schema."""
-    from kdgat import records, stages
+    from kdgat import recording, records
     from kdgat.config import preset
 
-    class Back(stages.datetime):
+    class Back(recording.datetime):
         hours = iter((12, 11))
 
         @classmethod
         def now(cls, tz=None):
-            return stages.datetime(2026, 1, 1, next(cls.hours, 11), tzinfo=tz)
+            return recording.datetime(2026, 1, 1, next(cls.hours, 11), tzinfo=tz)
 
-    monkeypatch.setattr(stages, "datetime", Back)
-    stage = stages.Stage()
-    task = stages.Task("F/1", "F/1/s/1", "synthetic", "synthetic", 0, preset("smoke"))
-    stages.Recorder(stage, task, "gat", "gat-student", "0" * 64).done(1, [], ("f1", 0.5))
+    monkeypatch.setattr(recording, "datetime", Back)
+    stage = recording.Stage()
+    task = recording.Task("F/1", "F/1/s/1", "synthetic", "synthetic", 0, preset("smoke"))
+    recording.Recorder(stage, task, "gat", "gat-student", "0" * 64).done(1, [], ("f1", 0.5))
     (row,) = records.load(stage.records())["runs"].to_pylist()
     assert 0 <= row["seconds"] < 60
 

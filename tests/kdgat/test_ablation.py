@@ -13,7 +13,7 @@ from kdgat.ablation import VARIANTS, Outcome, effects, run, summarise, teach, tr
 from kdgat.config import override
 from kdgat.errors import KdgatError
 from kdgat.evaluation.metrics import Windows
-from kdgat.stages import Task
+from kdgat.recording import Task
 
 pytestmark = pytest.mark.xdist_group("training")
 

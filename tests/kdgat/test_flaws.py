@@ -12,7 +12,8 @@ from small import CONFIG, small
 from kdgat import stages
 from kdgat.dataset import Prepared
 from kdgat.graphs import GraphStore
-from kdgat.stages import Task, train_fusion, train_gat, train_vgae
+from kdgat.recording import Task
+from kdgat.stages import train_fusion, train_gat, train_vgae
 
 pytestmark = pytest.mark.xdist_group("training")
 

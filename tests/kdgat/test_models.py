@@ -54,9 +54,10 @@ def test_gat_uses_edge_features_and_gives_two_logits(kind: str, jump: str) -> No
     assert b.edge_attr.grad is not None and b.edge_attr.grad.abs().sum() > 0
 
 
-def test_windows_of_a_batch_do_not_influence_each_other() -> None:
+@pytest.mark.parametrize("kind", ["gatv2", "gat", "gps"])
+def test_windows_of_a_batch_do_not_influence_each_other(kind: str) -> None:
     torch.manual_seed(0)
-    model = GAT(GATConfig(), F_NODE, F_EDGE, VOCABULARY).eval()
+    model = GAT(GATConfig(convolution=kind), F_NODE, F_EDGE, VOCABULARY).eval()
     b = batch()
     together = model(b).detach()
     changed = batch()

@@ -16,9 +16,9 @@ from kdgat.export import to_onnx, vgae_to_onnx
 from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
 from kdgat.models.vgae import VGAE
+from kdgat.recording import Task
 from kdgat.stages import (
     Detector,
-    Task,
     operating_points,
     train_baselines,
     train_fusion,

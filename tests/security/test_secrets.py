@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from kdgat import atomic
 from kdgat.config import preset
-from kdgat.stages import Recorder, Stage, Task
+from kdgat.recording import Recorder, Stage, Task
 for tracker in ("wandb", "mlflow"):
     stage = Stage()
     task = Task("F/1", "F/1/gat/2", "synthetic", "synthetic", 0, preset("smoke"), tracker)
