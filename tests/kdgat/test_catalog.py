@@ -174,7 +174,7 @@ def test_fetch_refuses_another_content(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(catalog.entries()["set_02"], "expected", {name: {"sha256": "0" * 64}})
     server = Server()
     try:
-        with pytest.raises(KdgatError, match=r"sha256 .* by hand:\n.*set_02/"):
+        with pytest.raises(KdgatError, match=r"sha256 .* by hand: .*set_02/"):
             download.fetch("set_02", tmp_path, api=server.url, raw=server.url)
     finally:
         server.close()
