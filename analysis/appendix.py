@@ -9,13 +9,12 @@ from itertools import groupby
 from analysis import labels
 from analysis.format import count
 from analysis.numbers import Numbers
-from analysis.phrases import enumerate_words
+from analysis.phrases import BASELINE, enumerate_words
 from analysis.phrases import readings as readings_sentence
 from analysis.release import REPO
 from analysis.sources import sources, uses
-from analysis.tables import Source, catalog, markdown, names, numbers_of
-
-BASELINE = "gbm-baseline"
+from analysis.tables import Source, markdown, names, numbers_of
+from kdgat.catalog import entries
 
 
 def checklist(release: Source = None) -> str:
@@ -24,7 +23,7 @@ def checklist(release: Source = None) -> str:
     manifest = numbers.release.manifest
     runs = numbers.release.table("runs").to_pylist()
     captures = numbers.release.table("datasets").to_pylist()
-    known = catalog()
+    known = entries()
 
     def distinct(rows: Iterable[dict[str, object]], column: str) -> str:
         return enumerate_words(sorted({str(row[column]) for row in rows if row[column]}) or ["not recorded"])

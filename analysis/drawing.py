@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,28 @@ def panels(rows: int, columns: int, width: float, height: float, **kwargs: Any) 
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def multiples(count: int, most: int, height: Callable[[int], float], **kwargs: Any) -> tuple[Figure, list[Any]]:
+    """A page-wide figure of `count` panels, at most `most` in a line; `height` gives inches for a number of lines."""
+    columns = min(most, count)
+    lines = -(-count // columns)
+    figure, axes = panels(lines, columns, PAGE, height(lines), **kwargs)
+    for ax in axes.flat[count:]:
+        ax.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def protocol_mark(rank: int, color: str) -> dict[str, Any]:
+    """Marker of a protocol by its place: the first is filled, the others open."""
+    return {"marker": "os^"[rank % 3], "mec": color, "mfc": color if rank == 0 else "white"}
+
+
+def protocol_handles(protocols: Sequence[str], size: float) -> list[Any]:
+    """What a legend says of `protocol_mark`; `size` in points."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], ls="", ms=size, label=p, **protocol_mark(i, "0.3")) for i, p in enumerate(protocols)]
 
 
 def empty(text: str) -> Figure:

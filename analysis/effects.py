@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from analysis.release import Release
+from kdgat.evaluation.intervals import ends, paired_f1
+from kdgat.evaluation.windows import Windows
 
-BLOCK_SECONDS = 2.0
 DRAWS = 1000
 Side = tuple[str, str]  # (model, protocol)
 
@@ -56,7 +57,6 @@ class Effects:
         rows = self.release.table("operating_points").to_pylist()
         return {(r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"] for r in rows}
 
-    @cache  # noqa: B019 (an instance lives as long as its release is shown)
     def f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
         """The difference on the windows that both scored; None where a seed leaves it undefined. Computed once."""
         key = (dataset, scenario, a, b)
@@ -75,14 +75,10 @@ class Effects:
             sides.append([np.array([r[k][1] for k in shared]) for r in rows])
         if not windows or not any(w["injected"] for w in windows):
             return None
-        weights = block_weights(windows, DRAWS)
-        y = np.array([w["injected"] > 0 for w in windows])
-        ones = np.ones((1, len(y)), np.float32)
-        point = np.mean([_f1(ones, y, x)[0] - _f1(ones, y, z)[0] for x, z in sides])
-        drawn = np.stack([_f1(weights, y, x) - _f1(weights, y, z) for x, z in sides], 1)
-        picked = np.random.default_rng(len(seeds)).integers(0, len(seeds), drawn.shape)
-        low, high = np.nanquantile(np.take_along_axis(drawn, picked, 1).mean(1), [0.025, 0.975])
-        return Effect(float(point), float(low), float(high), len(seeds))
+        # the draws of seeds and blocks are the same for both, so the mean of differences is the difference of means
+        whole, drawn = paired_f1(windows_of(windows), list(zip(*sides, strict=True)), DRAWS)
+        low, high = ends(drawn[0] - drawn[1])
+        return Effect(float(whole[0] - whole[1]), low, high, len(seeds))
 
     def _side(
         self, dataset: str, scenario: str, side: Side, seed: int
@@ -96,26 +92,7 @@ class Effects:
         return {(r["capture"], r["window"]): (r, r[model] >= threshold) for r in rows if r[model] is not None}
 
 
-def block_weights(windows: Sequence[dict[str, Any]], draws: int) -> np.ndarray:
-    """How often each window is drawn, f32[draws, n]; blocks wrap around, each recording keeps its number of windows."""
-    rng = np.random.default_rng(7)
-    captures = np.array([w["capture"] for w in windows])
-    weights = np.zeros((draws, len(windows)), np.float32)
-    for capture in np.unique(captures):
-        at = np.flatnonzero(captures == capture)
-        n = len(at)
-        span = windows[at[-1]]["t0"] + windows[at[-1]]["duration"] - windows[at[0]]["t0"]
-        block = int(np.clip(round(BLOCK_SECONDS * n / max(span, 1e-9)), 1, n))
-        begin = rng.integers(0, n, (draws, -(-n // block)))
-        drawn = ((begin[:, :, None] + np.arange(block)) % n).reshape(draws, -1)[:, :n]
-        counted = np.bincount((drawn + n * np.arange(draws)[:, None]).ravel(), minlength=draws * n)
-        weights[:, at] = counted.reshape(draws, n)
-    return weights
-
-
-def _f1(weights: np.ndarray, y: np.ndarray, alarm: np.ndarray) -> np.ndarray:
-    """F1 of every draw, f64[draws]."""
-    masks = np.stack([alarm & y, alarm & ~y, ~alarm & y], 1).astype(np.float32)
-    tp, fp, fn = (weights @ masks).astype(np.float64).T
-    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(len(tp), np.nan), where=tp + fn > 0)
-    return made
+def windows_of(rows: Sequence[dict[str, Any]]) -> Windows:
+    """Rows of `predictions` as windows; recordings are numbered by name."""
+    columns = {c: np.array([r[c] for r in rows]) for c in ("window", "t0", "duration", "injected", "attack")}
+    return Windows(recording=np.unique([r["capture"] for r in rows], return_inverse=True)[1], **columns)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import labels, scores_figures
-from analysis.drawing import COLUMN, PAGE, Rows, empty, panels, style
+from analysis.drawing import COLUMN, Rows, empty, multiples, panels, protocol_handles, protocol_mark, style
 from analysis.queries import query
 from analysis.release import Release
 from kdgat import atomic
@@ -48,12 +48,10 @@ def leaderboard(rows: Rows) -> Figure:
     places = sorted({(r["dataset"], r["scenario"]) for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
-    columns = min(4, len(places))
-    lines = -(-len(places) // columns)
-    figure, axes = panels(lines, columns, PAGE, 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True)
-    for ax in axes.flat[len(places) :]:
-        ax.set_axis_off()
-    for ax, (dataset, scenario) in zip(axes.flat, places, strict=False):
+    figure, axes = multiples(
+        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
+    )
+    for ax, (dataset, scenario) in zip(axes, places, strict=True):
         for r in rows:
             if (r["dataset"], r["scenario"]) != (dataset, scenario):
                 continue
@@ -61,19 +59,13 @@ def leaderboard(rows: Rows) -> Figure:
             y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.28
             color = labels.color(r["model"])
             ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
-            ax.plot(r["mean"], y, "os^"[rank % 3], ms=3.2, mec=color, mfc=color if rank == 0 else "white", mew=0.9)
+            ax.plot(r["mean"], y, ls="", ms=3.2, mew=0.9, **protocol_mark(rank, color))
         shown = labels.scenario(scenario)
         ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}", fontsize=7)
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
         ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], ls="", marker="os^"[i % 3], ms=3.5, mec="0.3", mfc="0.3" if i == 0 else "white", label=p)
-        for i, p in enumerate(protocols)
-    ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.legend(handles=protocol_handles(protocols, 3.5), loc="outside upper right", ncols=len(protocols))
     figure.supxlabel("F1, mean over seeds and 95 % interval", fontsize=7)
     return figure
 
@@ -84,12 +76,8 @@ def curves(rows: Rows) -> Figure:
         return empty("no training curves in this release")
     metrics = sorted({r["metric"] for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
-    columns = min(3, len(metrics))
-    lines = -(-len(metrics) // columns)
-    figure, axes = panels(lines, columns, PAGE, 0.5 + 1.6 * lines)
-    for ax in axes.flat[len(metrics) :]:
-        ax.set_axis_off()
-    for ax, metric in zip(axes.flat, metrics, strict=False):
+    figure, axes = multiples(len(metrics), 3, lambda lines: 0.5 + 1.6 * lines)
+    for ax, metric in zip(axes, metrics, strict=True):
         groups: dict[tuple[str, ...], list[tuple[int, float]]] = {}
         for r in rows:
             if r["metric"] == metric:

@@ -20,8 +20,8 @@ TOLERANCE = 1e-4
 
 def scored(release: Release) -> Iterator[list[Any]]:
     """One list of `kdgat.evaluation.summary.Scored`, a seed each, for every dataset, scenario and protocol."""
-    from kdgat.evaluation.metrics import Windows
     from kdgat.evaluation.summary import Scored
+    from kdgat.evaluation.windows import Windows
 
     thresholds = {
         (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]

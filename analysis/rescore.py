@@ -104,7 +104,7 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     network = fusion.model()
     centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
     known = release.manifest["datasets"][dataset]["captures"]
-    tests = [c for c in catalog.captures(dataset, root) if c.split != "train" and not c.duplicate_of]
+    tests = catalog.test_captures(dataset, root)
     frozen = set(release.table("predictions")["protocol"].to_pylist())
     protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
     for capture in tests:

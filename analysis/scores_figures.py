@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis import labels
-from analysis.drawing import COLUMN, PAGE, Rows, empty, panels
+from analysis.drawing import COLUMN, Rows, empty, multiples, panels, protocol_handles, protocol_mark
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -23,13 +23,9 @@ def scores(rows: Rows) -> Figure:
     if not rows:
         return empty("no window scores in this release")
     places = sorted({(r["dataset"], r["scenario"]) for r in rows})
-    columns = min(4, len(places))
-    lines = -(-len(places) // columns)
-    figure, axes = panels(lines, columns, PAGE, 0.4 + 1.3 * lines, sharex=True, sharey=True)
-    for ax in axes.flat[len(places) :]:
-        ax.set_axis_off()
+    figure, axes = multiples(len(places), 4, lambda lines: 0.4 + 1.3 * lines, sharex=True, sharey=True)
     colors = labels.palette()["labels"]
-    for ax, place in zip(axes.flat, places, strict=False):
+    for ax, place in zip(axes, places, strict=True):
         for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
             mine = [r for r in rows if (r["dataset"], r["scenario"]) == place and r["attacked"] is attacked]
             total = sum(r["windows"] for r in mine)
@@ -38,7 +34,7 @@ def scores(rows: Rows) -> Figure:
         ax.axhline(0, color="0.3", lw=0.5)
         ax.set_title(labels.scenario(place[1]) if len({d for d, _ in places}) == 1 else " ".join(place), fontsize=7)
         ax.set_yticks([-1, 0, 1], ["100 %", "0", "100 %"])
-    axes.flat[0].legend(loc="upper center")
+    axes[0].legend(loc="upper center")
     figure.supxlabel("score (zero-shot)", fontsize=7)
     figure.supylabel("share of class, √ scale", fontsize=7)
     return figure
@@ -100,7 +96,7 @@ def size(rows: Rows) -> Figure:
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     for r in rows:
         color, place = labels.color(r["model"]), protocols.index(r["protocol"])
-        ax.plot(r["parameters"], r["f1"], "os^"[place % 3], ms=4, mec=color, mfc=color if place == 0 else "white")
+        ax.plot(r["parameters"], r["f1"], ls="", ms=4, **protocol_mark(place, color))
     for model in labels.sort_models(r["model"] for r in rows):
         best = max((r for r in rows if r["model"] == model), key=lambda r: r["f1"])
         ax.annotate(
@@ -115,13 +111,7 @@ def size(rows: Rows) -> Figure:
     ax.margins(x=0.2, y=0.15)
     ax.set_xlabel("parameters")
     ax.set_ylabel("F1, mean of the test scenarios")
-    from matplotlib.lines import Line2D
-
-    marks = [
-        Line2D([], [], ls="", marker="os^"[i % 3], ms=4, mec="0.3", mfc="0.3" if i == 0 else "white", label=p)
-        for i, p in enumerate(protocols)
-    ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=3)
+    figure.legend(handles=protocol_handles(protocols, 4), loc="outside lower center", ncols=3)
     return figure
 
 

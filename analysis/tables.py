@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 from analysis import labels
 from analysis.format import NA
 from analysis.numbers import Number, Numbers, slug
-from analysis.release import REPO, Release
+from analysis.release import Release
+from kdgat.catalog import entries
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
 
 Source = Release | str | None
@@ -194,11 +194,6 @@ def size_table(release: Source = None) -> str:
     return markdown(["Model", "Dataset", "Parameters"], body, left=2)
 
 
-def catalog() -> dict[str, dict[str, Any]]:
-    """Every dataset that the project knows, by name; see `data/catalog.toml`."""
-    return tomllib.loads((REPO / "data" / "catalog.toml").read_text(encoding="utf-8"))
-
-
 def dataset_table(release: Source = None) -> str:
     """Captures, frames, injected frames, windows and attacked windows by split; an empty row for a dataset not covered."""
     numbers = numbers_of(release)
@@ -210,7 +205,7 @@ def dataset_table(release: Source = None) -> str:
         kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
         shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
         body.append([shown, labels.scenario(split), *(cell(numbers, f"{prefix}.{c}") for c in columns)])
-    absent = sorted(catalog().keys() - {r["dataset"] for r in rows})
+    absent = sorted(entries().keys() - {r["dataset"] for r in rows})
     body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
     header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]
     return markdown(header, body, left=2)

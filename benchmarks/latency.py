@@ -31,7 +31,9 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     from kdgat.evaluation.thresholds import BenignCDF
     from kdgat.export import to_onnx, vgae_to_onnx
     from kdgat.graphs import GraphStore
-    from kdgat.models.fusion import ALPHAS
+    from kdgat.models.fusion import ALPHAS, FusionInput
+    from kdgat.models.fusion import state as fusion_state
+    from kdgat.stages import standardised
 
     torch.set_num_threads(1)
     release = Release.open()
@@ -85,11 +87,9 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     def fused(p: np.ndarray, e: np.ndarray, parts: np.ndarray, stats: np.ndarray) -> float:
         error = (parts - centre) / spread
         anomaly = cdf(error.mean(1))
-        embedded = np.stack([e.mean(1), e.std(1), e.max(1), e.min(1)], 1)
-        state = np.column_stack([error, stats, np.abs(2 * anomaly - 1), 1 - p, p, embedded, np.abs(2 * p - 1)])
-        scaled = np.clip((state - state_centre) / state_spread, -10, 10).astype(np.float32)
-        alpha = ALPHAS[values.run(None, {"state": scaled})[0].argmax(1)]
-        return float(((1 - alpha) * anomaly + alpha * p)[0])
+        data = FusionInput(fusion_state(error, stats, anomaly, p, e), anomaly, p, np.zeros(1, np.int64))
+        scaled = standardised(data, state_centre, state_spread).state
+        return float(data.fused(ALPHAS[values.run(None, {"state": scaled})[0].argmax(1)])[0])
 
     took: dict[str, list[float]] = {
         name: [] for name in ("features", "gat-student", "vgae-student", "fusion", "window")

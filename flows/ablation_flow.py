@@ -6,18 +6,13 @@ Freeze it beside the main run: `python -m analysis.freeze --run KDGATFlow/ID --r
 
 from __future__ import annotations
 
-import os
-import sys
+from plain_errors import main, plain, ready  # (beside this file)
 
-from kdgat.site import workers
-from kdgat.store import configure
-
-configure()
-os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
+ready()
 
 from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
 
-from plain_errors import main, plain  # noqa: E402  (beside this file)
+from training_task import forget, task_of  # noqa: E402  (beside this file)
 
 
 class AblationFlow(FlowSpec):
@@ -54,7 +49,7 @@ class AblationFlow(FlowSpec):
         from kdgat.ablation import teach
 
         self.dataset, self.data_kind, self.seed = self.input
-        self.taught = teach(self.task(), self.root)
+        self.taught = teach(task_of(self), self.root)
         self.next(self.variant, foreach="variants")
 
     @step
@@ -63,7 +58,7 @@ class AblationFlow(FlowSpec):
         """Train and score one variant."""
         from kdgat.ablation import run
 
-        stage, self.outcome = run(self.task(), self.input, self.taught, self.root)
+        stage, self.outcome = run(task_of(self), self.input, self.taught, self.root)
         self.records = stage.records()
         self.next(self.collect)
 
@@ -90,20 +85,8 @@ class AblationFlow(FlowSpec):
     @plain
     def end(self):
         """Say where to go on; what trainings would have resumed from is no longer needed."""
-        import shutil
-
-        from kdgat.recording import training_folder
-
-        shutil.rmtree(training_folder(self.lineage), ignore_errors=True)
+        forget(self)
         print(f"run {current.run_id} is complete: freeze it with --run {current.flow_name}/{current.run_id}")
-
-    def task(self):
-        """Names of the current task, for its rows."""
-        from kdgat.recording import Task
-
-        flow_run = f"{current.flow_name}/{current.run_id}"
-        path = f"{flow_run}/{current.step_name}/{current.task_id}"
-        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, self.lineage)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
+from training_task import forget, task_of  # noqa: E402  (beside this file)
+
 
 class KDGATFlow(FlowSpec):
     """VGAE, GAT and their fusion: teachers, distilled students, baselines, on every dataset and seed."""
@@ -135,21 +137,14 @@ class KDGATFlow(FlowSpec):
     @plain
     def end(self):
         """Say where to go on; what trainings would have resumed from is no longer needed."""
-        import shutil
-
-        from kdgat.recording import training_folder
-
-        shutil.rmtree(training_folder(self.lineage), ignore_errors=True)
+        forget(self)
         print(f"run {current.run_id} is complete: python -m analysis.freeze --run {current.run_id} --release NAME")
 
     def task(self):
-        """Names of the current task, for its rows."""
-        from kdgat.recording import Task
-
-        flow_run = f"{current.flow_name}/{current.run_id}"
-        path = f"{flow_run}/{current.step_name}/{current.task_id}"
-        self.paths = getattr(self, "paths", {}) | {current.step_name: path}
-        return Task(flow_run, path, self.dataset, self.data_kind, self.seed, self.config, self.tracker, self.lineage)
+        """Names of the current task, which `trained` remembers."""
+        task = task_of(self)
+        self.paths = getattr(self, "paths", {}) | {current.step_name: task.path}
+        return task
 
     def trained(self):
         """Model → run that trained it."""

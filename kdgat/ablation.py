@@ -22,12 +22,12 @@ from kdgat.config import Config, override
 from kdgat.dataset import Prepared, prepare, scored_store
 from kdgat.errors import KdgatError
 from kdgat.evaluate import log_reading, readings, scored_windows
-from kdgat.evaluation.intervals import block_weights, weighted_metrics
-from kdgat.evaluation.metrics import Windows
+from kdgat.evaluation.intervals import ends, paired_f1
+from kdgat.evaluation.windows import Windows
 from kdgat.graphs import GraphStore
 from kdgat.models.layers import count_parameters
 from kdgat.recording import Recorder, Stage, Task
-from kdgat.stages import fit_gat, gat_scores, operating_points, seed_of, train_gat, train_vgae
+from kdgat.stages import fit_gat, gat_scores, last, operating_points, seed_of, train_gat, train_vgae
 
 #: settings over the configuration's own: ranking factors needs less than training them out
 BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
@@ -173,15 +173,16 @@ def run(task: Task, variant: Variant, taught: Taught, root: Path | None) -> tupl
         difficulty = train_vgae(own, prepared).extra["difficulty"]
         logits = torch.from_numpy(train_gat(own, prepared, difficulty).extra["logits"])
     # the same seed for all variants: they differ in the factor and in nothing else
-    model, curves, _ = fit_gat(
+    model, curves, seconds = fit_gat(
         config, prepared, config.gat_student, seed_of(own, "ablation"), difficulty,
         None if variant.taught == "alone" else logits,
         name=f"{task.dataset} seed {task.seed} {variant.model}", logger=recorder.tracker.logger,
         state=own.state(variant.model.replace("/", "-")),
     )  # fmt: skip
+    recorder.spent(seconds)
     points = operating_points(config, prepared, gat_scores(model, prepared, prepared.store("validation")))
     parameters = count_parameters(model)
-    recorder.done(parameters, curves, ("validation_loss", curves[-1][2] if curves else None))
+    recorder.done(parameters, curves, ("validation_loss", last(curves, "validation_loss")))
     windows, alarms = {}, {}
     for (scenario, protocol), found in _stores(own, points, root).items():
         windows[scenario, protocol] = scored_windows(found, config)
@@ -192,7 +193,7 @@ def run(task: Task, variant: Variant, taught: Taught, root: Path | None) -> tupl
 
 def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[tuple[str, str], list[GraphStore]]:
     """(scenario, protocol) → windows to score, one store a capture."""
-    tests = [c for c in catalog.captures(task.dataset, root) if c.split != "train" and not c.duplicate_of]
+    tests = catalog.test_captures(task.dataset, root)
     stores: dict[tuple[str, str], list[GraphStore]] = {}
     for c in tests:
         log_reading(task, c.split, c)
@@ -231,30 +232,14 @@ def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
 
 def _effect(sides: list[list[Outcome]], key: tuple[str, str], draws: int) -> dict[str, float | None]:
     windows = sides[0][0].windows[key]
-    weights = block_weights(windows, draws, np.random.default_rng(7))
-    picked = np.random.default_rng(len(sides[0])).integers(0, len(sides[0]), (draws, len(sides[0])))
-
-    def f1(w: np.ndarray, side: list[Outcome]) -> np.ndarray:
-        scores = [weighted_metrics(w, windows.y, o.alarms[key].astype(float), 0.5, ranking=False)["f1"] for o in side]
-        return np.stack(scores, 1)
-
-    whole = [
-        f1(np.ones((1, len(windows)), np.float32), side).mean() if key in side[0].alarms else None for side in sides
-    ]
-    drawn = [np.take_along_axis(f1(weights, s), picked, 1).mean(1) if key in s[0].alarms else None for s in sides]
-
-    def ends(values: np.ndarray) -> tuple[float, float]:
-        low, high = np.nanquantile(values, [0.025, 0.975])
-        return float(low), float(high)
-
-    mean, other = whole
-    out: dict[str, float | None] = dict.fromkeys(("difference", "difference_low", "difference_high"))
-    assert mean is not None and drawn[0] is not None
-    out |= {"mean": float(mean), "ci_low": ends(drawn[0])[0], "ci_high": ends(drawn[0])[1]}
-    if other is not None and drawn[1] is not None:
-        low, high = ends(drawn[0] - drawn[1])
-        out |= {"difference": float(mean - other), "difference_low": low, "difference_high": high}
-    return out
+    told = [side for side in sides if key in side[0].alarms]  # features without profiles know one protocol alone
+    whole, drawn = paired_f1(windows, [[o.alarms[key] for o in side] for side in told], draws)
+    low, high = ends(drawn[0])
+    out: dict[str, float | None] = {"mean": float(whole[0]), "ci_low": low, "ci_high": high}
+    if len(told) < 2:
+        return out | dict.fromkeys(("difference", "difference_low", "difference_high"))
+    low, high = ends(drawn[0] - drawn[1])
+    return out | {"difference": float(whole[0] - whole[1]), "difference_low": low, "difference_high": high}
 
 
 def summarise(outcomes: Sequence[Outcome], draws: int) -> dict[str, bytes]:

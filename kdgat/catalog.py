@@ -121,6 +121,11 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
     return made
 
 
+def test_captures(dataset: str, root: Path | None = None) -> list[Capture]:
+    """The captures that are scored, each content once; raises as `captures` does."""
+    return [c for c in captures(dataset, root) if c.split != "train" and not c.duplicate_of]
+
+
 def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]:
     """(name, split, path) of each capture of a real dataset on disk, training first, then by name.
 

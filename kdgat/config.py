@@ -187,30 +187,32 @@ CHOICE = Path(__file__).resolve().parents[1] / "data" / "choice.toml"
 PRESET_FOLDER = Path(__file__).resolve().parents[1] / "conf" / "presets"
 
 
-def _found(file: Path) -> Config:
+def settings_lines(settings: Mapping[str, Any]) -> list[str]:
+    """The table `settings` of a preset's file, as TOML."""
+    return ["[settings]", *(f"{json.dumps(path)} = {json.dumps(value)}" for path, value in sorted(settings.items()))]
+
+
+def _from_file(name: str, file: Path, base: Config | None, remedy: str) -> Config:
+    """A preset that a file describes: `settings` over `base` (None: over the preset that the file names)."""
     try:
-        made = tomllib.loads(file.read_text())
-        config = override(preset(made["base"]), {**made["settings"], "preset": file.stem})
+        told = tomllib.loads(file.read_text())
+        made = override(base or preset(told["base"]), {**told["settings"], "preset": name})
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise KdgatError(f"{file.name}: {error}") from None
-    if config.hash() != made.get("config_hash"):
-        raise KdgatError(f"{file.name} names another configuration than its settings give: the presets have changed")
-    return config
+        raise KdgatError(f"{file.name}: {error}; {remedy}") from None
+    if made.hash() != told.get("config_hash"):
+        raise KdgatError(f"{file.name} names another configuration than its settings give: {remedy}")
+    return made
 
 
 def preset(name: str) -> Config:
     """The preset called `name`; `paper` with the settings of `data/choice.toml`. Raises `KdgatError` for an unknown one."""
-    if name not in PRESETS:
-        if name.isidentifier() and (PRESET_FOLDER / f"{name}.toml").is_file():
-            return _found(PRESET_FOLDER / f"{name}.toml")
-        raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}")
-    if name != "paper":
+    if name == "paper":
+        return _from_file(name, CHOICE, PRESETS[name], "`python -m kdgat.selection` writes it")
+    if name in PRESETS:
         return PRESETS[name]
-    try:
-        choice = tomllib.loads(CHOICE.read_text())
-        made = override(PRESETS[name], choice["settings"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise KdgatError(f"data/choice.toml: {error}; `python -m kdgat.selection` writes it") from None
-    if made.hash() != choice.get("config_hash"):
-        raise KdgatError("data/choice.toml names another configuration than its settings give: choose again")
-    return made
+    file = PRESET_FOLDER / f"{name}.toml"
+    if name.isidentifier() and file.is_file():
+        return _from_file(
+            name, file, None, "`python -m kdgat.search preset` writes it, over the presets as they are then"
+        )
+    raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}")

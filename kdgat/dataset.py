@@ -195,7 +195,8 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         )  # fmt: skip
         traffic = Frames.concat([drive.profile, drive.frames])
         seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
-        profiles.append(None if kind == "none" else profile_of(traffic.take(seen).to_table(), config))
+        known = config.features == "profile" and kind != "none"
+        profiles.append(profile_of(traffic.take(seen).to_table(), config) if known else None)
         table = traffic.take(traffic.timestamp >= late + seconds).to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]
         frames.append((drive.name, drive.attack, table, begins))

@@ -18,9 +18,9 @@ from kdgat.catalog import Capture
 from kdgat.checkpoint import Checkpoint
 from kdgat.config import Config
 from kdgat.dataset import Prepared, dataset_row, scored_store
-from kdgat.evaluation.metrics import Windows
 from kdgat.evaluation.summary import Scored, metric_rows
 from kdgat.evaluation.thresholds import OperatingPoint
+from kdgat.evaluation.windows import Windows
 from kdgat.graphs import GraphStore
 from kdgat.models import fusion
 from kdgat.recording import Stage, Task
@@ -103,7 +103,7 @@ def evaluate(
     """
     stage = Stage(extra={"scored": []})
     config = task.config
-    tests = [c for c in catalog.captures(task.dataset, root) if c.split != "train" and not c.duplicate_of]
+    tests = catalog.test_captures(task.dataset, root)
     detectors = {r: Detector(models.checkpoints[f"vgae-{r}"], models.checkpoints[f"gat-{r}"], prepared) for r in ROLES}
     protocols = records.PROTOCOLS if config.features == "profile" else ("zero-shot",)
     kept: list[tuple[str, Capture, pa.Table, GraphStore, dict[str, Any]]] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdgat import atomic
-from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset
+from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset, settings_lines
 from kdgat.errors import KdgatError, cli
 from kdgat.store import configure, work_folder
 
@@ -119,25 +119,16 @@ def run_trial(study: optuna.Study, slot: str, config: Config, prepared: Prepared
 
 
 def _validation_loss(trial: optuna.Trial, config: Config, prepared: Prepared, seed: int) -> float:
-    import torch
+    from kdgat.stages import fit_gat, last
 
-    from kdgat.models.gat import GAT
-    from kdgat.stages import SCORING_BATCH
-    from kdgat.training import Batches, GATModule, fit
-
-    train = prepared.store("train")
-    torch.manual_seed(seed)
-    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
-    model = GAT(config.gat_student, len(train.node_features), len(train.edge_features), vocabulary)
-    curves, _ = fit(
-        GATModule(model, config.training, config.distillation),
-        Batches(train, prepared.scalers, config.training.batch_size, seed=seed),
-        Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
-        name=f"trial {trial.number}",
-        epochs=config.training.epochs,
-        logger=_reporter(trial, config.training.epochs),
-    )
-    return next(value for _, name, value in reversed(curves) if name == "validation_loss")
+    plain = override(config, {"training.curriculum": "none"})  # there is no VGAE to order the windows
+    _, curves, _ = fit_gat(
+        plain, prepared, config.gat_student, seed, None, None,
+        name=f"trial {trial.number}", logger=_reporter(trial, config.training.epochs),
+    )  # fmt: skip
+    loss = last(curves, "validation_loss")
+    assert loss is not None  # every epoch is validated
+    return loss
 
 
 def _reporter(trial: optuna.Trial, epochs: int) -> Any:
@@ -200,8 +191,7 @@ def write_preset(study: str, name: str, base: str) -> Path:
         f'base = "{base}"',
         f'config_hash = "{made.hash()}"',
         "",
-        "[settings]",
-        *(f'"{key}" = {value!r}' for key, value in sorted(best.params.items())),
+        *settings_lines(best.params),
     ]
     atomic.write_text(file, "\n".join(lines) + "\n")
     return file

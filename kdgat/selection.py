@@ -29,7 +29,7 @@ import numpy as np
 
 from kdgat import atomic, catalog, provenance, records
 from kdgat.catalog import Capture
-from kdgat.config import CHOICE, PRESETS, Config, override
+from kdgat.config import CHOICE, PRESETS, Config, override, settings_lines
 from kdgat.errors import KdgatError, cli
 from kdgat.store import work_folder
 
@@ -246,8 +246,7 @@ def write_choice(ranked: list[dict[str, Any]], seeds: str) -> None:
         f'commit = "{provenance.commit()}"',
         f"chosen = {datetime.now(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}",
         "",
-        "[settings]",
-        *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in sorted(settings.items())),
+        *settings_lines(settings),
     ]
     for r in ranked:
         lines += ["", "[[ranking]]", f"candidate = {json.dumps(r['candidate'])}", f"rule = {json.dumps(r['rule'])}"]

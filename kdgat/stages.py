@@ -83,7 +83,7 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
             validation.has_profile[benign[1]],
         )
         recorder.count(model)
-        recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
+        recorder.done(count_parameters(model), curves, ("validation_loss", last(curves, "validation_loss")))
         stage.checkpoints[f"vgae-{role}"] = Checkpoint.of(
             "vgae",
             model,
@@ -121,7 +121,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
         )  # fmt: skip
         recorder.spent(seconds)
         recorder.count(model)
-        recorder.done(count_parameters(model), curves, ("validation_loss", _last(curves, "validation_loss")))
+        recorder.done(count_parameters(model), curves, ("validation_loss", last(curves, "validation_loss")))
         stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
             "gat",
             model,
@@ -206,7 +206,8 @@ def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
     return {protocol: [p.threshold, p.source] for protocol, p in points.items()}
 
 
-def _last(curves: list[tuple[int, str, float]], name: str) -> float | None:
+def last(curves: list[tuple[int, str, float]], name: str) -> float | None:
+    """The newest value of a metric; None if it was never logged."""
     return next((value for _, n, value in reversed(curves) if n == name), None)
 
 
@@ -227,10 +228,8 @@ class Detector:
         error = (parts - np.asarray(self.vgae.meta["centre"])) / np.asarray(self.vgae.meta["spread"])
         anomaly = self.cdf(error.mean(1))
         p = attack_probability(logits)
-        e = np.stack([embedding.mean(1), embedding.std(1), embedding.max(1), embedding.min(1)], 1)
-        state = np.column_stack([error, stats, np.abs(2 * anomaly - 1), 1 - p, p, e, np.abs(2 * p - 1)])
-        made = fusion.FusionInput(state.astype(np.float32), anomaly, p, np.asarray(store.y).astype(np.int64))
-        return made, parts, embedding
+        state = fusion.state(error, stats, anomaly, p, embedding)
+        return fusion.FusionInput(state, anomaly, p, np.asarray(store.y).astype(np.int64)), parts, embedding
 
 
 def standardised(data: fusion.FusionInput, centre: np.ndarray, spread: np.ndarray) -> fusion.FusionInput:

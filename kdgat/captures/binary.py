@@ -6,6 +6,7 @@ count as benign. Lines of an ASC file that are no frames (statistics, comments, 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -58,11 +59,9 @@ def blocks(format: str, path: Path, content: io.BytesIO) -> Iterator[tuple[Frame
 
 def _parquet(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
     """A frame table as Parquet: the columns of `FRAME_SCHEMA`, in types that can be cast to its own without loss."""
-    try:
+    with _readable(path):
         file = pq.ParquetFile(content)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
-    names = _names(path, file)
+        names = file.schema_arrow.names
     missing = [name for name in FRAME_SCHEMA.names if name not in names]
     if missing:
         raise CaptureError(str(path), 0, f"Parquet without the column {missing[0]!r} of a frame table")
@@ -94,20 +93,20 @@ def _parquet(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[Bad
         row += len(table)
 
 
-def _names(path: Path, file: pq.ParquetFile) -> list[str]:
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What pyarrow says of damage, as the error of a capture."""
     try:
-        return list(file.schema_arrow.names)
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
 
 
 def _tables(path: Path, file: pq.ParquetFile) -> Iterator[pa.Table]:
     """The columns of a frame table, a stretch of rows at a time."""
-    try:
+    with _readable(path):
         for batch in file.iter_batches(_ROWS, columns=FRAME_SCHEMA.names):
             yield pa.Table.from_batches([batch])
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CaptureError(str(path), 0, f"broken Parquet: {error}") from None
 
 
 class _AscLines(io.TextIOBase):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdgat.evaluation.metrics import Windows
+from kdgat.evaluation.windows import Windows
 
 BLOCK_SECONDS = 2.0
 
@@ -98,3 +98,38 @@ def intervals(
             low, high = np.quantile(values, [0.025, 0.975])
             out[name] = (float(low), float(high))
     return out
+
+
+def paired_f1(windows: Windows, sides: Sequence[Sequence[np.ndarray]], draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """F1 of several detectors on the same windows and the same draws, so that their differences have intervals.
+
+    Args:
+        windows: n of them.
+        sides: one detector each: its alarms, one bool[n] a seed.
+        draws: in each, seeds are drawn with replacement, then blocks of windows.
+
+    Returns:
+        F1 over all windows, mean over seeds, f64[sides]; and of every draw, f64[sides, draws], NaN where a draw holds no
+        attacked window.
+    """
+    seeds = len(sides[0])
+    weights = block_weights(windows, draws, np.random.default_rng(7))
+    picked = np.random.default_rng(seeds).integers(0, seeds, (draws, seeds))
+    ones, y = np.ones((1, len(windows)), np.float32), windows.y == 1
+    whole = [np.mean([_f1(ones, y, alarm)[0] for alarm in side]) for side in sides]
+    drawn = [np.take_along_axis(np.stack([_f1(weights, y, a) for a in side], 1), picked, 1).mean(1) for side in sides]
+    return np.array(whole), np.array(drawn)
+
+
+def ends(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of draws, f64[draws], those that are undefined left out."""
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _f1(weights: np.ndarray, y: np.ndarray, alarm: np.ndarray) -> np.ndarray:
+    """F1 of every draw, f64[draws]."""
+    masks = np.stack([alarm & y, alarm & ~y, ~alarm & y], 1).astype(np.float32)
+    tp, fp, fn = (weights @ masks).astype(np.float64).T
+    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(len(tp), np.nan), where=tp + fn > 0)
+    return made

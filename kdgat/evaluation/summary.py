@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from kdgat.evaluation.intervals import block_weights, intervals
-from kdgat.evaluation.metrics import Windows, score
+from kdgat.evaluation.metrics import score
+from kdgat.evaluation.windows import Windows
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,22 @@ class FusionInput:
         return (1 - alpha) * self.anomaly + alpha * self.p_attack
 
 
+def state(
+    error: np.ndarray, stats: np.ndarray, anomaly: np.ndarray, p_attack: np.ndarray, embedding: np.ndarray
+) -> np.ndarray:
+    """The numbers `STATE` of n windows, f32[n, 15], not yet standardised.
+
+    Args:
+        error: f64[n, 3], VGAE errors by part, standardised on benign validation windows.
+        stats: f32[n, 4], statistics of the VGAE's latents.
+        anomaly, p_attack: f64[n], as in `FusionInput`.
+        embedding: f32[n, D], the GAT's.
+    """
+    e = np.stack([embedding.mean(1), embedding.std(1), embedding.max(1), embedding.min(1)], 1)
+    p, sure = p_attack, np.abs(2 * p_attack - 1)
+    return np.column_stack([error, stats, np.abs(2 * anomaly - 1), 1 - p, p, e, sure]).astype(np.float32)
+
+
 def rewards(data: FusionInput, false_alarm_cost: float) -> np.ndarray:
     """Reward of each of the 21 weights, f64[n, 21]: c_y·(1[decision right] − |y − fused|).
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from kdgat import records
 from kdgat.config import preset
-from kdgat.evaluation.metrics import Windows
 from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
+from kdgat.evaluation.windows import Windows
 
 FLOW_RUN = "KDGATFlow/1"
 #: few draws, so that tests are quick

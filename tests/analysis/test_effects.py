@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from analysis import tables
-from analysis.effects import Effect, Effects, block_weights
+from analysis.effects import Effect, Effects, windows_of
 from analysis.numbers import Numbers
+from kdgat.evaluation.intervals import block_weights
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,12 @@ def test_a_model_cannot_be_told_from_itself_and_sides_exchange_signs(shared_rele
 
 
 def test_blocks_keep_each_recording_whole():
-    windows = [{"capture": c, "t0": 0.5 * i, "duration": 0.5} for c, n in (("a", 20), ("b", 7)) for i in range(n)]
-    weights = block_weights(windows, 50)
+    rows = [
+        {"capture": c, "window": i, "t0": 0.5 * i, "duration": 0.5, "injected": 0, "attack": "benign"}
+        for c, n in (("a", 20), ("b", 7))
+        for i in range(n)
+    ]
+    weights = block_weights(windows_of(rows), 50, np.random.default_rng(7))
     assert (weights[:, :20].sum(1) == 20).all() and (weights[:, 20:].sum(1) == 7).all()
     # blocks of two seconds are four windows: what is drawn is drawn with its neighbours
     neighbours = np.minimum(weights[:, :20], np.roll(weights[:, :20], 1, 1)).sum(1)

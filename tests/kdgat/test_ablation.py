@@ -12,7 +12,7 @@ from kdgat import records
 from kdgat.ablation import VARIANTS, Outcome, effects, run, summarise, teach, trainings
 from kdgat.config import override
 from kdgat.errors import KdgatError
-from kdgat.evaluation.metrics import Windows
+from kdgat.evaluation.windows import Windows
 from kdgat.recording import Task
 
 pytestmark = pytest.mark.xdist_group("training")

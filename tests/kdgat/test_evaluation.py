@@ -10,9 +10,10 @@ from sklearn import metrics as sk
 
 from kdgat.errors import KdgatError
 from kdgat.evaluation.intervals import block_weights, intervals, weighted_metrics
-from kdgat.evaluation.metrics import Windows, f1_score, poisson_high, score
+from kdgat.evaluation.metrics import f1_score, poisson_high, score
 from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
 from kdgat.evaluation.thresholds import BenignCDF, best_f1, by_protocol, false_positive_rate
+from kdgat.evaluation.windows import Windows
 
 
 def windows(y: np.ndarray, recordings: int = 2, seconds: float = 0.05) -> Windows:

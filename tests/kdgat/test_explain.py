@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import CONFIG, small
+from small import CONFIG
 
 from kdgat import explain
+from kdgat.dataset import Prepared
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.training import Batches
@@ -19,12 +20,9 @@ pytestmark = pytest.mark.xdist_group("training")
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory: pytest.TempPathFactory) -> GraphBatch:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDGAT_WORK", str(tmp_path_factory.mktemp("work")))
-        prepared = small()
-        attacked = np.flatnonzero(np.asarray(prepared.store("validation").y))[:3]
-        return Batches(prepared.store("validation"), prepared.scalers, 3).batch(attacked)
+def batch(prepared: Prepared) -> GraphBatch:
+    attacked = np.flatnonzero(np.asarray(prepared.store("validation").y))[:3]
+    return Batches(prepared.store("validation"), prepared.scalers, 3).batch(attacked)
 
 
 @pytest.fixture(scope="module")

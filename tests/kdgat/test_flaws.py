@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import CONFIG, small
+from small import CONFIG
 
 from kdgat import stages
 from kdgat.dataset import Prepared
@@ -62,13 +62,6 @@ def test_every_answer_exists(flaw: str) -> None:
     file, _, name = ANSWERED[flaw].partition(".")
     tree = ast.parse((Path(__file__).parent / f"{file}.py").read_text())
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDGAT_WORK", str(tmp_path_factory.mktemp("work")))
-        return small()
 
 
 class Watched(Prepared):

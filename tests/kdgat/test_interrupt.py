@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from test_resume import prepared, train  # noqa: F401  (a fixture)
+from test_resume import train
 
 from kdgat import interrupt, training
 from kdgat.dataset import Prepared
@@ -29,7 +29,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_training_stops_after_the_epoch_and_ends_as_if_it_had_not(
-    prepared: Prepared,  # noqa: F811
+    prepared: Prepared,
     tmp_path: Path,
     listening: None,
     monkeypatch: pytest.MonkeyPatch,
@@ -53,7 +53,7 @@ def test_training_stops_after_the_epoch_and_ends_as_if_it_had_not(
     assert rows == rows_again and all(torch.equal(whole[name], again[name]) for name in whole)
 
 
-def test_a_training_in_its_last_epoch_is_not_stopped(prepared: Prepared, tmp_path: Path, listening: None) -> None:  # noqa: F811
+def test_a_training_in_its_last_epoch_is_not_stopped(prepared: Prepared, tmp_path: Path, listening: None) -> None:
     os.kill(os.getpid(), signal.SIGUSR1)
     _, rows = train(prepared, tmp_path / "state", epochs=1)
     assert rows and interrupt.asked()

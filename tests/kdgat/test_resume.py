@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import CONFIG, small
+from small import CONFIG
 
 from kdgat.dataset import Prepared
 from kdgat.errors import KdgatError
@@ -16,13 +16,6 @@ from kdgat.resume import SafetensorsIO
 from kdgat.training import Batches, Curriculum, GATModule, fit
 
 pytestmark = pytest.mark.xdist_group("training")
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDGAT_WORK", str(tmp_path_factory.mktemp("work")))
-        return small()
 
 
 class Killed(Exception):

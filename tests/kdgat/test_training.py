@@ -32,21 +32,17 @@ pytestmark = pytest.mark.xdist_group("training")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDGAT_WORK", str(tmp_path_factory.mktemp("work")))
-        made = small()
-        assert small().folder == made.folder  # found again, not built again
-        return made
-
-
-@pytest.fixture(scope="module")
 def trained(prepared: Prepared):
     task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, CONFIG)
     vgae = train_vgae(task, prepared)
     gat = train_gat(task, prepared, vgae.extra["difficulty"])
     fusion = train_fusion(task, prepared, vgae.checkpoints | gat.checkpoints)
     return task, vgae, gat, fusion
+
+
+def test_a_store_is_built_once_and_found_again(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(prepared.folder.parents[1]))
+    assert small().folder == prepared.folder
 
 
 def test_parts_share_no_frame_and_validation_vehicles_are_others(prepared: Prepared) -> None:
