@@ -28,8 +28,15 @@ if TYPE_CHECKING:
     from can import Message
 
 _ROWS = 1 << 16
-#: run-length coding of a constant column reaches hundreds; traffic does not
-_MOST_ROWS_PER_BYTE = 200
+#: python-can's messages take half a kilobyte each
+_MESSAGES = 1 << 13
+#: bytes that a container of a BLF file may unpack to (Vector's tools write 128 KiB)
+_LARGEST_CONTAINER = 1 << 22
+#: times its size that a BLF file may unpack to in all: every frame has a time of its own, so traffic reaches 15
+_MOST_UNPACKED = 20
+_CONTAINER, _DEFLATE = 10, 2  # object type, method of packing
+#: rows that a Parquet file may hold whatever its size, and beyond them bytes a row: times alone take four
+_FEW_ROWS, _FEWEST_BYTES = 1 << 20, 2
 _ASC_HEAD = re.compile(rb"\s*(?:date\s|base\s+(?:hex|dec))", re.IGNORECASE)
 #: a line that python-can should make a frame of: time, channel, ID (or an error frame)
 _ASC_FRAME = re.compile(r"\s*\d+\.\d+\s+(?:CANFD\s|\d+\s+(?:[0-9a-f]+x?|ErrorFrame)(?:\s|$))", re.IGNORECASE)
@@ -65,7 +72,7 @@ def _parquet(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[Bad
     missing = [name for name in FRAME_SCHEMA.names if name not in names]
     if missing:
         raise CaptureError(str(path), 0, f"Parquet without the column {missing[0]!r} of a frame table")
-    if file.metadata.num_rows > _MOST_ROWS_PER_BYTE * content.getbuffer().nbytes:
+    if file.metadata.num_rows > max(_FEW_ROWS, content.getbuffer().nbytes // _FEWEST_BYTES):
         raise CaptureError(str(path), 0, f"claims {file.metadata.num_rows} frames: refused")
     row = 0
     for table in _tables(path, file):
@@ -161,7 +168,7 @@ def _asc(can: Any, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]
             lines.refuse(reason)
         else:
             found.append(message)
-        if len(found) == _ROWS:
+        if len(found) == _MESSAGES:
             yield _columns(found), lines.bad
             found, lines.bad = [], []
     lines.settle()
@@ -174,21 +181,50 @@ def _blf(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, li
     found: list[Message] = []
     bad: list[BadRow] = []
     try:
-        reader = can.BLFReader(content)
+        reader = _blf_reader(can)(content)
         if reader.file_size > len(content.getbuffer()):
             raise CaptureError(str(path), 0, f"cut off: {len(content.getbuffer())} of {reader.file_size} bytes")
+        _check_containers(path, content)
         for number, message in enumerate(reader, 1):
             reason = _refusal(message)
             if reason:
                 bad.append(BadRow(number, "row", reason, str(message)[:200]))
             else:
                 found.append(message)
-            if len(found) == _ROWS:
+            if len(found) == _MESSAGES:
                 yield _columns(found), bad
                 found, bad = [], []
     except (ValueError, struct.error, zlib.error, can.CanError, BLFParseError) as error:
         raise CaptureError(str(path), 0, f"broken BLF: {error}") from None
     yield _columns(found), bad
+
+
+def _blf_reader(can: Any) -> Any:
+    """python-can's reader, with an end to what it keeps of an object that spans containers."""
+
+    class Reader(can.BLFReader):  # type: ignore[misc]
+        def _parse_container(self, data: bytes) -> Iterator[Message]:
+            if len(self._tail) > _LARGEST_CONTAINER:
+                raise ValueError(f"an object of more than {_LARGEST_CONTAINER} bytes")
+            yield from super()._parse_container(data)
+
+    return Reader
+
+
+def _check_containers(path: Path, content: io.BytesIO) -> None:
+    """Refuse containers that unpack to a flood, which python-can unpacks whole; `content` stays where it is."""
+    begin, room = content.tell(), _MOST_UNPACKED * len(content.getbuffer())
+    while len(head := content.read(16)) == 16:
+        size, kind = struct.unpack_from("<II", head, 8)
+        data = content.read(size - 16)  # to the end where this is negative: as python-can does
+        content.read(size % 4)
+        if kind != _CONTAINER or len(data) < 16 or struct.unpack_from("<H", data)[0] != _DEFLATE:
+            continue
+        unpacked = len(zlib.decompressobj().decompress(data[16:], _LARGEST_CONTAINER + 1))
+        room -= unpacked
+        if unpacked > _LARGEST_CONTAINER or room < 0:
+            raise CaptureError(str(path), 0, "unpacks to far more than traffic can be: refused")
+    content.seek(begin)
 
 
 def _refusal(message: Message) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kdgat.captures import binary, source, text
 from kdgat.captures.frames import Frames, frame_table
-from kdgat.captures.rows import BadRow, quarantine_path, write_quarantine
+from kdgat.captures.rows import MOST_BAD, BadRow, quarantine_path, write_quarantine
 from kdgat.errors import CaptureError, KdgatError
 
 OnBadRows = Literal["raise", "quarantine"]
@@ -91,6 +91,8 @@ class CaptureReader:
                 if bad and self._strict:
                     raise CaptureError(str(self.path), bad[0].line, f"{bad[0].column}: {bad[0].reason}")
                 self.bad += bad
+                if len(self.bad) > MOST_BAD:
+                    raise CaptureError(str(self.path), 0, f"more than {MOST_BAD} bad rows: this is no damaged capture")
                 n += len(frames.t)
                 if len(frames.t):
                     yield frames

@@ -11,6 +11,8 @@ from pathlib import Path
 from kdgat import atomic
 
 SUFFIX = ".quarantine.csv"
+#: more bad rows than that are no damage: the file is not what it looks like
+MOST_BAD = 100_000
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,31 @@ from kdgat.errors import CaptureError
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 1 << 20
+#: bytes that a compressed file may unpack to whatever its size, and beyond them times its size: traffic reaches 20
+_FEW, _MOST_UNPACKED = 1 << 24, 100
+
+
+class _Unpacked(io.RawIOBase):
+    """Content of a compressed file; raises OSError where it turns out to be a flood."""
+
+    def __init__(self, file: io.FileIO, compression: str) -> None:
+        size = os.fstat(file.fileno()).st_size
+        self._stream = pa.CompressedInputStream(pa.PythonFile(file, "r"), compression)
+        self._room = max(_FEW, _MOST_UNPACKED * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        n: int = self._stream.readinto(into)
+        self._room -= n
+        if self._room < 0:
+            raise OSError(f"it unpacks to more than {_MOST_UNPACKED} times its size")
+        return n
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def open_stream(path: Path) -> IO[bytes]:
@@ -29,7 +55,7 @@ def open_stream(path: Path) -> IO[bytes]:
         raise CaptureError(str(path), 0, error.strerror or str(error)) from None
     for start, name in _MAGIC.items():
         if magic.startswith(start):
-            return pa.CompressedInputStream(pa.PythonFile(file, "r"), name)
+            return cast("IO[bytes]", _Unpacked(file, name))
     return file
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdgat.captures.frames import Frames
-from kdgat.captures.rows import BadRow
+from kdgat.captures.rows import MOST_BAD, BadRow
 
 _SLOW = 1 << 14  # time stamps a kernel leaves to Python at once
 _SHORTEST_ROW = 6  # bytes, `0,0,0` and a newline: how many rows a block can have
@@ -81,7 +81,7 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list
 
     Args:
         buf: u8, ends in a newline.
-        stop: the first bad row is enough.
+        stop: the first bad row is enough; without it, one more than `MOST_BAD` are.
 
     Returns:
         the bad rows with lines counted from 0 at the block's first.
@@ -107,7 +107,7 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list
         if state[2]:
             found, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
             bad.append(found)
-            if stop:
+            if stop or len(bad) > MOST_BAD:
                 break
     return frames.slice(0, row), bad, row + len(bad) + int(state[4])
 

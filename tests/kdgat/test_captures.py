@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import random
+import struct
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -277,6 +281,53 @@ def test_blf_cut_off_is_refused(tmp_path: Path) -> None:
     data = (tmp_path / "log.blf").read_bytes()
     with pytest.raises(CaptureError, match="cut off"):
         read(put(tmp_path, data[:-100], "cut.blf"))
+
+
+def blf(tmp_path: Path, packed: list[bytes]) -> Path:
+    """A BLF file whose containers unpack to `packed`."""
+    with can.BLFWriter(str(tmp_path / "log.blf")):
+        pass
+    head, body = (tmp_path / "log.blf").read_bytes()[:144], b""
+    for data in packed:
+        deflated = struct.pack("<H6xL4x", 2, len(data)) + zlib.compress(data)
+        size = 16 + len(deflated)
+        body += struct.pack("<4sHHLL", b"LOBJ", 16, 1, size, 10) + deflated + bytes(size % 4)
+    head = bytearray(head)
+    struct.pack_into("<Q", head, 16, 144 + len(body))
+    return put(tmp_path, bytes(head) + body, "bomb.blf")
+
+
+BOMBS = {
+    "one container": [bytes(100 << 20)],
+    "many containers": [bytes(1 << 20)] * 60,
+    "an object without end": [b"LOBJ" + struct.pack("<HHLL", 16, 1, 1 << 31, 1) + os.urandom(1 << 20)] * 12,
+}
+
+
+@pytest.mark.parametrize("packed", BOMBS.values(), ids=BOMBS)
+def test_a_blf_that_unpacks_to_a_flood_is_refused(packed: list[bytes], tmp_path: Path) -> None:
+    path = blf(tmp_path, packed)
+    tracemalloc.start()
+    with pytest.raises(CaptureError, match=r"far more than traffic|an object of more than"):
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (64 << 20) + 10 * path.stat().st_size
+
+
+@pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
+def test_a_compressed_flood_is_refused(compress, tmp_path: Path) -> None:
+    row = "1.0,12A,00FF,0\n"
+    path = put(tmp_path, compress(("timestamp,arbitration_id,data_field,attack\n" + row * 3_000_000).encode()))
+    with pytest.raises(CaptureError, match="unpacks to more than 100 times its size"):
+        read(path)
+
+
+def test_a_file_of_nothing_but_bad_rows_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path, b"timestamp,arbitration_id,data_field,attack\n" + b"x\n" * 200_000)
+    with pytest.raises(CaptureError, match="more than 100000 bad rows"):
+        read(path, on_bad_rows="quarantine")
+    assert not list(tmp_path.glob("*.quarantine.csv"))
 
 
 def test_parquet(tmp_path: Path) -> None:
