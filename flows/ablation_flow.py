@@ -67,7 +67,7 @@ class AblationFlow(FlowSpec):
     def collect(self, inputs):
         """The outcomes of one dataset and seed."""
         self.outcomes = [i.outcome for i in inputs]
-        self.merge_artifacts(inputs, include=["config", "lineage"])
+        self.config, self.lineage = inputs[0].config, inputs[0].lineage
         self.next(self.join)
 
     @step

@@ -191,7 +191,9 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         drive = virtual.drive(
             number, late + 1.1 * count * size / 1500, seconds, benign, rng,
             attacked=config.augmentation.attacked, segment=config.augmentation.segment,
-            ranges=replace(virtual.TRAINING_RANGES, rate=config.augmentation.rate),
+            ranges=replace(
+                virtual.TRAINING_RANGES, rate=config.augmentation.rate, bursts=config.augmentation.bursts
+            ),
         )  # fmt: skip
         traffic = Frames.concat([drive.profile, drive.frames])
         seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)

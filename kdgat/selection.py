@@ -42,14 +42,24 @@ JUDGED_VEHICLES = 20
 JUDGED_SECONDS = 8.0
 #: frames a second of the judged virtual vehicles: 60 % of what a bus at 500 kbit/s carries at most
 JUDGED_RATE = (1000.0, 2400.0)
+#: share of their IDs that come in bursts, which the training cars do not send and other cars do
+JUDGED_BURSTS = (0.0, 0.2)
 
 #: candidate → settings over the preset `demo`
 _MANY = {"windows.profile_from": "quiet", "augmentation.vehicles": 800, "augmentation.windows_per_vehicle": 25}
+_LOAD = _MANY | {"augmentation.rate": JUDGED_RATE}
+_BURSTS = {"augmentation.bursts": JUDGED_BURSTS}
+#: no profile for more than half of the vehicles
+_UNKNOWN = {"augmentation.profiles": (0.3, 0.55, 0.15)}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "base": {"augmentation.vehicles": 200},
-    "many": _MANY,
-    "many-load": _MANY | {"augmentation.rate": JUDGED_RATE},
-    "many-load-wide": _MANY | {"augmentation.rate": JUDGED_RATE, "gat_student.hidden": 20},
+    "load": _LOAD,
+    "load-bursts": _LOAD | _BURSTS,
+    "load-bursts-unknown": _LOAD | _BURSTS | _UNKNOWN,
+    "load-bursts-calm": _LOAD | _BURSTS | _UNKNOWN | {"augmentation.attacked": 0.3},
+    "load-bursts-more": _LOAD
+    | _BURSTS
+    | _UNKNOWN
+    | {"augmentation.vehicles": 1600, "augmentation.windows_per_vehicle": 12},
 }
 #: how a threshold may be chosen on validation windows; every candidate is judged with each
 OPERATING_POINTS = ("validation", "half")
@@ -115,7 +125,7 @@ def virtual_cases(config: Config, vehicles: int = JUDGED_VEHICLES) -> Iterator[t
     from kdgat.synthetic import virtual
     from kdgat.synthetic.frames import Frames
 
-    ranges = replace(virtual.TRAINING_RANGES, rate=JUDGED_RATE)
+    ranges = replace(virtual.TRAINING_RANGES, rate=JUDGED_RATE, bursts=JUDGED_BURSTS)
     for kind in JUDGED_ATTACKS:
         for number in range(vehicles):
             rng = np.random.default_rng([20_251_122, number])

@@ -27,6 +27,8 @@ class Ranges:
         delay: scale of the independent delay of a frame behind its schedule, as a share of its period.
         bit_time: time of one bit on the wire, stuffing included (s).
         event_share: share of IDs that are sent at random times instead of periodically.
+        bursts: share of IDs whose frames come a few at once, as segmented messages (ISO 15765-2) and the repeated
+            transmission of a changed signal (AUTOSAR COM, n-times mode) do; their rate stays what it was.
     """
 
     ids: tuple[int, int]
@@ -39,6 +41,11 @@ class Ranges:
     bit_time: tuple[float, float]
     event_share: tuple[float, float]
     shortest: float = 0.0
+    bursts: tuple[float, float] = (0.0, 0.0)
+
+
+#: frames of a burst, and the time between two of them (s), from and to
+BURST_FRAMES, BURST_SPACING = (2, 4), (0.3e-3, 5e-3)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class Vehicle:
         dlc: u8[m].
         kind: u8[m, 8], index into `KINDS`.
         base: u8[m, 8], value of a constant, offset of the others.
+        burst: u8[m], frames that are sent at once.
+        spacing: f64[m], time between the frames of a burst (s).
         delay: scale of a frame's delay, share of its period.
         bit_time: s.
     """
@@ -64,6 +73,8 @@ class Vehicle:
     dlc: np.ndarray
     kind: np.ndarray
     base: np.ndarray
+    burst: np.ndarray
+    spacing: np.ndarray
     delay: float
     bit_time: float
 
@@ -78,7 +89,7 @@ class Vehicle:
             period = np.maximum(period, ranges.shortest)
         full = rng.random(m) < rng.uniform(*ranges.full_dlc)
         kinds = np.asarray(ranges.kinds)
-        return Vehicle(
+        drawn = dict(
             id=np.sort(rng.choice(np.arange(1, 0x7FF), m, replace=False)).astype(np.uint32),
             period=period,
             phase=rng.random(m) * period,
@@ -89,6 +100,12 @@ class Vehicle:
             delay=float(rng.uniform(*ranges.delay)),
             bit_time=float(rng.uniform(*ranges.bit_time)),
         )
+        burst, spacing = np.ones(m, np.uint8), np.zeros(m)
+        if ranges.bursts[1] > 0:  # drawn last, so that vehicles without bursts are what they were
+            chosen = rng.random(m) < rng.uniform(*ranges.bursts)
+            burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
+            spacing = np.exp(rng.uniform(*np.log(BURST_SPACING), m))
+        return Vehicle(**drawn, burst=burst, spacing=spacing)
 
     def drive(self, seconds: float, rng: np.random.Generator) -> Frames:
         """Benign traffic of `seconds` s, from t = 0.
@@ -102,6 +119,8 @@ class Vehicle:
         period = self.period[owner]
         due = self.phase[owner] + slot * period + rng.exponential(self.delay, len(owner)) * period
         due = np.where(self.event[owner], rng.random(len(owner)) * seconds, due)
+        within = slot % self.burst[owner]  # a burst follows its first frame
+        due = due[np.arange(len(owner)) - within] + within * self.spacing[owner]
         payload = np.empty((len(owner), 8), np.uint8)
         stop = np.cumsum(counts)
         for i, (first, last) in enumerate(zip(stop - counts, stop, strict=True)):
