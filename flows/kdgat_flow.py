@@ -31,14 +31,23 @@ class KDGATFlow(FlowSpec):
 
     bad_rows = Parameter("bad-rows", default="raise", help="unreadable rows: raise, or quarantine (set aside, counted)")
 
+    false_alarms = Parameter(
+        "false-alarm-rate",
+        default=0.0,
+        help="share of benign windows that may raise an alarm; 0: thresholds by the preset's rule",
+    )
+
     @step
     @plain
     def start(self):
         """Check every name before anything runs."""
         from kdgat import captures, tracking
+        from kdgat.config import override
         from kdgat.plan import plan
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        if self.false_alarms:
+            self.config = override(self.config, {"false_alarm_rate": self.false_alarms})
         tracking.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from
@@ -50,9 +59,11 @@ class KDGATFlow(FlowSpec):
     def prepare(self):
         """Graph stores of one dataset and seed."""
         from kdgat.dataset import prepare
+        from kdgat.stages import check_false_alarm_rate
 
         self.dataset, self.data_kind, self.seed = self.input
         self.prepared = prepare(self.dataset, self.root, self.config, self.seed, self.bad_rows)
+        check_false_alarm_rate(self.config, self.prepared)
         self.next(self.vgae)
 
     @card(type="blank", id="training")

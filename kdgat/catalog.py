@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from kdgat.captures import read
+from kdgat.captures.intervals import labelled
 from kdgat.captures.reading import OnBadRows
 from kdgat.captures.rows import SUFFIX
 from kdgat.captures.source import open_stream, read_some
@@ -56,11 +57,14 @@ class Capture:
     table: pa.Table | None = field(default=None, repr=False, compare=False)
 
     def frames(self, on_bad_rows: OnBadRows = "raise") -> pa.Table:
-        """The frame table (`kdgat.captures.FRAME_SCHEMA`); raises `CaptureError` (see `kdgat.captures.read`)."""
+        """The frame table (`kdgat.captures.FRAME_SCHEMA`); raises `CaptureError` (see `kdgat.captures.read`).
+
+        Attacks that no frame tells of are labelled by the intervals beside the file (`kdgat.captures.intervals`).
+        """
         if self.table is not None:
             return self.table
         assert self.path is not None
-        return read(self.path, on_bad_rows=on_bad_rows)
+        return labelled(read(self.path, on_bad_rows=on_bad_rows), self.path)
 
 
 @cache

@@ -120,6 +120,9 @@ class Config(_Frozen):
     operating_point: Literal["validation", "half"] = Field(
         "validation", description="threshold of the best F1 on validation windows, or 0.5"
     )
+    false_alarm_rate: float | None = Field(
+        None, gt=0, lt=1, description="share of benign windows that may raise an alarm, in place of `operating_point`"
+    )
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
     bootstrap_draws: int = Field(500, ge=10)

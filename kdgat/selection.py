@@ -51,15 +51,15 @@ _LOAD = _MANY | {"augmentation.rate": JUDGED_RATE}
 _BURSTS = {"augmentation.bursts": JUDGED_BURSTS}
 #: no profile for more than half of the vehicles
 _UNKNOWN = {"augmentation.profiles": (0.3, 0.55, 0.15)}
+_MORE = {"augmentation.vehicles": 1600, "augmentation.windows_per_vehicle": 12}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "load": _LOAD,
     "load-bursts": _LOAD | _BURSTS,
     "load-bursts-unknown": _LOAD | _BURSTS | _UNKNOWN,
     "load-bursts-calm": _LOAD | _BURSTS | _UNKNOWN | {"augmentation.attacked": 0.3},
-    "load-bursts-more": _LOAD
-    | _BURSTS
-    | _UNKNOWN
-    | {"augmentation.vehicles": 1600, "augmentation.windows_per_vehicle": 12},
+    "load-bursts-more": _LOAD | _BURSTS | _UNKNOWN | _MORE,
+    "load-bursts-few": _LOAD | {"augmentation.bursts": (0.0, 0.08)},
+    "load-bursts-wide": _LOAD | _BURSTS | {"gat_student.hidden": 20},
 }
 #: how a threshold may be chosen on validation windows; every candidate is judged with each
 OPERATING_POINTS = ("validation", "half")

@@ -78,7 +78,7 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
         points = by_protocol(
             # no attacks to choose a threshold with: 1 % of benign windows, or the least that this many windows resolve
             lambda m, s=calibrated, d=durations: false_positive_rate(  # type: ignore[misc]
-                s[m], max(0.01, 3 / m.sum()), float(d[m].sum())
+                s[m], config.false_alarm_rate or max(0.01, 3 / m.sum()), float(d[m].sum())
             ),
             validation.has_profile[benign[1]],
         )
@@ -193,12 +193,40 @@ def gat_scores(model: GAT, prepared: Prepared, store: GraphStore) -> np.ndarray:
 
 
 def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
-    """Operating points by protocol, chosen by the configuration's rule from scores f64[B] of the validation windows."""
-    validation = prepared.store("validation")
-    y, profiled = np.asarray(validation.y).astype(np.int64), validation.has_profile
-    if config.operating_point == "half":
-        return by_protocol(lambda _: OperatingPoint(0.5, "none, fixed at 0.5"), profiled)
-    return by_protocol(lambda mask: best_f1(y[mask], scores[mask]), profiled)
+    """Operating points by protocol, chosen by the configuration's rule from scores f64[B] of the validation windows.
+
+    Raises:
+        KdgatError: the validation traffic is too short for the false-alarm rate that is asked for.
+    """
+    if config.operating_point == "half" and config.false_alarm_rate is None:
+        at_half = OperatingPoint(0.5, "none, fixed at 0.5")
+        return by_protocol(lambda _: at_half, prepared.store("validation").has_profile)
+    return by_protocol(
+        partial(_fitted, config, prepared.store("validation"), scores, "validation"),
+        prepared.store("validation").has_profile,
+    )
+
+
+def _fitted(
+    config: Config, validation: GraphStore, scores: np.ndarray, source: str, mask: np.ndarray
+) -> OperatingPoint:
+    """The point that validation windows bool[B] give: at the false-alarm rate asked for, else of the best F1."""
+    y = np.asarray(validation.y).astype(np.int64)
+    if config.false_alarm_rate is None:
+        return best_f1(y[mask], scores[mask], f"{source}, best F1")
+    benign = mask & (y == 0)
+    seconds = float(np.asarray(validation.duration)[benign].sum())
+    return false_positive_rate(scores[benign], config.false_alarm_rate, seconds, f"{source}, benign windows")
+
+
+def check_false_alarm_rate(config: Config, prepared: Prepared) -> None:
+    """Refuse a false-alarm rate that the validation traffic cannot resolve, before anything is trained.
+
+    Raises:
+        KdgatError: it is too short; says the minutes needed.
+    """
+    if config.false_alarm_rate is not None:
+        operating_points(config, prepared, np.zeros(len(prepared.store("validation"))))
 
 
 def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
@@ -273,11 +301,6 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
     return stage
 
 
-def _on_captures(y: np.ndarray, scores: np.ndarray, real: np.ndarray, mask: np.ndarray) -> OperatingPoint:
-    """The best F1 on those windows of the mask that come from captures."""
-    return best_f1(y[mask & real], scores[mask & real], "validation captures, best F1")
-
-
 def train_baselines(task: Task, prepared: Prepared) -> Stage:
     """Gradient boosting on pooled features of the same windows, and the two comparisons of rates.
 
@@ -299,7 +322,8 @@ def train_baselines(task: Task, prepared: Prepared) -> Stage:
         if name == "gbm":
             points = operating_points(task.config, prepared, scores)
         else:  # nobody's rates are known for a virtual vehicle
-            points = by_protocol(partial(_on_captures, y, scores, prepared.real), validation.has_profile)
+            on_captures = partial(_fitted, task.config, validation, scores, "validation captures")
+            points = by_protocol(lambda mask, fit=on_captures: fit(mask & prepared.real), validation.has_profile)  # type: ignore[misc]
         alarm = points["zero-shot"].alarms(scores)
         seen = prepared.real if name != "gbm" else np.ones(len(y), bool)
         recorder.done(model.size, [], ("validation_f1", f1_score(y[seen], alarm[seen])))

@@ -24,7 +24,7 @@ class OperatingPoint:
 
 
 def best_f1(y: np.ndarray, scores: np.ndarray, source: str = "validation, best F1") -> OperatingPoint:
-    """The threshold of the best F1, in the middle (in log odds) of the gap or plateau that reaches it.
+    """The threshold of the best F1, in the middle (in log odds) of the widest plateau that reaches it.
 
     Args:
         y: i64[n], labels of validation windows.
@@ -38,14 +38,19 @@ def best_f1(y: np.ndarray, scores: np.ndarray, source: str = "validation, best F
     order = np.argsort(-scores, kind="stable")
     ranked, hit = scores[order], y[order]
     tp = np.cumsum(hit)
-    last = np.append(ranked[1:] != ranked[:-1], True)  # only between distinct scores can a threshold lie
-    f1 = np.where(last, 2 * tp / (np.arange(1, len(y) + 1) + y.sum()), -1)
+    cuts = np.flatnonzero(
+        np.append(ranked[1:] != ranked[:-1], True)
+    )  # only between distinct scores can a threshold lie
+    f1 = 2 * tp[cuts] / (cuts + 1 + y.sum())
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    inside, outside = ranked[best[0]], ranked[best[-1] + 1] if best[-1] + 1 < len(ranked) else 0.0
-    clip = np.clip([inside, outside], 1e-6, 1 - 1e-6)
-    middle = float(np.log(clip / (1 - clip)).mean())
+    # the score at each cut and the next lower one, in log odds; cuts side by side make one plateau
+    scores_at = np.clip([ranked[cuts], np.append(ranked[cuts[:-1] + 1], 0.0)], 1e-6, 1 - 1e-6)
+    inside, outside = np.log(scores_at / (1 - scores_at))
+    plateaus = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    widest = max(plateaus, key=lambda run: inside[run[0]] - outside[run[-1]])
+    middle = float(inside[widest[0]] + outside[widest[-1]]) / 2
     # never over the lowest score that must still raise an alarm
-    return OperatingPoint(min(float(1 / (1 + np.exp(-middle))), float(inside)), source)
+    return OperatingPoint(min(float(1 / (1 + np.exp(-middle))), float(ranked[cuts[widest[0]]])), source)
 
 
 def false_positive_rate(

@@ -104,7 +104,8 @@ class Vehicle:
         if ranges.bursts[1] > 0:  # drawn last, so that vehicles without bursts are what they were
             chosen = rng.random(m) < rng.uniform(*ranges.bursts)
             burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
-            spacing = np.exp(rng.uniform(*np.log(BURST_SPACING), m))
+            low, high = np.log(BURST_SPACING)
+            spacing = np.exp(rng.uniform(low, high, m))
         return Vehicle(**drawn, burst=burst, spacing=spacing)
 
     def drive(self, seconds: float, rng: np.random.Generator) -> Frames:

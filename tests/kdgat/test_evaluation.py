@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -88,6 +88,7 @@ def test_poisson_bound_is_exact() -> None:
         lambda r: any(y for y, _ in r)
     )
 )
+@example([(False, 1), (False, 2), (False, 3), (True, 2), (True, 4)])  # two best thresholds with a worse one between
 def test_best_f1_is_the_best(rows: list[tuple[bool, int]]) -> None:
     y, s = np.array([r[0] for r in rows], int), np.array([r[1] for r in rows]) / 20
     got = f1_score(y, s >= best_f1(y, s).threshold)

@@ -12,6 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from kdgat import captures, catalog
+from kdgat.config import Config
+from kdgat.dataset import scored_store
+from kdgat.errors import CaptureError
 from kdgat.graphs import GraphStore
 from kdgat.models.baselines import pooled
 from kdgat.synthetic.attacks import inject
@@ -49,6 +52,40 @@ def test_an_attack_without_labels_leaves_its_interval(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert '"intervals_s": [[2.0, 4.0]]' in (tmp_path / "quiet.csv.intervals.json").read_text()
     assert not Frames.from_table(captures.read(path)).label.any()
+
+
+def _capture(path: Path, attack: str) -> catalog.Capture:
+    return catalog.Capture("own", path.name, "own", attack, "test_03", path, "", "synthetic", "")
+
+
+def test_suppression_is_judged_against_its_intervals(tmp_path: Path) -> None:
+    path = tmp_path / "quiet.csv"
+    rng = np.random.default_rng(3)
+    frames = inject(vehicle(3, 6.0), "suppress", [(2.0, 4.0)], 1e-3, rng)
+    write(frames, path, "labelled-csv")
+    side = tmp_path / "quiet.csv.intervals.json"
+    capture = _capture(path, "suppress")
+    assert not Frames.from_table(capture.frames()).label.any()
+    side.write_text('{"attack": "suppress", "intervals_s": [[2.0, 4.0]]}')
+    labelled = Frames.from_table(capture.frames())
+    inside = (labelled.timestamp - labelled.timestamp[0] >= 2.0) & (labelled.timestamp - labelled.timestamp[0] < 4.0)
+    assert inside.any() and np.array_equal(labelled.label, inside)
+    store = scored_store(capture, capture.frames(), Config(), "zero-shot")
+    begin, end = store.t0, store.t0 + np.asarray(store.duration)
+    touched = (end >= 2.0) & (begin < 4.0)
+    assert np.asarray(store.y).any() and not np.asarray(store.y)[~touched].any()
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"intervals_s": [[4, 2]]}', '{"intervals_s": [[0, 1e999]]}', "{", '{"intervals_s": 1}']
+)
+def test_intervals_that_are_none_say_so_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "quiet.csv"
+    write(vehicle(3, 1.0), path, "labelled-csv")
+    (tmp_path / "quiet.csv.intervals.json").write_text(text)
+    with pytest.raises(CaptureError, match=r"quiet.csv.intervals.json.*interval") as told:
+        _capture(path, "suppress").frames()
+    assert "\n" not in str(told.value)
 
 
 def test_synthetic_traffic_is_like_real_traffic(captures_root: Path) -> None:

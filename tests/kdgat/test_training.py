@@ -12,6 +12,7 @@ from small import CONFIG, benign_rows, small
 
 from kdgat import catalog, records
 from kdgat.dataset import Prepared, Scalers, prepare, scored_store
+from kdgat.errors import KdgatError
 from kdgat.export import to_onnx, vgae_to_onnx
 from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
@@ -19,6 +20,7 @@ from kdgat.models.vgae import VGAE
 from kdgat.recording import Task
 from kdgat.stages import (
     Detector,
+    check_false_alarm_rate,
     operating_points,
     train_baselines,
     train_fusion,
@@ -133,6 +135,24 @@ def test_operating_points_come_from_validation_by_protocol(trained, prepared: Pr
     assert set(points) == set(records.PROTOCOLS)
     assert 0 < validation.has_profile.mean() < 1
     assert np.all((data.anomaly >= 0) & (data.anomaly < 1))
+
+
+def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared: Prepared) -> None:
+    _, vgae, gat, _ = trained
+    validation = prepared.store("validation")
+    scores = (
+        Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared)
+        .score(validation)[0]
+        .p_attack
+    )
+    asked = CONFIG.model_copy(update={"false_alarm_rate": 0.1})
+    check_false_alarm_rate(asked, prepared)
+    for protocol, point in operating_points(asked, prepared, scores).items():
+        like = validation.has_profile == (protocol != "zero-shot")
+        benign = scores[like & (np.asarray(validation.y) == 0)]
+        assert point.alarms(benign).mean() <= 0.1
+    with pytest.raises(KdgatError, match=r"a false-positive rate of 1e-06 needs 3000000 benign windows .* minutes"):
+        check_false_alarm_rate(CONFIG.model_copy(update={"false_alarm_rate": 1e-6}), prepared)
 
 
 def traffic(pattern: list[tuple[float, int]]) -> catalog.Capture:
