@@ -75,6 +75,11 @@ def _factor(factor: str, path: str, reference: str, levels: Sequence[str]) -> li
     return [Variant(factor, reference, reference=True), *(Variant(factor, v, {path: v}) for v in levels)]
 
 
+def _deep(hidden: int) -> dict[str, Any]:
+    """A classifier of a teacher's size: 32 per head is this project's, 42 the published one's."""
+    return {"hidden": hidden, "layers": 3, "mlp": (128,)}
+
+
 VARIANTS: tuple[Variant, ...] = (
     Variant("distillation", "from the teacher", reference=True),
     Variant("distillation", "none", taught="alone"),
@@ -90,6 +95,12 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("width without a teacher", "16 per head", _ALONE, "alone", reference=True),
     Variant("width without a teacher", "8 per head", _ALONE | {"gat_student.hidden": 8}, "alone"),
     Variant("width without a teacher", "4 per head", _ALONE | {"gat_student.hidden": 4}, "alone"),
+    *(
+        Variant(
+            "width without a teacher", f"{hidden} per head, 3 layers", _ALONE | {"gat_student": _deep(hidden)}, "alone"
+        )
+        for hidden in (32, 42)
+    ),
     Variant("features", "profile", _ALONE, "alone", reference=True),
     Variant("features", "relative", _ALONE | {"features": "relative"}, "alone"),
     Variant("features", "published", _ALONE | {"features": "published"}, "alone"),

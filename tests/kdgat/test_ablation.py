@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +84,18 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
     tables = records.load(summarise(made, 50))
     assert {r["level"] for r in tables["ablations"].to_pylist()} == {"used", "unused"}
     assert tables["readings"].num_rows > 0
+
+
+@pytest.mark.xdist_group("flow")
+def test_the_flow_runs_to_its_table(repo: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(repo / "flows/ablation_flow.py"), "run", "--preset", "smoke", "--seeds", "0,1"]
+    done = subprocess.run(
+        [*command, "--datasets", "synthetic", "--factors", "edge features"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "freeze it with --run AblationFlow/" in done.stdout + done.stderr
