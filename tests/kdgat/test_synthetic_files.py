@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.fidelity import ASPECTS, report
 from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.virtual import TRAINING_RANGES
 from kdgat.synthetic.write import FORMATS, write
 from kdgat.windows import starts
 
@@ -116,3 +118,25 @@ def test_hard_attacks_are_hard(kind: str) -> None:
     model = HistGradientBoostingClassifier(random_state=0).fit(pooled(train), np.asarray(train.y))
     auc = roc_auc_score(np.asarray(test.y), model.predict_proba(pooled(test))[:, 1])
     assert auc < 0.99, f"{kind}: AUC {auc:.3f}"
+
+
+def _successions(frames: Frames) -> float:
+    """Share of frames that follow one of the same ID."""
+    return float((np.diff(frames.id.astype(np.int64)) == 0).mean())
+
+
+def test_bursts_are_what_the_training_cars_lack(captures_root: Path) -> None:
+    """What the choice of the preset `paper` rests on: without bursts in virtual vehicles a succession means an attack."""
+    benign = [c for c in catalog.captures("hcrl-sa", captures_root) if c.split == "train" and c.attack == "benign"]
+    assert benign and all(_successions(Frames.from_table(c.frames())) == 0 for c in benign)
+
+    def drives(bursts: tuple[float, float]) -> list[Frames]:
+        ranges = replace(TRAINING_RANGES, bursts=bursts)
+        rngs = [np.random.default_rng(s) for s in range(12)]
+        return [Vehicle.draw(ranges, rng).drive(4.0, rng) for rng in rngs]
+
+    plain, bursting = drives((0.0, 0.0)), drives((0.1, 0.2))
+    assert np.mean([_successions(f) for f in plain]) < 0.1 * np.mean([_successions(f) for f in bursting])
+    # bursts move frames, they add none
+    counts = np.array([[len(a), len(b)] for a, b in zip(plain, bursting, strict=True)])
+    assert np.all(abs(counts[:, 0] / counts[:, 1] - 1) < 0.03)
