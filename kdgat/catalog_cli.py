@@ -10,6 +10,7 @@ from pathlib import Path
 from kdgat import catalog
 from kdgat.captures import CaptureReader
 from kdgat.errors import CaptureError
+from kdgat.store import REPO
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def listing(root: Path | None) -> int:
         print(f"\n{dataset}: {entry['title']}")
         expected = entry.get("expected", {})
         if not catalog.files(dataset, root):
-            print(f"  missing. `python -m kdgat.catalog fetch {dataset}`, or by hand:")
+            print(f"  missing. `python -m kdgat.catalog fetch {dataset}`{_own_remote(entry['folder'])}, or by hand:")
             print(by_hand(dataset, root))
             continue
         captures = catalog.captures(dataset, root)
@@ -79,6 +80,12 @@ def by_hand(dataset: str, root: Path | None) -> str:
         f"    put its files with their folders into {catalog.root_folder(root) / entry['folder']}\n"
         f"    {entry['licence']}; cite: {entry['citation']}"
     )
+
+
+def _own_remote(folder: str) -> str:
+    """The command that gets it from a lab's own DVC remote, where its hashes are known."""
+    file = f"data/raw/{folder}.dvc"
+    return f", `dvc pull {file}` where you have a remote" if (REPO / file).is_file() else ""
 
 
 def _count(capture: catalog.Capture) -> tuple[int, int, str]:

@@ -23,6 +23,7 @@ EXTRAS = {
     "train": "training, evaluating, `kdgat detect`",
     "cluster": "MLflow and Optuna; SLURM through ssh",
     "dev": "the test suite, `make lint`",
+    "data": "captures and large releases from a remote of one's own (DVC)",
     "explore": "the notebook dashboards of `analysis.explore`",
     "fuzz": "fuzzing guided by coverage",
     "audit": "the audit of dependencies, licences and unused code",

@@ -1,0 +1,93 @@
+"""Captures and large releases in a remote of one's own: added, pushed, lost, pulled (DVC, a folder as the remote)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import verify
+from analysis.freeze import freeze
+from kdgat import catalog, catalog_cli
+from tests.analysis.fake_run import make
+
+pytest.importorskip("dvc")
+pytestmark = pytest.mark.xdist_group("dvc")
+OWN = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "data/raw/.gitignore")
+
+
+@pytest.fixture
+def project(repo: Path, tmp_path: Path) -> Path:
+    """A checkout that holds only what decides what git and DVC keep."""
+    folder = tmp_path / "checkout"
+    for name in OWN:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(repo / name, folder / name)
+    run(folder, "git", "init", "--quiet")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(folder.parent / "site"), "DVC_NO_ANALYTICS": "true"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    return run(folder, sys.executable, "-m", "dvc", *arguments)
+
+
+def listed(raw: Path, capsys: pytest.CaptureFixture) -> str:
+    """What `python -m kdgat.catalog` says of the folder."""
+    assert catalog_cli.listing(raw) == 0
+    return capsys.readouterr().out
+
+
+def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: pytest.CaptureFixture) -> None:
+    raw, frozen = project / "data" / "raw", project / "data" / "frozen"
+    for number, name in enumerate(("train_01_attack_free/attack-free-1.csv", "test_01_known/DoS-1.csv")):
+        (raw / "set_02" / name).parent.mkdir(parents=True)
+        (raw / "set_02" / name).write_text(f"timestamp,arbitration_id,data_field,attack\n{number}.0,12A,00FF,0\n")
+    (raw / "set_02" / "train_01_attack_free" / "attack-free-1.csv.quarantine.csv").write_text("line\n")
+    made = freeze("large", *make(), root=frozen)
+    before = listed(raw, capsys)
+    dvc(project, "add", "data/raw/set_02", "data/frozen/large")
+    new = run(project, "git", "status", "--short", "--untracked-files=all").split()[1::2]
+    kept_by_git = {"data/raw/set_02.dvc", "data/frozen/large.dvc", "data/frozen/.gitignore", "data/frozen/index.json"}
+    assert set(new) == {*OWN, *kept_by_git}, "git keeps hashes, no capture and no table"
+    assert "nfiles: 2" in (raw / "set_02.dvc").read_text(), "what a reader set aside is no capture"
+
+    dvc(project, "remote", "add", "--local", "--default", "lab", str(project.parent / "remote"))
+    dvc(project, "push")
+    for lost in (raw / "set_02", frozen / "large", project / ".dvc" / "cache"):
+        shutil.rmtree(lost)
+    assert "set_02" in listed(raw, capsys) and verify.verify_index(frozen) != []
+    dvc(project, "pull")
+    assert listed(raw, capsys) == before
+    assert verify.verify_index(frozen) == []
+    made.check_hashes()
+
+    (raw / "set_02" / "test_01_known" / "DoS-1.csv").write_text("changed")
+    assert "modified" in dvc(project, "status", "data/raw/set_02.dvc")
+
+
+def test_the_committed_hashes_are_those_of_the_real_captures(repo: Path, project: Path, captures_root: Path) -> None:
+    for committed in sorted((repo / "data" / "raw").glob("*.dvc")):
+        folder = captures_root / committed.stem
+        shutil.copytree(folder, project / "data" / "raw" / committed.stem)
+        dvc(project, "add", f"data/raw/{committed.stem}")
+        assert (project / "data" / "raw" / committed.name).read_text() == committed.read_text()
+
+
+def test_each_dvc_file_is_a_catalog_entry_and_no_remote_is_committed(repo: Path) -> None:
+    folders = {entry["folder"] for entry in catalog.entries().values()}
+    files = {p.stem for p in (repo / "data" / "raw").glob("*.dvc")}
+    assert "hcrl-sa" in files <= folders
+    assert "remote" not in (repo / ".dvc" / "config").read_text(), (
+        "remotes and their keys belong into .dvc/config.local"
+    )
