@@ -27,10 +27,12 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     from analysis.release import Release
     from analysis.rescore import configuration, seeds, student
     from kdgat import catalog, provenance
+    from kdgat.captures import Frames, frame_arrays
     from kdgat.dataset import profile_of
+    from kdgat.engine import build
     from kdgat.evaluation.thresholds import BenignCDF
     from kdgat.export import to_onnx, vgae_to_onnx
-    from kdgat.graphs import GraphStore
+    from kdgat.features import FEATURES
     from kdgat.models.fusion import ALPHAS, FusionInput
     from kdgat.models.fusion import state as fusion_state
     from kdgat.stages import standardised
@@ -62,23 +64,23 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     capture = next(c for c in catalog.captures("synthetic") if c.split == "test_01" and c.attack != "benign")
     frames = capture.frames()
     profile = profile_of(frames, config)
-    begins = np.random.default_rng(0).integers(profile.n_frames, frames.num_rows - config.windows.size, repetitions)
+    size = config.windows.size
+    begins = np.random.default_rng(0).integers(profile.n_frames, frames.num_rows - size, repetitions)
 
-    def features(begin: int) -> GraphStore:
-        window = frames.slice(begin, config.windows.size)
-        at = np.zeros(1, np.int64)
-        return GraphStore.build(
-            [(capture.name, capture.attack, window, at)], config.windows.size, config.features, [profile], threads=1
-        )
+    arrived = Frames(*frame_arrays(frames))
+    at = np.zeros(1, np.int64)
+    share = FEATURES[config.features][0].index("share")
 
-    def given(store: GraphStore) -> dict[str, np.ndarray]:
-        x = store.x[:, store.node_features.index("share")]
+    def features(begin: int) -> dict[str, np.ndarray]:
+        window = arrived.slice(begin, begin + size)
+        made = build.graphs([window], [at], size, config.features, [profile], threads=1)
+        shares = made["x"][:, share]
         return {
-            "x": scalers.nodes(store.x),
-            "edge_index": np.asarray(store.edge_index, np.int64),
-            "edge_attr": scalers.edges(store.edge_attr),
-            "share": x / x.sum(),
-            "id_code": np.asarray(store.id_code, np.int64),
+            "x": scalers.nodes(made["x"]),
+            "edge_index": np.asarray(made["edge_index"], np.int64),
+            "edge_attr": scalers.edges(made["edge_attr"]),
+            "share": shares / shares.sum(),
+            "id_code": np.asarray(made["id_code"], np.int64),
         }
 
     def ask(session: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -106,7 +108,7 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
             for measured in took.values():
                 measured.clear()
         whole = time.perf_counter()
-        inputs = timed("features", lambda at: given(features(at)), int(begin))
+        inputs = timed("features", features, int(begin))
         p, e = timed("gat-student", ask, sessions[0], inputs)
         parts, stats = timed("vgae-student", ask, sessions[1], inputs)
         timed("fusion", fused, p, e, parts, stats)
