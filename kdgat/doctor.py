@@ -28,19 +28,34 @@ EXTRAS = {
     "fuzz": "fuzzing guided by coverage",
     "audit": "the audit of dependencies, licences and unused code",
 }
-#: program → (what is lost without it, where it comes from)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: what is lost without it, where it comes from, and which tests are left out (empty: none)."""
+
+    cost: str
+    remedy: str
+    tests: str = ""
+
+
+_SYSTEM = "make test-system"
 PROGRAMS = {
-    "git": ("runs cannot say which commit they came from, so they cannot be frozen", "apt-get install git"),
-    "node": ("rendering the site's interactive figures", "Node 20: apt-get install nodejs npm, or pixi"),
-    "npm": ("installing the figures' packages", "comes with Node"),
-    "make": ("the short commands; what they call can be typed", "apt-get install make"),
-    "quarto": ("the released rendering; the draft renderer stands in, and every page says so", "pixi install"),
-    "chromium": ("tests in the browser", "make test-system"),
-    "pdftotext": ("the check that the PDF's numbers are the release's", "make test-system"),
-    "sbatch": ("running on a cluster from this machine", "a login node of the cluster; docs/slurm.md"),
-    "apptainer": ("running in a container on a cluster", "the cluster's module, or https://apptainer.org"),
-    "pixi": ("conda-forge's Quarto, Node and Python in one step; pip and make do the same", "https://pixi.sh"),
-}
+    "git": Program("runs cannot say which commit they came from, so they cannot be frozen", "apt-get install git"),
+    "node": Program("rendering the site's interactive figures", "Node 20: apt-get install nodejs npm, or pixi"),
+    "npm": Program("installing the figures' packages", "comes with Node"),
+    "make": Program("the short commands; what they call can be typed", "apt-get install make"),
+    "quarto": Program(
+        "the released rendering; the draft renderer stands in, and every page says so", "pixi install",
+        "comparing the draft with Quarto",
+    ),
+    "chromium": Program("tests in the browser, the README's pictures", _SYSTEM, "tests in the browser"),
+    "pdftotext": Program("the check that the PDF's numbers are the release's", _SYSTEM, "comparing the PDF's numbers"),
+    "slurmctld": Program("a SLURM of one node to try things on", _SYSTEM, "tests on a SLURM of one node"),
+    "sbatch": Program("running on a cluster from this machine", "a login node of the cluster; docs/slurm.md"),
+    "apptainer": Program("running in a container on a cluster", "the cluster's module, or https://apptainer.org"),
+    "pixi": Program("conda-forge's Quarto, Node and Python in one step; pip and make do the same", "https://pixi.sh"),
+}  # fmt: skip
 #: without these nothing of the project works
 NEEDED = ("python", "core packages", "work folder")
 
@@ -137,9 +152,9 @@ def findings() -> Iterator[Finding]:
         yield _packages(f"extra {extra}", project["optional-dependencies"][extra], cost, remedy)
     modules = REPO / "paper" / "figures" / "node_modules"
     yield Finding("figure packages", modules.is_dir(), "paper/figures/node_modules", "rendering the site", "make site")
-    for program, (cost, remedy) in PROGRAMS.items():
-        place = shutil.which(program)
-        yield Finding(program, place is not None, place or "not on the PATH", cost, remedy)
+    for name, program in PROGRAMS.items():
+        place = shutil.which(name)
+        yield Finding(name, place is not None, place or "not on the PATH", program.cost, program.remedy)
     yield _captures()
     key = bool(os.environ.get("WANDB_API_KEY"))
     yield Finding(

@@ -8,15 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kdgat.doctor import PROGRAMS
 from kdgat.store import REPO
-
-#: program or path → what is left out without it, and how to get it
-NEEDED = {
-    "chromium": ("tests in the browser", "make test-system"),
-    "pdftotext": ("comparing the PDF's numbers", "make test-system"),
-    "slurmctld": ("tests on a SLURM of one node", "make test-system"),
-    "quarto": ("comparing the draft with Quarto", "pixi, or pip install '.[quarto]' where its download is reachable"),
-}
 
 
 def main() -> int:
@@ -26,7 +19,7 @@ def main() -> int:
         [sys.executable, "-m", "pytest", "-n", str(os.cpu_count() or 1), "--dist", "loadgroup", "-rs", *sys.argv[1:]],
         cwd=REPO,
     ).returncode
-    missing = [f"{what} ({how})" for name, (what, how) in NEEDED.items() if shutil.which(name) is None]
+    missing = [f"{p.tests} ({p.remedy})" for name, p in PROGRAMS.items() if p.tests and shutil.which(name) is None]
     if not data or not (Path(data) / "hcrl-sa").is_dir():
         missing.append("tests on real captures (set KDGAT_DATA to their folder)")
     if missing:
