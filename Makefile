@@ -67,8 +67,8 @@ lock: $(VENV)/.dev ## write the versions that are installed to the lock
 	$(BIN)/python -m tools.lock
 
 soak: $(VENV)/.dev ## what is too long for CI: 200 kills, a million damaged inputs, the long tests (hours)
-	$(BIN)/python -m tests.faults --kills 200
-	$(BIN)/python -m tests.fuzz --cases 1000000
+	@set -o pipefail; { printf '# Soak\n\nWritten by `make soak`.\n\n'; $(BIN)/python -m tests.faults --kills 200 && echo && \
+	$(BIN)/python -m tests.fuzz --cases 1000000; } | tee docs/soak.md
 	KDGAT_SOAK=1 $(BIN)/python -m pytest -x tests
 
 clean: ## everything generated, but not the environment, stores or runs

@@ -122,6 +122,15 @@ def test_no_code_is_dead_and_no_dependency_unused(repo: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
+def test_no_module_is_long(repo: Path) -> None:
+    """One concept a file: under 400 lines."""
+    endings = ("*.py", "*.js", "*.mjs", "*.lua", "*.qmd")
+    tracked = subprocess.run(["git", "ls-files", *endings], cwd=repo, capture_output=True, text=True, check=True).stdout
+    files = [repo / name for name in tracked.split()]
+    assert len(files) > 200
+    assert [str(f.relative_to(repo)) for f in files if f.exists() and len(f.read_text().splitlines()) >= 400] == []
+
+
 def test_style_is_checked(repo: Path) -> None:
     for command in (["check", "."], ["format", "--check", "."]):
         done = subprocess.run([sys.executable, "-m", "ruff", *command], cwd=repo, capture_output=True, text=True)
