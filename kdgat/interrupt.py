@@ -31,7 +31,8 @@ def asked() -> bool:
     return _asked
 
 
-def stop(what: str) -> None:
+def stop(what: str, tell: bool = True) -> None:
     """End the process with the code `SAVED`; call it when everything that must survive is on disk."""
-    print(f"{what}: saved before the time limit, to be continued", file=sys.stderr, flush=True)
+    if tell:
+        print(f"{what}: saved before the time limit, to be continued", file=sys.stderr, flush=True)
     sys.exit(SAVED)

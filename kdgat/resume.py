@@ -107,5 +107,9 @@ class SaveEpoch(L.Callback):
         if self.path is None:
             return
         trainer.save_checkpoint(self.path)
-        if interrupt.asked() and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
-            interrupt.stop(self.path.stem)
+        if trainer.current_epoch + 1 == (trainer.max_epochs or 0):
+            return
+        if trainer.strategy.reduce_boolean_decision(
+            interrupt.asked(), all=False
+        ):  # the signal may reach one of several
+            interrupt.stop(self.path.stem, tell=trainer.is_global_zero)

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,6 +91,14 @@ class Environment(_Table):
     bind: tuple[str, ...] = Field((), description="further folders the image sees")
 
 
+class Training(_Table):
+    """How a training uses its machine; nothing here is part of a configuration, or changes batches and steps."""
+
+    devices: int | None = Field(None, ge=1, description="processes of one training; default: the GPUs it was granted")
+    nodes: int | None = Field(None, ge=1, description="of window graphs that a device takes at once")
+    edges: int | None = Field(None, ge=1, description="likewise; what is more is taken in pieces, gradients added up")
+
+
 class Tracking(_Table):
     """Which trackers may be used: what leaves the site is the site's decision."""
 
@@ -102,6 +111,7 @@ class Site(_Table):
 
     paths: Paths = Paths()
     environment: Environment = Environment()
+    training: Training = Training()
     tracking: Tracking = Tracking()
     head: Head = Head()
     srun: Srun = Srun()
@@ -149,10 +159,16 @@ def _first(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
+def backends(arguments: Sequence[str]) -> set[str]:
+    """Names of the decorators that a flow's command line, or $METAFLOW_DEFAULT_DECOSPECS, adds to its steps."""
+    given = {after for word, after in pairwise(arguments) if word == "--with"}
+    given |= {word.removeprefix("--with=") for word in arguments if word.startswith("--with=")}
+    return {spec.partition(":")[0] for spec in [*given, *os.environ.get("METAFLOW_DEFAULT_DECOSPECS", "").split()]}
+
+
 def workers(arguments: Sequence[str]) -> int:
     """Tasks at once for a flow's command line: what the site allows in SLURM's queue, else one a core.
 
     One torch thread a process and one process a core is the fastest split of one computer.
     """
-    elsewhere = [*arguments, os.environ.get("METAFLOW_DECOSPECS", "")]
-    return site().srun.jobs if any("srun" in word for word in elsewhere) else os.cpu_count() or 1
+    return site().srun.jobs if {"srun", "slurm"} & backends(arguments) else os.cpu_count() or 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,17 +14,22 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdgat import progress
+from kdgat import devices, progress
 from kdgat.config import Distillation, Training
 from kdgat.dataset import Scalers
 from kdgat.graphs import GraphStore
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
+from kdgat.pieces import PiecewiseModule
 from kdgat.resume import SafetensorsIO, SaveEpoch
+
+#: share of the optimiser's steps in which the learning rate rises
+WARM_UP = 0.1
 
 
 class Batches:
@@ -77,7 +83,7 @@ class Batches:
         )
 
 
-class VGAEModule(L.LightningModule):
+class VGAEModule(PiecewiseModule):
     """Trains a VGAE on benign windows; a student also learns the teacher's graph latents.
 
     Args:
@@ -97,24 +103,22 @@ class VGAEModule(L.LightningModule):
         self.teacher = teacher
         self.project = nn.Linear(model.mean.out_features, teacher.shape[1]) if teacher is not None else None
 
-    def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+    def loss(self, batch: GraphBatch) -> Tensor:
         out = self.model(batch)
         loss = self.model.loss(out, self.beta)
         if self.teacher is not None and self.project is not None:
-            match = F.mse_loss(self.project(out.latent), self.teacher[batch.index])
+            match = F.mse_loss(self.project(out.latent), _of(self.teacher, batch))
             loss = (1 - self.weight) * loss + self.weight * match
-        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=batch.size)
         return loss
 
-    def validation_step(self, batch: GraphBatch, _: int) -> None:
-        out = self.model(batch)
-        self.log("validation_loss", self.model.loss(out, self.beta), batch_size=batch.size)
+    def watched(self, batch: GraphBatch) -> dict[str, Tensor]:
+        return {"validation_loss": self.model.loss(self.model(batch), self.beta)}
 
     def configure_optimizers(self) -> Any:
         return _optimiser(self, self.training_config, self.steps)
 
 
-class GATModule(L.LightningModule):
+class GATModule(PiecewiseModule):
     """Trains a GAT; a student is distilled: λ·T²·KL(student/T ‖ teacher/T) + (1 − λ)·CE (arXiv 2507.19686).
 
     Both logits enter the softmax of each window; a softmax over one flattened logit would run over the batch instead.
@@ -134,22 +138,24 @@ class GATModule(L.LightningModule):
         self.model, self.training_config, self.distillation = model, training, distillation
         self.teacher = teacher
 
-    def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+    def loss(self, batch: GraphBatch) -> Tensor:
         logits = self.model(batch)
-        loss = F.cross_entropy(logits, batch.y)
-        if self.teacher is not None:
-            loss = distillation_loss(logits, self.teacher[batch.index], batch.y, self.distillation)
-        self.log("train_loss", loss, on_epoch=True, on_step=False, batch_size=batch.size)
-        return loss
+        if self.teacher is None:
+            return F.cross_entropy(logits, batch.y)
+        return distillation_loss(logits, _of(self.teacher, batch), batch.y, self.distillation)
 
-    def validation_step(self, batch: GraphBatch, _: int) -> None:
+    def watched(self, batch: GraphBatch) -> dict[str, Tensor]:
         logits = self.model(batch)
         right = (logits.argmax(1) == batch.y).float().mean()
-        self.log("validation_loss", F.cross_entropy(logits, batch.y), batch_size=batch.size)
-        self.log("validation_accuracy", right, batch_size=batch.size)
+        return {"validation_loss": F.cross_entropy(logits, batch.y), "validation_accuracy": right}
 
     def configure_optimizers(self) -> Any:
         return _optimiser(self, self.training_config, self.steps)
+
+
+def _of(teacher: Tensor, batch: GraphBatch) -> Tensor:
+    """The teacher's rows for a batch's graphs; those of the whole store stay in the main memory."""
+    return teacher[batch.index.to(teacher.device)].to(batch.index.device)
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Distillation) -> Tensor:
@@ -163,7 +169,11 @@ def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Disti
 
 def _optimiser(module: L.LightningModule, config: Training, steps: int) -> Any:
     optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps, pct_start=0.1)
+    if WARM_UP * steps <= 1:  # too few steps to warm up in: the rate stays as it is
+        return optimiser
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps, pct_start=WARM_UP
+    )
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -246,6 +256,8 @@ class Progress(L.Callback):
         progress.tell(self.name, trainer.current_epoch, trainer.max_epochs or 0)
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         shown = "  ".join(f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items()))
         print(f"{self.name}: epoch {done}/{epochs}  {shown}", flush=True)
@@ -263,6 +275,7 @@ def fit(
     logger: Any = False,
     curriculum: Curriculum | None = None,
     state: Path | None = None,
+    on: devices.Devices | None = None,
 ) -> tuple[list[tuple[int, str, float]], float]:
     """Train to the last epoch; returns the curves and the seconds spent. The module is left in eval mode.
 
@@ -276,7 +289,15 @@ def fit(
         curriculum: sets the windows of each epoch.
         state: file that the training leaves after each epoch, and goes on from if it is there: a killed training
             loses one epoch at most and ends with the weights of an undisturbed one.
+        on: what it runs on (None: what the task was granted).
     """
+    on = on or devices.granted()
+    if on.count > 1 and state is None:  # also the way in which several processes hand over what they logged
+        with tempfile.TemporaryDirectory() as folder:
+            return fit(
+                module, train, validation, name=name, epochs=epochs, logger=logger, curriculum=curriculum,
+                state=Path(folder) / "state", on=on,
+            )  # fmt: skip
     torch.set_num_threads(1)
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -291,13 +312,20 @@ def fit(
         warnings.filterwarnings("ignore", module="lightning")
         # the curriculum changes the number of batches an epoch: the loader's length is asked for anew in each
         trainer = L.Trainer(
-            accelerator="cpu" if not torch.cuda.is_available() else "auto",
-            devices=1,
+            **on.trainer(),
             max_epochs=epochs,
-            logger=logger,
+            logger=logger if on.count == 1 else False,
             # the last one saves what the others hold
-            callbacks=[_Epoch(train), *([curriculum] if curriculum else []), curves, Progress(name), save],
-            plugins=[io],
+            callbacks=[
+                devices.Ranks(),
+                _Epoch(train),
+                *([curriculum] if curriculum else []),
+                curves,
+                Progress(name),
+                save,
+            ],
+            # Lightning would take a job of SLURM for one that it manages
+            plugins=[io, LightningEnvironment()],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -306,9 +334,16 @@ def fit(
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
         )
-        trainer.fit(module, train, validation, ckpt_path=resumed)
+        devices.run(trainer, module, train, validation, ckpt_path=resumed)
     module.eval()
-    return curves.rows, save.seconds
+    if on.count == 1:
+        return curves.rows, save.seconds
+    assert state is not None
+    kept = io.load_checkpoint(state)["callbacks"]
+    curves.load_state_dict(kept[curves.state_key])
+    for epoch, metric, value in curves.rows if logger else ():
+        logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
+    return curves.rows, float(kept[save.state_key]["seconds"])
 
 
 @torch.no_grad()

@@ -70,10 +70,13 @@ def test_a_worker_runs_in_the_image_with_its_folders_after_the_set_up_lines() ->
 
 
 def test_as_many_tasks_at_once_as_the_backend_bears(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("METAFLOW_DECOSPECS", raising=False)
+    monkeypatch.delenv("METAFLOW_DEFAULT_DECOSPECS", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     assert workers(["flow.py", "run"]) == 3
-    assert workers(["flow.py", "run", "--with", "srun:time=5"]) == 32
+    assert workers(["flow.py", "run", "--datasets", "/srun/data"]) == 3
+    assert workers(["flow.py", "run", "--with", "srun:time=5"]) == workers(["flow.py", "--with=slurm", "run"]) == 32
+    monkeypatch.setenv("METAFLOW_DEFAULT_DECOSPECS", "retry srun:time=5")
+    assert workers(["flow.py", "run"]) == 32
 
 
 def test_a_flow_with_wrong_settings_ends_in_one_line(repo: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from kdgat.stages import (
     train_vgae,
 )
 from kdgat.synthetic.frames import Frames
-from kdgat.training import Batches, Curriculum
+from kdgat.training import Batches, Curriculum, GATModule, fit
 
 pytestmark = pytest.mark.xdist_group("training")
 
@@ -122,6 +122,22 @@ def test_training_is_reproducible(trained, prepared: Prepared) -> None:
     again = train_vgae(task, prepared)
     for name, checkpoint in vgae.checkpoints.items():
         assert checkpoint.weights == again.checkpoints[name].weights
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 6])
+def test_few_steps_train_at_the_full_rate(prepared: Prepared, epochs: int) -> None:
+    """Two batches: 2, 4, 10 and 12 steps; a schedule of ten would divide by zero, and one of two leave the rate at nothing."""
+    torch.manual_seed(5)
+    store = prepared.store("train")
+    model = GAT(
+        CONFIG.gat_student, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary)
+    )
+    before = {k: v.clone() for k, v in model.named_parameters()}
+    some = Batches(store, prepared.scalers, 4, np.arange(8), seed=3)
+    module = GATModule(model, CONFIG.training, CONFIG.distillation)
+    fit(module, some, some, name="t", epochs=epochs)
+    # AdamW moves a weight by about the learning rate a step
+    assert any((v - before[k]).abs().max() > 0.5 * CONFIG.training.learning_rate for k, v in model.named_parameters())
 
 
 def test_operating_points_come_from_validation_by_protocol(trained, prepared: Prepared) -> None:
