@@ -122,6 +122,19 @@ def test_no_code_is_dead_and_no_dependency_unused(repo: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
+def test_no_licence_binds(repo: Path) -> None:
+    """The line of `make audit`, as it stands there."""
+    import shlex
+
+    pytest.importorskip("piplicenses")
+    (line,) = re.findall(r"^\t\$\(BIN\)/(pip-licenses .*)$", (repo / "Makefile").read_text(), re.MULTILINE)
+    program, *arguments = shlex.split(line)
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MIT" in done.stdout
+
+
 def test_no_module_is_long(repo: Path) -> None:
     """One concept a file: under 400 lines."""
     endings = ("*.py", "*.js", "*.mjs", "*.lua", "*.qmd")
