@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kdgat import records
@@ -43,8 +43,16 @@ def usage(card: Any, runs: Sequence[Mapping[str, Any]]) -> None:
     card.append(Table([*used(), *([["machine", runs[0]["machine"]]] if runs else [])]))
 
 
-def training_card(card: Any, dumped: Mapping[str, bytes]) -> None:
-    """Curves of each training of the task, its run rows, time and memory."""
+def confusion(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """A table of counts, a row a model."""
+    from metaflow.cards import Table
+
+    names = {"tp": "attacks found", "fn": "attacks missed", "fp": "false alarms", "tn": "benign left alone"}
+    return Table([[r["model"], *(str(r[c]) for c in names)] for r in rows], ["model", *names.values()])
+
+
+def training_card(card: Any, dumped: Mapping[str, bytes], validation: Sequence[Mapping[str, Any]]) -> None:
+    """Curves of each training of the task, confusion on validation windows, its run rows, time and memory."""
     from metaflow.cards import Markdown, Table, VegaChart
 
     tables = records.load(dumped)
@@ -52,6 +60,9 @@ def training_card(card: Any, dumped: Mapping[str, bytes]) -> None:
     runs = tables["runs"].to_pylist()
     keys = ("model", "dataset", "seed", "parameters", "seconds", "selection_metric", "selection_value")
     card.append(Table([[_shown(r[k]) for k in keys] for r in runs], list(keys)))
+    for protocol in dict.fromkeys(r["protocol"] for r in validation):
+        card.append(Markdown(f"## Confusion on the validation windows, {protocol}"))
+        card.append(confusion(r for r in validation if r["protocol"] == protocol))
     usage(card, runs)
     if "curves" not in tables:
         return
@@ -70,21 +81,15 @@ def training_card(card: Any, dumped: Mapping[str, bytes]) -> None:
 
 def evaluation_card(card: Any, dumped: Mapping[str, bytes]) -> None:
     """Confusion of every model on each scenario at its operating point, time and memory."""
-    from metaflow.cards import Markdown, Table
+    from metaflow.cards import Markdown
 
     tables = records.load(dumped)
     rows = [r for r in tables["confusion"].to_pylist() if r["attack"] == "all"]
     card.append(Markdown("# Confusion at the operating point"))
     for place in sorted({(r["scenario"], r["protocol"]) for r in rows}):
         found = sorted((r for r in rows if (r["scenario"], r["protocol"]) == place), key=lambda r: str(r["model"]))
-        counts = ("tp", "fn", "fp", "tn")
         card.append(Markdown(f"## {place[0]}, {place[1]}"))
-        card.append(
-            Table(
-                [[r["model"], *(str(r[c]) for c in counts)] for r in found],
-                ["model", "attacks found", "attacks missed", "false alarms", "benign left alone"],
-            )
-        )
+        card.append(confusion(found))
     usage(card, tables["runs"].to_pylist() if "runs" in tables else [])
 
 

@@ -12,7 +12,10 @@ ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
+from code_package import travelling  # noqa: E402  (beside this file)
 
+
+@travelling
 class HPOFlow(FlowSpec):
     """TPE and successive halving over the student's settings, on one dataset's training captures."""
 

@@ -13,9 +13,11 @@ ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
+from code_package import travelling  # noqa: E402  (beside this file)
 from training_task import forget, task_of  # noqa: E402  (beside this file)
 
 
+@travelling
 class KDGATFlow(FlowSpec):
     """VGAE, GAT and their fusion: teachers, distilled students, baselines, on every dataset and seed."""
 
@@ -77,7 +79,7 @@ class KDGATFlow(FlowSpec):
         stage = train_vgae(self.task(), self.prepared)
         self.checkpoints, self.difficulty = stage.checkpoints, stage.extra["difficulty"]
         self.records = stage.records()
-        training_card(current.card, self.records)
+        training_card(current.card, self.records, stage.validation)
         self.next(self.gat)
 
     @card(type="blank", id="training")
@@ -91,7 +93,7 @@ class KDGATFlow(FlowSpec):
         stage = train_gat(self.task(), self.prepared, self.difficulty)
         self.checkpoints = self.checkpoints | stage.checkpoints
         self.records = stage.records()
-        training_card(current.card, self.records)
+        training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 
     @card(type="blank", id="training")
@@ -109,7 +111,7 @@ class KDGATFlow(FlowSpec):
         for name, parts in baselines.tables.items():
             stage.tables.setdefault(name, []).extend(parts)
         self.records = stage.records()
-        training_card(current.card, self.records)
+        training_card(current.card, self.records, [*stage.validation, *baselines.validation])
         self.next(self.evaluate)
 
     @card(type="blank", id="evaluation")

@@ -44,6 +44,12 @@ class Devices:
             "strategy": strategy,
         }
 
+    def __str__(self) -> str:
+        """What a record adds to the machine's own line; nothing for one process without a GPU."""
+        if self.accelerator == "gpu":
+            return f", {self.count} × {torch.cuda.get_device_name()}, {self.precision}"
+        return f", {self.count} processes a training" if self.count > 1 else ""
+
 
 def mixed(capability: tuple[int, int]) -> str:
     """The precision for a GPU of this compute capability.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kdgat.store import REPO
+
+#: beside code that was sent without its repository: what git said of it
+NOTE = "commit.json"
 
 
 def _git(*args: str) -> str | None:
@@ -21,9 +26,16 @@ def _git(*args: str) -> str | None:
 
 
 @cache
+def _note() -> dict[str, Any] | None:
+    file = REPO / NOTE
+    return dict(json.loads(file.read_text())) if file.is_file() else None
+
+
+@cache
 def commit() -> str:
-    """Commit of the checkout, `unknown` outside one."""
-    return _git("rev-parse", "HEAD") or "unknown"
+    """Commit of the checkout, or of the one that this code was sent from; `unknown` without either."""
+    note = _note()
+    return str(note["commit"]) if note else _git("rev-parse", "HEAD") or "unknown"
 
 
 @cache
@@ -32,6 +44,8 @@ def dirty() -> bool:
 
     Results (`data/frozen`) do not count: freezing a release must not make the next run's code look changed.
     """
+    if note := _note():
+        return bool(note["dirty"])
     status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!data/frozen")
     return status is None or status != ""
 

@@ -61,10 +61,11 @@ def training_folder(lineage: str) -> Path:
 
 @dataclass
 class Stage:
-    """What a stage leaves: models, and records by table."""
+    """What a stage leaves: models, records by table, and for its card how each model does on the validation windows."""
 
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    validation: list[dict[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, rows: list[dict[str, Any]]) -> None:
@@ -103,6 +104,8 @@ class Recorder:
 
     def done(self, parameters: int, curves: list[tuple[int, str, float]], selection: tuple[str, float | None]) -> None:
         """Close the run and leave its rows."""
+        from kdgat.devices import granted  # late: a flow's last step needs this module's names alone
+
         t = self.task
         seconds = time.monotonic() - self.clock
         self.tracker.finish({name: value for _, name, value in curves} | {"parameters": parameters})
@@ -130,7 +133,7 @@ class Recorder:
                     "parameters": parameters,
                     "selection_metric": selection[0],
                     "selection_value": selection[1],
-                    "machine": provenance.machine(),
+                    "machine": f"{provenance.machine()}{granted()}",
                 }
             ],
         )

@@ -82,6 +82,13 @@ def train_vgae(task: Task, prepared: Prepared) -> Stage:
             ),
             validation.has_profile[benign[1]],
         )
+        y = np.asarray(validation.y)
+        scores = np.empty(len(y))
+        scores[benign[1]] = calibrated
+        if y.any():
+            attacked = Batches(validation, prepared.scalers, SCORING_BATCH, np.flatnonzero(y))
+            scores[y == 1] = cdf(((predict_vgae(model, attacked)[0] - centre) / spread).mean(1))
+        stage.validation += counts(f"vgae-{role}", y, scores, points, validation.has_profile)
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", last(curves, "validation_loss")))
         stage.checkpoints[f"vgae-{role}"] = Checkpoint.of(
@@ -120,6 +127,10 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             state=task.state(f"gat-{role}"),
         )  # fmt: skip
         recorder.spent(seconds)
+        validation = prepared.store("validation")
+        scores = gat_scores(model, prepared, validation)
+        points = operating_points(task.config, prepared, scores)
+        stage.validation += counts(f"gat-{role}", np.asarray(validation.y), scores, points, validation.has_profile)
         recorder.count(model)
         recorder.done(count_parameters(model), curves, ("validation_loss", last(curves, "validation_loss")))
         stage.checkpoints[f"gat-{role}"] = Checkpoint.of(
@@ -129,9 +140,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> Stage:
             node_features=len(prepared.store("train").node_features),
             edge_features=len(prepared.store("train").edge_features),
             vocabulary=prepared.vocabulary,
-            points=plain(
-                operating_points(task.config, prepared, gat_scores(model, prepared, prepared.store("validation")))
-            ),
+            points=plain(points),
         )
         if role == "teacher":
             everything = Batches(prepared.store("train"), prepared.scalers, SCORING_BATCH)
@@ -229,6 +238,19 @@ def check_false_alarm_rate(config: Config, prepared: Prepared) -> None:
         operating_points(config, prepared, np.zeros(len(prepared.store("validation"))))
 
 
+def counts(
+    model: str, y: np.ndarray, scores: np.ndarray, points: dict[str, OperatingPoint], profiled: np.ndarray
+) -> list[dict[str, Any]]:
+    """Confusion on the validation windows y i64[n], scores f64[n] that each operating point was fitted on."""
+    made = []
+    for protocol, seen in (("zero-shot", ~profiled), ("calibrated", profiled)):
+        if protocol in points and seen.any():
+            alarm, attacked = points[protocol].alarms(scores[seen]), y[seen] == 1
+            found = {"tp": alarm & attacked, "fn": ~alarm & attacked, "fp": alarm & ~attacked, "tn": ~alarm & ~attacked}
+            made.append({"model": model, "protocol": protocol} | {name: int(v.sum()) for name, v in found.items()})
+    return made
+
+
 def plain(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
     """Operating points for JSON: protocol → [threshold, source]."""
     return {protocol: [p.threshold, p.source] for protocol, p in points.items()}
@@ -282,7 +304,9 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
         network, losses = fusion.train_dqn(
             wanted, data, seed_of(task, "dqn", role), teacher, config.distillation.weight
         )
-        points = operating_points(config, prepared, valid.fused(network.choose(valid.state)))
+        scores = valid.fused(network.choose(valid.state))
+        points = operating_points(config, prepared, scores)
+        stage.validation += counts(f"fusion-dqn-{role}", valid.y, scores, points, validation.has_profile)
         recorder.count(network)
         curves = [(i, "train_loss", value) for i, value in enumerate(losses)]
         recorder.tracker.log("train_loss", losses)
@@ -326,6 +350,7 @@ def train_baselines(task: Task, prepared: Prepared) -> Stage:
             points = by_protocol(lambda mask, fit=on_captures: fit(mask & prepared.real), validation.has_profile)  # type: ignore[misc]
         alarm = points["zero-shot"].alarms(scores)
         seen = prepared.real if name != "gbm" else np.ones(len(y), bool)
+        stage.validation += counts(f"{name}-baseline", y[seen], scores[seen], points, validation.has_profile[seen])
         recorder.done(model.size, [], ("validation_f1", f1_score(y[seen], alarm[seen])))
         stage.extra["baselines"][f"{name}-baseline"] = {"score": model.score, "points": points}
     return stage

@@ -45,13 +45,16 @@ def test_a_trainings_card_has_curves_runs_time_and_memory(dumped: dict[str, byte
     from cards import training_card  # type: ignore[import-not-found]
 
     card = Card()
-    training_card(card, dumped)
+    row = {"model": "gat-teacher", "protocol": "zero-shot", "tp": 5, "fn": 1, "fp": 2, "tn": 90}
+    training_card(card, dumped, [row, row | {"protocol": "calibrated", "tp": 6}])
     runs, curves = table(dumped, "runs"), table(dumped, "curves")
+    assert "on the validation windows, calibrated" in card.text()
+    assert [cells[0][1:] for cells in card.cells()[1:3]] == [["5", "1", "2", "90"], ["6", "1", "2", "90"]]
     assert len(card.cells()[0]) == len(runs)
     drawn = [v for chart in card.charts()[1:] for v in chart["data"]["values"]]
     assert len(drawn) == len(curves) and {c["metric"] for c in drawn} == {c["metric"] for c in curves}
     assert [b["seconds"] for b in card.charts()[0]["data"]["values"]] == [r["seconds"] for r in runs]
-    used = {row[0]: row[1] for row in card.cells()[1]}
+    used = {row[0]: row[1] for row in card.cells()[3]}
     assert used["peak memory"].endswith(" MB") and used["machine"] == runs[0]["machine"]
 
 

@@ -89,6 +89,18 @@ def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
     assert found(work_folder(), repo / ".metaflow", Release.open(release).path, since=begin) == []
 
 
+@pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
+def test_the_flow_trains_with_two_processes_a_model(repo: Path, tmp_path: Path) -> None:
+    """As on two GPUs; here gloo between two CPU processes, which the site's settings ask for."""
+    (tmp_path / "site.toml").write_text("[training]\ndevices = 2\nnodes = 5000\n")
+    own = {"KDGAT_SITE": str(tmp_path / "site.toml"), "KDGAT_WORK": str(tmp_path / "work")}
+    options = ["--datasets", "synthetic", "--preset", "smoke", "--seeds", "0", "--tracker", "none"]
+    done = run(repo, tmp_path, "run", *options, METAFLOW_DATASTORE_SYSROOT_LOCAL=str(tmp_path), **own)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    told = re.findall(r"seed 0 ([\w-]+): epoch 1/1 ", done.stdout)
+    assert told == ["vgae-teacher", "vgae-student", "gat-teacher", "gat-student"], "by the first process alone"
+
+
 def _check_release(name: str, real: bool) -> None:
     release = Release.open(name)
     assert release.data_kind == ("real" if real else "synthetic")

@@ -15,6 +15,11 @@ from kdgat.store import configure
 
 configure()
 
+from metaflow.decorators import StepDecorator  # noqa: E402
+from metaflow.plugins.resources_decorator import ResourcesDecorator  # noqa: E402
+from metaflow.plugins.timeout_decorator import TimeoutDecorator  # noqa: E402
+
+from metaflow_extensions.kdgat.plugins.srun import decorator  # noqa: E402
 from metaflow_extensions.kdgat.plugins.srun.command import inside, srun  # noqa: E402
 
 
@@ -49,6 +54,27 @@ def test_what_is_asked_goes_before_the_step_and_the_step_before_the_default(tmp_
     assert site.request("vgae") == Request(time="60", memory=1)
     assert site.request("gat") == Request(time="60", memory=2)
     assert site.request("gat", memory="3", time=None) == Request(time="60", memory=3)
+
+
+def asked(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], *decos: StepDecorator, **own: object
+) -> Request:
+    """What a step `gat` with these decorators asks for under these settings."""
+    monkeypatch.setattr(decorator, "site", lambda: Site.model_validate({"srun": settings}))
+    one = decorator.SrunDecorator(attributes=own)
+    return one._request("gat", [one, *decos])
+
+
+def test_resources_and_timeout_are_the_jobs_unless_the_site_or_the_command_line_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = ResourcesDecorator(attributes={"cpu": 4, "memory": 900, "gpu": 2})
+    limit = TimeoutDecorator(attributes={"minutes": 90})
+    limit.init()
+    request = asked(monkeypatch, {"memory": 1, "time": 5}, wanted, limit)
+    assert request == Request(cpus=4, memory=900, gpus="2", time="91")
+    request = asked(monkeypatch, {"steps": {"gat": {"gpus": "a100:1", "cpus": 8}}}, wanted, limit, time="10:00", cpus=6)
+    assert request == Request(cpus=6, memory=900, gpus="a100:1", time="10:00")
 
 
 def test_only_what_is_asked_for_stands_on_the_command_line() -> None:

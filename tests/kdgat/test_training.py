@@ -149,6 +149,12 @@ def test_operating_points_come_from_validation_by_protocol(trained, prepared: Pr
     saved = gat.checkpoints["gat-student"].meta["points"]
     assert {p: v[0] for p, v in saved.items()} == {p: pytest.approx(v.threshold) for p, v in points.items()}
     assert set(points) == set(records.PROTOCOLS)
+    counted = {r["protocol"]: r for r in gat.validation if r["model"] == "gat-student"}
+    calibrated = validation.has_profile
+    alarm = points["calibrated"].alarms(data.p_attack[calibrated])
+    assert counted["calibrated"]["fp"] == int((alarm & (data.y[calibrated] == 0)).sum())
+    assert sum(r[c] for r in counted.values() for c in ("tp", "fn", "fp", "tn")) == len(validation)
+    assert {r["model"] for r in vgae.validation} == {"vgae-teacher", "vgae-student"}
     assert 0 < validation.has_profile.mean() < 1
     assert np.all((data.anomaly >= 0) & (data.anomaly < 1))
 

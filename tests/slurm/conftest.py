@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,8 +21,8 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 
 
-@pytest.fixture(scope="session")
-def slurm() -> Iterator[dict[str, str]]:
+@contextlib.contextmanager
+def one_node() -> Iterator[dict[str, str]]:
     """Environment in which srun, sbatch, squeue and scancel talk to a SLURM of our own."""
     # not pytest's folder: the path of a socket may have no more than 108 characters
     folder = tempfile.mkdtemp(prefix="slurm-")
@@ -32,6 +33,13 @@ def slurm() -> Iterator[dict[str, str]]:
     yield {"SLURM_CONF": f"{folder}/slurm.conf"}
     subprocess.run([str(HERE / "start"), "--stop", folder], check=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[dict[str, str]]:
+    """The SLURM that most tests share."""
+    with one_node() as env:
+        yield env
 
 
 def until(what: Callable[[], Any], seconds: float = 60) -> Any:
@@ -119,6 +127,15 @@ def cluster(slurm: dict[str, str], tmp_path: Path, limits: dict[str, Cluster]) -
     one = made(slurm, tmp_path)
     yield one
     one.end()
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """One with a SLURM of its own, whose node may be taken away."""
+    with one_node() as env:
+        one = made(env, tmp_path)
+        yield one
+        one.end()
 
 
 @pytest.fixture(scope="session")

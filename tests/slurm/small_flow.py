@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
-from kdgat.store import configure
+from kdgat.store import REPO, configure
 
 configure()
+sys.path.append(str(REPO / "flows"))
 
 from metaflow import FlowSpec, Parameter, current, resources, step  # noqa: E402
 
-from kdgat import interrupt  # noqa: E402
+from code_package import travelling  # noqa: E402
+from kdgat import interrupt, provenance  # noqa: E402
 
 
+@travelling
 class SmallFlow(FlowSpec):
     """start → work (foreach) → check → join → end."""
 
@@ -34,6 +38,7 @@ class SmallFlow(FlowSpec):
         self.number = self.input
         self.job = os.environ.get("SLURM_JOB_ID", "none")
         self.trained = current.task_id
+        self.code = [str(REPO), provenance.code_hash(), provenance.commit()]
         marks = Path(self.folder)
         with (marks / f"started-{self.number}").open("a") as file:
             file.write(f"{current.task_id} {current.retry_count} {self.job}\n")
@@ -68,6 +73,7 @@ class SmallFlow(FlowSpec):
     def join(self, inputs):
         self.jobs = [i.job for i in inputs]
         self.trained = [i.trained for i in inputs]
+        self.code = [i.code for i in inputs]
         self.next(self.end)
 
     @step
