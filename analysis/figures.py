@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis import labels, scores_figures
-from analysis.drawing import COLUMN, Rows, empty, multiples, panels, protocol_handles, protocol_mark, style
+from analysis import ablations_figure, labels, scores_figures
+from analysis.drawing import COLUMN, PAGE, Rows, empty, multiples, panels, protocol_handles, protocol_mark, style
 from analysis.queries import query
 from analysis.release import Release
 from kdgat import atomic
@@ -99,6 +99,24 @@ def curves(rows: Rows) -> Figure:
     return figure
 
 
+def captures(rows: Rows) -> Figure:
+    """Frames of every capture, injected ones apart."""
+    if not rows:
+        return empty("no captures in this release")
+    figure, axes = panels(1, 1, PAGE, 0.6 + 0.13 * len(rows))
+    ax = axes[0, 0]
+    colors = labels.palette()["labels"]
+    names = [f"{labels.scenario(r['split'])}  {Path(r['capture']).stem}" for r in rows]
+    injected = [r["frames"] * r["injected_share"] for r in rows]
+    ax.barh(range(len(rows)), [r["frames"] for r in rows], color=colors["benign"], label="not injected")
+    ax.barh(range(len(rows)), injected, color=colors["attack"], label="injected")
+    ax.set_yticks(range(len(rows)), names, fontsize=5.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel("frames")
+    figure.legend(loc="outside upper right", ncols=2)
+    return figure
+
+
 def window(rows: Rows) -> Figure:
     """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
     if not rows:
@@ -158,6 +176,8 @@ STATICS: tuple[Static, ...] = (
     Static("similarity", "similarity", scores_figures.similarity),
     Static("size", "size-against-f1", scores_figures.size),
     Static("embedding", "embeddings", scores_figures.embedding),
+    Static("ablations", "ablations", ablations_figure.forest),
+    Static("captures", "captures", captures),
 )
 
 

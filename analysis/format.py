@@ -37,7 +37,7 @@ def by_metric(metric: str, value: float | None) -> str:
     if value is None:
         return NA
     if metric in _DECIMALS:
-        decimals = _DECIMALS[metric]
+        decimals = _DECIMALS[metric] if abs(value) < 100 else 0
         return f"{value:,.{decimals}f}"
     text = f"{value:.3f}"
     if text == "1.000" and value < 1:

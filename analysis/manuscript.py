@@ -38,13 +38,16 @@ def metric_table(
     numbers = numbers_of(release)
     dataset = numbers.main_dataset
     found, scenarios = _rows(numbers, dataset, protocol)
+    several = len(metrics) > 1
     body = []
     for model in (m for m in found if m in models):
         for metric in metrics:
             keys = [".".join((*map(slug, (dataset, s, model, protocol)), metric)) for s in scenarios]
             if any(key in numbers and numbers[key].value is not None for key in keys):
-                body.append([labels.model(model), labels.metric(metric), *(cell(numbers, key) for key in keys)])
-    return markdown(["Model", "Metric", *map(labels.scenario, scenarios)], body, left=2)
+                names = [labels.model(model), *([labels.metric(metric)] if several else [])]
+                body.append([*names, *(cell(numbers, key) for key in keys)])
+    header = ["Model", *(["Metric"] if several else []), *map(labels.scenario, scenarios)]
+    return markdown(header, body, left=1 + several)
 
 
 def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:

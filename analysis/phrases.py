@@ -204,6 +204,51 @@ def readings(numbers: Numbers) -> str:
     )
 
 
+def latency(numbers: Numbers) -> str:
+    """What one window costs on one thread, where the release was measured."""
+    keys = {name: f"benchmarks.latency_{name}" for name in ("window_p50", "window_p99", "features_p50")}
+    if not all(key in numbers for key in keys.values()):
+        return "This release holds no measured latency."
+    whole, slow, features = (numbers.markdown(key) for key in keys.values())
+    machine = numbers.release.table("benchmarks").to_pylist()[0]["machine"]
+    return (
+        f"From frames to fused score a window takes {whole} ms in the median and {slow} ms at the 99th percentile, "
+        f"{features} ms of it for the features, on one thread ({machine})."
+    )
+
+
+#: what is said to be worth its cost: what it is, what it is compared with, segments of the difference's key
+COMPARED = (
+    ("the student", "gradient boosting", f"{slugged(HEADLINE_MODEL)}_minus_{slugged(BASELINE)}", "zero_shot"),
+    ("the learned fusion", "the fixed mean of the two scores", f"{slugged(DQN)}_minus_{slugged(MEAN)}", "zero_shot"),
+    ("the learned fusion", "the student alone", f"{slugged(DQN)}_minus_{slugged(HEADLINE_MODEL)}", "zero_shot"),
+    ("the profile of the test vehicle", "no profile", slugged(HEADLINE_MODEL), "calibrated_minus_zero_shot"),
+)
+
+
+def failures(numbers: Numbers) -> str:
+    """Which parts are ahead nowhere or behind somewhere, compared with what is simpler."""
+    r = _Release(numbers)
+    found, compared = [], False
+    for what, other, pair, middle in COMPARED:
+        signs: dict[str, list[str]] = {}
+        for scenario in r.scenarios:
+            key = f"main.{scenario}.{pair}.{middle}.f1"
+            if r.known(key):
+                signs.setdefault(sign(numbers[key]), []).append(labels.scenario(scenario))
+        compared = compared or bool(signs)
+        behind = f"behind it in {enumerate_words(signs['behind'])}" if "behind" in signs else ""
+        if signs and "ahead" not in signs:
+            found.append(f"{what} is ahead of {other} in no scenario" + (f" and {behind}" if behind else ""))
+        elif behind:
+            found.append(f"{what}, compared with {other}, is {behind}")
+    if not compared:
+        return "This release compares no part with a simpler one."
+    if not found:
+        return "No part that is compared here with a simpler one is behind it in a scenario or ahead of it in none."
+    return f"By the intervals, {'; '.join(found)}."
+
+
 def ablation_sign(row: dict[str, Any]) -> int:
     """1 or −1 where the interval of a row's difference from the reference lies over or under zero, else 0."""
     low, high = row["difference_low"], row["difference_high"]
@@ -252,5 +297,18 @@ def data_note(release: Release) -> str:
 
 ALL: dict[str, Callable[[Numbers], str]] = {
     made.__name__: made
-    for made in (known_car, worst, baseline, distillation, fusion, calibration, alarms, published, readings, ablations)
+    for made in (
+        known_car,
+        worst,
+        baseline,
+        distillation,
+        fusion,
+        calibration,
+        alarms,
+        published,
+        readings,
+        latency,
+        failures,
+        ablations,
+    )
 }

@@ -101,3 +101,23 @@ order by dataset, split, capture;
 select run, dataset, seed, stage, model, preset, "commit", data_kind, seconds, parameters
 from runs
 order by run;
+
+-- name: ablations
+-- What one changed factor does to F1: the paired difference from the reference, with 95 % interval
+select dataset, scenario, protocol, factor, level, parameters, difference, difference_low, difference_high, n_seeds
+from ablations
+where metric = 'f1' and not "reference"
+order by dataset, protocol, factor, level, scenario;
+
+-- name: readings
+-- Every evaluation that opened a test folder, also of runs that are in no release
+select reader, min("time") as first, count(distinct capture) as captures, min(config_hash) as configuration, min("commit") as "commit"
+from readings
+group by reader
+order by first, reader;
+
+-- name: benchmarks
+-- Measured speeds and latency
+select name, value, unit, n, machine
+from benchmarks
+order by name;

@@ -91,18 +91,18 @@ def size(rows: Rows) -> Figure:
     """Counted parameters against mean F1 over the test scenarios: what distillation buys and costs."""
     if not rows:
         return empty("no counted parameters in this release")
-    figure, axes = panels(1, 1, COLUMN, 2.3)
+    figure, axes = panels(1, 1, COLUMN, 2.6)
     ax = axes[0, 0]
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     for r in rows:
         color, place = labels.color(r["model"]), protocols.index(r["protocol"])
         ax.plot(r["parameters"], r["f1"], ls="", ms=4, **protocol_mark(place, color))
-    for model in labels.sort_models(r["model"] for r in rows):
-        best = max((r for r in rows if r["model"] == model), key=lambda r: r["f1"])
+    largest = [max((r for r in rows if r["model"] == m), key=lambda r: r["f1"]) for m in {r["model"] for r in rows}]
+    for place, best in enumerate(sorted(largest, key=lambda r: (r["parameters"], r["model"]))):
         ax.annotate(
-            labels.model(model),
+            labels.model(best["model"]),
             (best["parameters"], best["f1"]),
-            (0, 5),
+            (0, 5 + 8 * (place % 2)),  # models of like size
             textcoords="offset points",
             ha="center",
             fontsize=6,
@@ -111,7 +111,7 @@ def size(rows: Rows) -> Figure:
     ax.margins(x=0.2, y=0.15)
     ax.set_xlabel("parameters")
     ax.set_ylabel("F1, mean of the test scenarios")
-    figure.legend(handles=protocol_handles(protocols, 4), loc="outside lower center", ncols=3)
+    figure.legend(handles=protocol_handles(protocols, 4), loc="outside lower center", ncols=2)
     return figure
 
 

@@ -194,6 +194,18 @@ def size_table(release: Source = None) -> str:
     return markdown(["Model", "Dataset", "Parameters"], body, left=2)
 
 
+def latency_table(release: Source = None) -> str:
+    """Milliseconds a window by stage: median and 99th percentile on one thread."""
+    numbers = numbers_of(release)
+    pattern = re.compile(r"latency (\S+) p50")
+    names = [m[1] for r in numbers.release.table("benchmarks").to_pylist() if (m := pattern.fullmatch(r["name"]))]
+    body = []
+    for name in sorted(names, key=lambda n: (n == "window", n)):
+        shown = "whole window" if name == "window" else labels.model(name)
+        body.append([shown, *(cell(numbers, f"benchmarks.latency_{slug(name)}_{p}") for p in ("p50", "p99"))])
+    return markdown(["Stage", "Median (ms)", "99th percentile (ms)"], body or [["not covered by this release", NA, NA]])
+
+
 def dataset_table(release: Source = None) -> str:
     """Captures, frames, injected frames, windows and attacked windows by split; an empty row for a dataset not covered."""
     numbers = numbers_of(release)
@@ -231,6 +243,7 @@ ALL: dict[str, Callable[[Source], str]] = {
         effect_table,
         false_alarm_table,
         size_table,
+        latency_table,
         dataset_table,
         hyperparameter_table,
     )

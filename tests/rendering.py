@@ -23,7 +23,8 @@ def copy_sources(target: Path) -> Path:
     for folder in ("analysis", "kdgat", "tools", "paper"):
         shutil.copytree(REPO / folder, target / folder, ignore=skip)
     (target / "data").mkdir()
-    shutil.copy(REPO / "data" / "catalog.toml", target / "data")
+    for file in ("catalog.toml", "choice.toml"):
+        shutil.copy(REPO / "data" / file, target / "data")
     for file in ("_quarto.yml", "_environment", "index.qmd"):
         shutil.copy(REPO / file, target)
     (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)

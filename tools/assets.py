@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 import shutil
 from pathlib import Path
 
-from analysis.release import Release
+from analysis.release import Release, frozen_root
 from kdgat.errors import cli
 
 #: What a page may do. The point is that nothing comes from or goes to anywhere but the site itself; scripts inside pages cannot
@@ -41,6 +42,20 @@ install(document.body, new URL("trace.json", assets));
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def measured(shown: Release, folder: Path) -> None:
+    """Copy the speeds of the listed releases and of the shown one, as they are; `index.json` has their names in the order of time."""
+    index = frozen_root() / "index.json"
+    listed = json.loads(index.read_text()) if index.is_file() else {}
+    releases = [shown, *(Release.open(name) for name in listed if name != shown.name)]
+    found = [r for r in releases if "benchmarks" in r.tables]
+    found.sort(key=lambda r: (min(r.table("runs")["started"].to_pylist()), r.name))
+    for release in found:
+        (folder / release.name).mkdir(parents=True)
+        shutil.copyfile(release.file("benchmarks"), folder / release.name / "benchmarks.parquet")
+    folder.mkdir(exist_ok=True)
+    (folder / "index.json").write_text(json.dumps([r.name for r in found]))
+
+
 def main() -> None:
     """Write `assets/` anew from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
     release = Release.open()
@@ -55,6 +70,7 @@ def main() -> None:
             (assets / "release" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(release.path / name, assets / "release" / name)
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
+    measured(release, assets / "releases")
     shutil.copyfile(ROOT / "trace.json", assets / "trace.json")
     name = html.escape(f"{release.name} {release.manifest_sha256}")
     (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name))

@@ -50,6 +50,7 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
     y: {label: "mean and worst over scenarios", grid: true, nice: true},
     color: {domain: names, range: names.map(modelColor), legend: true},
     marks: [
+      Plot.line(front(points), {x: "parameters", y: "score", curve: "step-after", strokeOpacity: 0.45, strokeDasharray: "3 3"}),
       Plot.ruleX(points, {x: "parameters", y1: "worst", y2: "score", stroke: "model", strokeOpacity: 0.5, strokeWidth: 2}),
       Plot.dot(points, {x: "parameters", y: "worst", stroke: "model", r: 3.5}),
       Plot.dot(points, {
@@ -59,4 +60,13 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
     ]
   });
   return figure(chart, {label: "Counted parameters against the mean score over scenarios", rows: points});
+}
+
+/** The models that no smaller one matches, smallest first: the Pareto front. */
+export function front(points) {
+  const found = [];
+  for (const point of points.toSorted((a, b) => a.parameters - b.parameters || b.score - a.score)) {
+    if (!found.length || point.score > found.at(-1).score) found.push(point);
+  }
+  return found;
 }

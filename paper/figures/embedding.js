@@ -4,7 +4,18 @@ import {benignFirst, number} from "./lib/rows.js";
 import {categoryColor} from "./lib/theme.js";
 
 /** What points may be coloured by. */
-export const colourings = ["attack", "vehicle", "scenario", "score"];
+export const colourings = ["attack", "vehicle", "scenario", "score", "outcome"];
+
+/** `rows` of `embeddings` with what became of each window at the model's zero-shot operating point. `points`: rows of `operating_points`. */
+export function outcomes(rows, points) {
+  const thresholds = new Map(points.filter((point) => point.protocol === "zero-shot").map((point) => [key(point), point.threshold]));
+  return rows.map((row) => {
+    const threshold = thresholds.get(key(row));
+    const [attacked, called] = [row.attack !== "benign", row.score >= threshold];
+    return {...row, outcome: threshold === undefined ? "unknown" : attacked ? (called ? "found" : "missed") : called ? "false alarm" : "benign"};
+  });
+}
+const key = ({dataset, model, seed}) => `${dataset} ${model} ${seed}`;
 
 /**
  * A scatter of window embeddings on a canvas; drawing a loop around points selects them.

@@ -1,16 +1,20 @@
 import * as Plot from "@observablehq/plot";
+import {ascending, descending, mean, rollup} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {distinct, models, number} from "./lib/rows.js";
 import {base, modelColor} from "./lib/theme.js";
 
+/** How models may be ordered: as the method builds them, or by their mean over the scenarios. */
+export const orders = ["method", "highest first", "lowest first"];
+
 /**
  * One metric of every model, a panel a scenario: the mean over seeds and its 95 % interval.
- * `rows`: rows of `summary`, of one dataset, protocol, attack and metric.
+ * `rows`: rows of `summary`, of one dataset, protocol, attack and metric. `order`: one of `orders`.
  */
-export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : ""} = {}) {
+export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : "", order = "method"} = {}) {
   const shown = rows.filter((row) => row.mean != null);
   if (!shown.length) return message("No value of this metric: the scenario holds one class only, or nothing was selected.");
-  const names = models(shown);
+  const names = ordered(shown, order);
   const scenarios = distinct(shown, "scenario");
   const narrow = width < 520;
   const chart = Plot.plot({
@@ -32,7 +36,18 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
   });
   chart.querySelectorAll("a").forEach(toClick);
   const columns = ["model", "scenario", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives"];
-  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: shown, columns, link: runsOf});
+  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: sorted(shown, names), columns, link: runsOf, keys: {mean: keyOf}});
+}
+
+/** Rows by scenario, within it in the order of the chart. */
+const sorted = (rows, names) => rows.toSorted((a, b) => ascending(a.scenario, b.scenario) || names.indexOf(a.model) - names.indexOf(b.model));
+
+function ordered(rows, order) {
+  const names = models(rows);
+  if (order === "method") return names;
+  const level = rollup(rows, (of) => mean(of, (row) => row.mean), (row) => row.model);
+  names.sort((a, b) => descending(level.get(a), level.get(b)));
+  return order === "highest first" ? names : names.reverse();
 }
 
 /** A chart is one image to a screen reader, so it may hold no links: they work by click here, and as links in the data table. */
@@ -47,6 +62,11 @@ function toClick(link) {
 
 /** The page of the runs behind a row. */
 const runsOf = ({dataset, model}) => `runs.html?${new URLSearchParams({dataset, model})}`;
+
+/** The name of a mean, as analysis.numbers makes it; splits by attack are left to the SQL page. */
+const keyOf = ({dataset, scenario, attack, model, protocol, metric}) =>
+  attack === "all" && scenario.startsWith("test") ? `${[dataset, scenario, model, protocol].map(slug).join(".")}.${metric}` : null;
+const slug = (name) => name.toLowerCase().replace(/[^a-z0-9_]+/g, "_");
 
 const describe = (row) =>
   `${row.model}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +

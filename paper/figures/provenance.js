@@ -2,6 +2,8 @@
 import {element} from "./lib/figure.js";
 import {number as written} from "./lib/rows.js";
 
+const NUMBER = ".num[data-key]";
+
 /** The trace of one number as a panel. `trace`: the release's trace file. */
 export function panel(key, trace) {
   const number = trace.numbers[key];
@@ -37,7 +39,7 @@ function describe(run, runs) {
   return `${run}: commit ${row.commit.slice(0, 10)}, configuration ${row.config_hash.slice(0, 10)}, data ${row.data_hash.slice(0, 10)}`;
 }
 
-/** Makes every keyed number of `root` open its trace, which is fetched from `url` the first time. */
+/** Makes every keyed number of `root`, also those that come later, open its trace, which is fetched from `url` the first time. */
 export function install(root, url) {
   let trace = null;
   const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
@@ -51,16 +53,18 @@ export function install(root, url) {
     popover.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - popover.offsetHeight - 8))}px`;
     popover.style.left = `${Math.max(8, Math.min(box.left, innerWidth - popover.offsetWidth - 8))}px`;
   };
-  for (const span of root.querySelectorAll(".num[data-key]")) {
+  for (const span of root.querySelectorAll(NUMBER)) {
     span.tabIndex = 0;
     span.setAttribute("role", "button");
     span.setAttribute("aria-haspopup", "dialog");
-    span.addEventListener("click", () => open(span));
-    span.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") {
-        event.preventDefault();
-        open(span);
-      }
-    });
   }
+  root.addEventListener("click", (event) => {
+    const span = event.target.closest?.(NUMBER);
+    if (span) open(span);
+  });
+  root.addEventListener("keydown", (event) => {
+    if ((event.key !== "Enter" && event.key !== " ") || !event.target.matches?.(NUMBER)) return;
+    event.preventDefault();
+    open(event.target);
+  });
 }

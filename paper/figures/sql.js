@@ -20,7 +20,7 @@ export function examples(text = queries) {
  */
 export function sqlConsole(release, manifest, {width = 640} = {}) {
   const given = new URLSearchParams(location.search);
-  const all = examples();
+  const all = examples().filter(({sql}) => [...sql.matchAll(/\b(?:from|join) (\w+)/g)].every(([, table]) => table in manifest.tables));
   const pick = element("select", {id: "kdgat-example"}, ...all.map(({name, about}) => element("option", {value: name}, `${name}: ${about}`)));
   const editor = element("textarea", {id: "kdgat-query", rows: 8, spellcheck: "false", autocomplete: "off"});
   const view = element("select", {id: "kdgat-view"}, ...["table", "bars", "dots", "lines"].map((name) => element("option", {value: name}, name)));
@@ -29,8 +29,8 @@ export function sqlConsole(release, manifest, {width = 640} = {}) {
   const status = element("p", {class: "kdgat-readout", role: "status"}, "The database is loaded with the first query.");
   const label = (text, input) => element("label", {for: input.id}, text);
 
-  editor.value = given.get("q") ?? all[0].sql;
-  pick.value = (all.find(({sql}) => sql === editor.value) ?? all[0]).name;
+  editor.value = given.get("q") ?? all[0]?.sql ?? "";
+  pick.value = (all.find(({sql}) => sql === editor.value) ?? all[0])?.name;
   view.value = ["bars", "dots", "lines"].includes(given.get("view")) ? given.get("view") : "table";
   let rows = null;
   const show = () => output.replaceChildren(...(rows ? [result(rows, view.value, width)] : []));

@@ -181,6 +181,18 @@ def make(
             scored += _evaluate(dataset, d, seed, captures, truth, noise, runs)
         _examples(rows, dataset, captures, truth, seeds[0], d)
         rows["ablations"] += _ablations(dataset, len(seeds))
+        rows["readings"] += _readings(dataset, seeds, captures, commit)
+    rows["benchmarks"] = [
+        {
+            "name": f"latency {stage} {p}",
+            "value": ms * worse,
+            "unit": "ms",
+            "n": 100,
+            "machine": "fake machine, 2 cores",
+        }
+        for stage, ms in (("features", 0.5), ("gat-student", 0.75), ("window", 2.0))
+        for p, worse in (("p50", 1.0), ("p99", 1.5))
+    ]
     groups: dict[tuple[str, str, str], list[Scored]] = {}
     for s in scored:
         _add_scored(rows, s)
@@ -217,6 +229,23 @@ def _ablations(dataset: str, n_seeds: int) -> list[dict]:
                 | {"n_seeds": n_seeds, "parameters": 1000}
             )
     return out
+
+
+def _readings(dataset: str, seeds: tuple[int, ...], captures: list[tuple[str, ...]], commit: str) -> list[dict]:
+    """An earlier run that is in no release, then this one: each seed's evaluation opens every test capture."""
+    return [
+        {
+            "dataset": dataset,
+            "scenario": scenario,
+            "capture": f"{scenario}/{name}",
+            "time": f"2026-01-01T0{hour}:00:0{seed}Z",
+        }
+        | {"reader": f"{run}/evaluate/{seed}", "config_hash": str(hour) * 64, "commit": commit}
+        for hour, run in ((0, "KDGATFlow/0"), (1, FLOW_RUN))
+        for seed in seeds
+        for scenario, name, _, _ in captures
+        if scenario != "train"
+    ]
 
 
 def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import freeze, phrases
+from analysis import freeze, phrases, tables
 from analysis.numbers import Number, Numbers
 from kdgat import records
 
@@ -78,6 +78,25 @@ def test_published_values_are_placed_by_the_interval():
     assert "holds it in test 02" in text
 
 
+def test_what_did_not_work_is_what_is_ahead_nowhere_or_behind_somewhere():
+    better, worse, even = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.0, -0.1, 0.1)
+    assert "the student, compared with gradient boosting, is behind it in test 02" in phrases.failures(
+        differences(better, worse)
+    )
+    assert "ahead of gradient boosting in no scenario and behind it in test 01" in phrases.failures(
+        differences(worse, even)
+    )
+    assert "ahead of gradient boosting in no scenario." in phrases.failures(differences(even, even))
+    assert phrases.failures(differences(better, even)).startswith("No part that is compared")
+
+
+def test_latency_is_told_where_it_was_measured(shared_release):
+    text = phrases.latency(Numbers(shared_release))
+    assert 'data-key="benchmarks.latency_window_p99"' in text and "(fake machine, 2 cores)" in text
+    rows = tables.latency_table(shared_release).splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| features", "| GAT student", "| whole window"]
+
+
 @pytest.mark.parametrize("sentence", phrases.ALL.values(), ids=phrases.ALL)
 def test_every_sentence_says_so_where_the_release_has_nothing(sentence):
     text = sentence(Fake({}))
@@ -94,7 +113,7 @@ def test_words_are_enumerated():
 
 
 def test_readings_of_the_test_folders_are_counted(run, frozen):
-    tables, weights = run
+    found, weights = run
 
     def row(reader: str, config: str, capture: str = "a") -> dict:
         return {
@@ -108,8 +127,8 @@ def test_readings_of_the_test_folders_are_counted(run, frozen):
         row("F/1/evaluate/8", "a"),
         row("F/2/evaluate/9", "b"),
     ]
-    known = freeze.freeze("known", tables | {"readings": records.table("readings", rows)}, weights)
-    unknown = freeze.freeze("unknown", tables | {"readings": records.table("readings", [])}, weights)
+    known = freeze.freeze("known", found | {"readings": records.table("readings", rows)}, weights)
+    unknown = freeze.freeze("unknown", found | {"readings": records.table("readings", [])}, weights)
     text = phrases.readings(Numbers(known))
     assert "3 evaluations" in text and "2 configurations at 1 commit," in text and "2026-01-01" in text
     assert "no count was kept" in phrases.readings(Numbers(unknown))

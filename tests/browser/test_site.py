@@ -14,14 +14,15 @@ PAGES = {
     "paper/index.html": 0,
     "paper/results/leaderboard.html": 1,
     "paper/results/curves.html": 1,
-    "paper/results/graph.html": 3,
+    "paper/results/ablations.html": 1,
+    "paper/results/graph.html": 5,
     "paper/results/datasets.html": 2,
     "paper/results/errors.html": 4,
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
     "paper/results/distillation.html": 2,
     "paper/results/live.html": 1,
-    "paper/results/runs.html": 1,
+    "paper/results/runs.html": 3,
     "paper/results/sql.html": 0,
 }
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -69,6 +70,10 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     key = "hcrl_sa.test_01." + cells[0].replace("-", "_") + ".zero_shot.f1"
     trace = json.loads(visit.page.evaluate("fetch('../../assets/trace.json').then((r) => r.text())"))
     assert abs(float(cells[3]) - trace["numbers"][key]["value"]) < 1e-3
+    rows.first.locator(".num").click()
+    panel = visit.page.get_by_role("dialog", name="Where this number comes from")
+    panel.wait_for()
+    assert key in panel.text_content()
 
 
 def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
@@ -88,8 +93,39 @@ def test_the_same_window_is_drawn_the_same_way_twice(visit):
     for _ in range(2):
         visit.open("paper/results/graph.html")
         visit.page.wait_for_selector(".kdgat-graph")
-        drawn.append(visit.page.locator(".kdgat-graph").inner_html())
+        drawn.append([graph.inner_html() for graph in visit.page.locator(".kdgat-graph").all()])
     assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 2  # an attacked window and a benign one beside it
+    assert drawn[0][0] != drawn[0][1]
+
+
+def test_the_line_on_the_front_page_leads_to_each_station_by_keyboard(visit):
+    visit.open("index.html")
+    stations = visit.page.locator(".line a")
+    names = stations.locator("strong").all_text_contents()
+    assert names == ["Captures", "Windows", "Graphs", "VGAE", "GAT", "Fusion", "Release", "Sentence"]
+    for number in range(len(names)):
+        visit.open("index.html")
+        stations.first.focus()
+        for _ in range(number):
+            visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url("**/paper/**")
+        assert visit.page.locator("main h1").count() > 0, names[number]
+
+
+def test_dragging_over_a_curve_zooms_and_a_button_takes_it_back(visit):
+    visit.open("paper/results/curves.html?dataset=hcrl-sa")
+    box = visit.page.locator(".kdgat-brush .overlay").first.bounding_box()
+    mouse = visit.page.mouse
+    mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 20)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] - 2, box["y"] + 30, steps=5)
+    mouse.up()
+    visit.page.wait_for_function("location.search.includes('epochs=1-2')")
+    assert visit.page.get_by_label("epochs, from").input_value() == "1"
+    visit.page.get_by_role("button", name="all").click()
+    visit.page.wait_for_function("location.search.includes('epochs=0-3')")
 
 
 def test_the_scheme_can_be_switched_and_is_kept(visit):

@@ -61,7 +61,7 @@ def _execute(sources: list[str], place: str, root: Path) -> list[str]:
 
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     try:
-        NotebookClient(book, kernel_name="python3", timeout=120, resources={"metadata": {"path": str(root)}}).execute()
+        NotebookClient(book, kernel_name="python3", timeout=900, resources={"metadata": {"path": str(root)}}).execute()
     except CellExecutionError as error:
         raise DraftError(f"{place}: a cell failed: {error.ename}: {error.evalue}") from None
     return [_markdown(cell.outputs, place) for cell in book.cells]

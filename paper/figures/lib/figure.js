@@ -16,22 +16,33 @@ export const message = (text) => element("p", {class: "kdgat-empty", role: "stat
 
 /**
  * `chart` as one image with the description `label`, followed by a table of `rows` (made when it is opened).
- * Without rows: a sentence instead. `link(row)`: where a row of the table leads.
+ * Without rows: a sentence instead. `link(row)`: where a row of the table leads; `keys`: column → `(row) → key` of the number in it, if it has one.
  */
-export function figure(chart, {label, rows, columns = rows.length ? Object.keys(rows[0]) : [], link}) {
+export function figure(chart, {label, rows, columns = rows.length ? Object.keys(rows[0]) : [], link, keys}) {
   for (const svg of chart.matches("svg") ? [chart] : chart.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
   const picture = element("div", {class: "kdgat-chart", role: "img", "aria-label": label}, chart);
   const details = element("details", {class: "kdgat-data"}, element("summary", {}, "Data table"));
-  details.addEventListener("toggle", () => details.append(dataTable(rows, columns, label, link)), {once: true});
+  details.addEventListener("toggle", () => details.append(dataTable(rows, columns, label, {link, keys})), {once: true});
   return element("div", {class: "kdgat-figure"}, picture, details);
 }
 
-/** The first rows as an HTML table; says how many were left out. The first cell of a row is a link where `link(row)` is given. */
-export function dataTable(rows, columns, label, link) {
+/** What each of `draws`, `(width) → Node`, makes: side by side where the page is wide enough, else one below the other. */
+export function beside(width, ...draws) {
+  const columns = width < 720 ? 1 : draws.length;
+  return element("div", {class: "kdgat-beside"}, ...draws.map((draw) => draw(Math.floor((width - 16 * (columns - 1)) / columns))));
+}
+
+/**
+ * The first rows as an HTML table; says how many were left out. The first cell of a row is a link where `link(row)` is given, and a number
+ * whose key `keys` tells opens its trace.
+ */
+export function dataTable(rows, columns, label, {link, keys = {}} = {}) {
   const head = element("tr", {}, ...columns.map((column) => element("th", {scope: "col"}, column)));
   const body = rows.slice(0, MAX_ROWS).map((row) =>
     element("tr", {}, ...columns.map((column, i) => {
       const text = number(row[column]);
+      const key = keys[column]?.(row);
+      if (key) return element("td", {}, element("span", {class: "num", "data-key": key, role: "button", "aria-haspopup": "dialog", tabindex: "0"}, text));
       return element("td", {}, link && i === 0 ? element("a", {href: link(row)}, text) : text);
     }))
   );

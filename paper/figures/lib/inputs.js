@@ -1,5 +1,6 @@
 // Inputs whose value stands in the address (`?name=value`), so that every view of a page can be linked.
 import * as Inputs from "@observablehq/inputs";
+import {element} from "./figure.js";
 
 /** Writes the value of `input` into the address whenever it changes. */
 function linked(input, name, key = String) {
@@ -36,6 +37,33 @@ export function range(name, [low, high], {label = name, step, value, format = (x
 }
 
 /**
+ * A span of counts within `[low, high]`: two fields and a button that asks for all of it. The value is `[from, to]`; setting it and
+ * dispatching `input`, as a figure's brush does, moves the fields and the address.
+ */
+export function span(name, [low, high], {label = name} = {}) {
+  const within = (text, otherwise) => (/^\d+$/.test(text ?? "") && Number(text) >= low && Number(text) <= high ? Number(text) : otherwise);
+  const [first, last] = (new URLSearchParams(location.search).get(name) ?? "").split("-");
+  const ends = ["from", "to"].map((end) => element("input", {type: "number", min: low, max: high, step: 1, "aria-label": `${label}, ${end}`}));
+  const all = element("button", {type: "button"}, "all");
+  const node = element("form", {class: "inputs-span"}, element("span", {class: "kdgat-label"}, label), element("div", {}, ends[0], "to", ends[1], all));
+  node.value = [within(first, low), within(last, high)];
+  const show = () => node.value.forEach((value, i) => (ends[i].value = value));
+  const ask = (value) => {
+    node.value = value;
+    node.dispatchEvent(new CustomEvent("input"));
+  };
+  node.addEventListener("submit", (event) => event.preventDefault());
+  for (const end of ends) {
+    end.addEventListener("input", (event) => event.stopPropagation()); // not while it is typed
+    end.addEventListener("change", () => ask([within(ends[0].value, low), within(ends[1].value, high)].sort((a, b) => a - b)));
+  }
+  all.addEventListener("click", () => ask([low, high]));
+  node.addEventListener("input", show);
+  show();
+  return linked(node, name, (value) => value.join("-"));
+}
+
+/**
  * A slider over the scores of `prepared` (from `scores`), at the model's own operating point until it is moved. The address is asked
  * only once: another model begins at its own operating point again.
  */
@@ -54,16 +82,16 @@ export function threshold(name, prepared, points) {
 }
 const asked = new Set();
 
-/** A drop-down of the example windows in `rows` (rows of `graphs`); its value is the window's number. */
-export function selectWindow(name, rows, {label = "window"} = {}) {
+/** A drop-down of the example windows in `rows` (rows of `graphs`), the first attacked (or benign) one chosen; its value is the window's number. */
+export function selectWindow(name, rows, {label = "window", attacked = true} = {}) {
   const first = new Map();
   for (const row of rows) if (!first.has(row.graph)) first.set(row.graph, row);
   const format = (graph) => {
     const row = first.get(graph);
     return `${row.vehicle}, ${row.attack}, ${row.scenario}, window ${row.window}`;
   };
-  const attacked = [...first.values()].find((row) => row.attack !== "benign");
-  return select(name, [...first.keys()], {label, value: attacked && attacked.graph, format});
+  const wanted = [...first.values()].find((row) => (row.attack !== "benign") === attacked);
+  return select(name, [...first.keys()], {label, value: wanted && wanted.graph, format});
 }
 
 /**

@@ -22,6 +22,21 @@ export function open(base) {
   };
 }
 
+/**
+ * Rows of `benchmarks` of every release of the store, in the order of time, each with the name of its `release`. `base`: the folder that
+ * holds a folder a release and index.json, their names.
+ */
+export async function benchmarks(base) {
+  const names = await load(new URL("index.json", base), (response) => response.json());
+  const tables = await Promise.all(
+    names.map(async (release) => {
+      const file = await load(new URL(`${release}/benchmarks.parquet`, base), (response) => response.arrayBuffer());
+      return (await parquetReadObjects({file})).map((row) => ({release, ...plain(row)}));
+    })
+  );
+  return tables.flat();
+}
+
 /** What a release holds: a row a table. */
 export const tables = (manifest) =>
   Object.entries(manifest.tables).map(([table, {rows, columns}]) => ({table, rows, columns: Object.keys(columns).join(", ")}));

@@ -1,13 +1,20 @@
 // @vitest-environment jsdom
 import {describe, expect, test} from "vitest";
-import {curves} from "../curves.js";
+import * as fixed from "./rows.js";
+import {forest} from "../ablations.js";
+import {curves, epochsOf} from "../curves.js";
+import {front} from "../distillation.js";
+import {outcomes} from "../embedding.js";
 import {windowFrames} from "../frames.js";
 import {windowGraph} from "../graph.js";
 import {leaderboard} from "../leaderboard.js";
 import {dataTable} from "../lib/figure.js";
+import {span} from "../lib/inputs.js";
 import {byModel, number, where} from "../lib/rows.js";
 import {modelColor} from "../lib/theme.js";
 import {confusionAt, scores} from "../lib/scores.js";
+import {readings} from "../readings.js";
+import {speeds} from "../speeds.js";
 import {examples} from "../sql.js";
 import {runsOf} from "../timeline.js";
 import {hex, toGraph} from "../lib/window.js";
@@ -62,6 +69,11 @@ describe("the leaderboard", () => {
     const metrics = [{run: "b", model: "fusion-mean-student"}];
     expect(["all", "gat-student", "fusion-mean-student"].map((model) => runsOf(runs, metrics, model).length)).toEqual([2, 1, 1]);
   });
+  test("orders models by their mean when asked to", () => {
+    const names = (order) => [...leaderboard(summary, {order}).querySelectorAll("[aria-label='y-axis tick label'] text")].slice(0, 2).map((text) => text.textContent);
+    expect(names("highest first")).toEqual(["gat-student", "gbm-baseline"]);
+    expect(names("lowest first")).toEqual(["gbm-baseline", "gat-student"]);
+  });
   test("leaves out what is undefined, and says so where nothing is left", () => {
     expect(leaderboard(summary.map((row) => ({...row, mean: null}))).textContent).toContain("one class only");
     expect(leaderboard([]).getAttribute("role")).toBe("status");
@@ -72,6 +84,69 @@ test("training curves draw a line a run and metric", () => {
   const rows = ["a", "b"].flatMap((run) => [0, 1, 2].map((epoch) => ({run, epoch, metric: "train_loss", value: epoch, model: "gat-student", seed: 0, dataset: "d"})));
   expect(curves(rows).querySelectorAll("[aria-label=line] path").length).toBe(2);
   expect(curves([]).getAttribute("role")).toBe("status");
+});
+
+describe("what dragging and typing ask for", () => {
+  test("a span of epochs is what is drawn", () => {
+    const rows = [0, 1, 2, 3].map((epoch) => ({run: "a", epoch, metric: "train_loss", value: epoch, model: "gat-student", seed: 0, dataset: "d"}));
+    expect(epochsOf(rows)).toEqual([0, 3]);
+    expect(curves(rows, {epochs: [1, 2]}).querySelectorAll("circle").length).toBe(2);
+  });
+  test("the span is typed, put in order, kept in the address and given up", () => {
+    history.replaceState(null, "", "?epochs=1-x");
+    const node = span("epochs", [0, 9]);
+    expect(node.value).toEqual([1, 9]);
+    const asked = [];
+    node.addEventListener("input", () => asked.push(node.value));
+    const [from, to] = node.querySelectorAll("input");
+    from.value = "7";
+    to.value = "3";
+    to.dispatchEvent(new Event("change"));
+    node.querySelector("button").click();
+    expect(asked).toEqual([[3, 7], [0, 9]]);
+    expect([from.value, to.value, location.search]).toEqual(["0", "9", "?epochs=0-9"]);
+  });
+  test("brushing a panel sets the span", () => {
+    const rows = [0, 10].map((epoch) => ({run: "a", epoch, metric: "train_loss", value: epoch, model: "gat-student", seed: 0, dataset: "d"}));
+    const zoom = span("zoomed", [0, 10]);
+    const overlay = curves(rows, {zoom}).querySelector(".kdgat-brush .overlay");
+    expect(overlay.getAttribute("width") > 0).toBe(true);
+    expect(overlay.closest("svg").querySelector("[aria-label=dot]").compareDocumentPosition(overlay) & Node.DOCUMENT_POSITION_PRECEDING).toBeTruthy();
+  });
+});
+
+describe("ablations", () => {
+  test("draw a dot a changed level and scenario, filled where the interval excludes zero", () => {
+    const node = forest(fixed.ablations, {width: 800});
+    const dots = [...node.querySelectorAll("circle")];
+    expect(dots.length).toBe(4);
+    expect(dots.filter((dot) => dot.getAttribute("fill") === modelColor("gat-student")).length).toBe(2);
+    expect(forest([]).textContent).toContain("no ablations");
+  });
+});
+
+describe("what became of a window", () => {
+  const row = (attack, score) => ({dataset: "d", model: "gat-student", seed: 0, attack, score});
+  const points = [{dataset: "d", model: "gat-student", seed: 0, protocol: "zero-shot", threshold: 0.5}];
+  test("follows the operating point", () => {
+    const rows = [row("dos", 0.5), row("dos", 0.4), row("benign", 0.9), row("benign", 0.1)];
+    expect(outcomes(rows, points).map((r) => r.outcome)).toEqual(["found", "missed", "false alarm", "benign"]);
+    expect(outcomes(rows, [])[0].outcome).toBe("unknown");
+  });
+});
+
+test("readings are counted as evaluations, not as captures", () => {
+  expect(readings(fixed.readings, {released: ["KDGATFlow/1"]}).querySelector("[role=img]").getAttribute("aria-label")).toMatch(/^2 evaluations .* 2 configurations/);
+  expect(readings([]).textContent).toContain("no count was kept");
+});
+
+test("speeds have a panel a benchmark", () => {
+  expect(speeds(fixed.benchmarks).querySelectorAll("svg").length).toBe(2);
+  expect(speeds([]).textContent).toContain("make bench");
+});
+
+test("the Pareto front leaves out what a smaller model matches", () => {
+  expect(front([{parameters: 1, score: 1}, {parameters: 2, score: 0.5}, {parameters: 3, score: 2}]).map((p) => p.parameters)).toEqual([1, 3]);
 });
 
 test("a data table says how many rows it leaves out", () => {

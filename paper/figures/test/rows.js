@@ -48,3 +48,17 @@ export const runs = ["vgae", "gat", "evaluate"].map((stage, i) => ({
 export const embeddings = windows.map((window) => ({
   dataset: "d", scenario: "test_01", capture: "a", window, vehicle: "v", attack: window > 3 ? "dos" : "benign", x: window, y: window % 3, score: window / 6
 }));
+export const ablations = [["edges", "on", true, 0], ["edges", "off", false, -0.1], ["identifiers", "hashed", false, 0.01]].flatMap(([factor, level, reference, difference]) =>
+  ["test_01", "test_02"].map((scenario) => ({
+    dataset: "d", factor, level, reference, scenario, protocol: "zero-shot", metric: "f1", mean: 0.9 + difference, ci_low: 0.8, ci_high: 1,
+    difference, difference_low: difference - 0.05, difference_high: difference + 0.05, n_seeds: 2, parameters: 1000
+  }))
+);
+export const readings = ["KDGATFlow/0", "KDGATFlow/1"].flatMap((run, i) =>
+  ["a", "b"].map((capture) => ({
+    dataset: "d", scenario: "test_01", capture, time: `2026-01-01T0${i}:00:00Z`, reader: `${run}/evaluate/1`, config_hash: `${i}123456789`, commit: "abcdef0123456"
+  }))
+);
+export const benchmarks = ["r1", "r2"].flatMap((release, i) =>
+  [["latency window p50", "ms", 2], ["virtual vehicles", "frames/s", 700000]].map(([name, unit, value]) => ({release, name, value: value * (1 + i / 4), unit, n: 5, machine: "m"}))
+);

@@ -2,6 +2,7 @@
 // Every figure as it is drawn from fixed rows: a change of a drawing shows in its file under snapshots/ (`npm test -- -u` accepts it).
 import {beforeAll, expect, test} from "vitest";
 import * as rows from "./rows.js";
+import {forest} from "../ablations.js";
 import {attributionMap} from "../attributions.js";
 import {curves} from "../curves.js";
 import {captures, rates} from "../datasets.js";
@@ -14,10 +15,15 @@ import {windowGraph} from "../graph.js";
 import {leaderboard} from "../leaderboard.js";
 import {ring, strip} from "../live/drawing.js";
 import {scores} from "../lib/scores.js";
+import {readings} from "../readings.js";
+import {speeds} from "../speeds.js";
 import {timeline} from "../timeline.js";
 
 const prepared = scores(rows.predictions, "gat-student");
 const FIGURES = {
+  forest: () => forest(rows.ablations, {width: 800}),
+  readings: () => readings(rows.readings, {released: ["KDGATFlow/1"]}),
+  speeds: () => speeds(rows.benchmarks),
   attributionMap: () => attributionMap(rows.attributions),
   curves: () => curves(rows.curves),
   captures: () => captures(rows.datasets),

@@ -1,0 +1,195 @@
+"""Speeds of the site as a reader meets it: `python -m benchmarks.site`, on the rendered `_site`.
+
+Loopback, a fresh profile of the system's Chromium for every page (nothing cached), no graphics card. Beside each figure stands what is
+asked and what is aimed at: it measures, it is no test. What else runs on the machine counts: the load average stands below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gzip
+import http.server
+import os
+import statistics
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kdgat import provenance
+from kdgat.errors import KdgatError, cli
+from kdgat.store import REPO
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+#: pages whose first figure is waited for
+FIGURES = (
+    "leaderboard",
+    "errors",
+    "distillation",
+    "fusion",
+    "ablations",
+    "curves",
+    "datasets",
+    "graph",
+    "embeddings",
+    "live",
+    "runs",
+)
+#: name → (asked, aimed at), upper bounds
+BOUNDS: dict[str, tuple[float, float]] = {
+    "first figure, slowest page": (1.5, 0.8),
+    "first figure, median page": (1.5, 0.8),
+    "JavaScript without SQL, gzip, heaviest page": (350, 200),
+    "first SQL answer": (4, 2.5),
+    "threshold to redraw, 20,000 windows": (50, 16),
+    "scatter drawn, 20,000 points": (50, 16),
+    "live detector, one window": (10, 3),
+    "outside requests": (0, 0),
+    "console errors": (0, 0),
+}
+#: notes, in the page, when its first figure was put in
+WATCH = """new MutationObserver((_, watch) => {
+  if (document.querySelector(".kdgat-figure svg, .kdgat-figure canvas")) { window.firstFigure = performance.now(); watch.disconnect(); }
+}).observe(document, {childList: true, subtree: true})"""
+#: a figure is there, or a sentence says that there is none
+READY = "window.firstFigure || document.querySelector('.kdgat-empty')"
+#: 20,000 points: what a move of a slider costs (the threshold's three views), and what a scatter costs to draw anew
+REDRAW = """async () => {
+  const kdgat = await import(new URL("../../assets/kdgat.js", document.baseURI));
+  const n = 20000;
+  const rows = Array.from({length: n}, (_, i) => ({
+    window: i, capture: "a", t0: i / 20, duration: 0.05, injected: i % 5 ? 0 : 3, attack: i % 5 ? "benign" : "dos", scenario: "s", vehicle: "v",
+    x: Math.sin(i) * i, y: Math.cos(i) * i, score: (i % 100) / 100, "gat-student": ((i * 7919) % 1000) / 1000
+  }));
+  const prepared = kdgat.scores(rows, "gat-student");
+  const timed = (draw) => Array.from({length: 15}, (_, i) => {
+    const begin = performance.now();
+    const nodes = draw(i / 15);
+    document.querySelector("main").append(...nodes);
+    nodes.forEach((node) => node.getBoundingClientRect());
+    const took = performance.now() - begin;
+    nodes.forEach((node) => node.remove());
+    return took;
+  });
+  const threshold = timed((t) => [kdgat.confusionTable(prepared, {threshold: t}), kdgat.scoreHistogram(prepared, {threshold: t}), kdgat.rocCurve(prepared, {threshold: t})]);
+  const scatter = timed(() => [kdgat.embedding(rows, {width: 700})]);
+  return {threshold, scatter};
+}"""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Address of a folder on loopback."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A page that is closed while it loads breaks its connections: that is no error."""
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with Server(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Reader:
+    """Opens pages with nothing cached and notes what they ask for."""
+
+    def __init__(self, browser: Any, address: str) -> None:
+        self.browser, self.address = browser, address
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.asked: set[str] = set()
+
+    @contextmanager
+    def page(self, path: str) -> Iterator[Any]:
+        """A fresh page at `path`; `asked` then holds what it loaded, as paths of the site."""
+        context = self.browser.new_context(viewport={"width": 1280, "height": 900})
+        context.add_init_script(WATCH)
+        page = context.new_page()
+        self.asked = set()
+        page.on("request", lambda request: self._note(request.url))
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.errors.append(str(e)))
+        page.goto(self.address + path)
+        yield page
+        context.close()
+
+    def _note(self, url: str) -> None:
+        if url.startswith(self.address):
+            self.asked.add(url.removeprefix(self.address).partition("?")[0])
+        elif not url.startswith(("data:", "blob:")):
+            self.outside.append(url)
+
+
+def rows(browser: Any, address: str, site: Path) -> Iterator[dict[str, Any]]:
+    """Rows in the shape of the table `benchmarks`: `site` is served at `address`."""
+
+    def row(name: str, value: float, unit: str, n: int) -> dict[str, Any]:
+        return {"name": name, "value": value, "unit": unit, "n": n, "machine": provenance.machine()}
+
+    reader = Reader(browser, address)
+    first, weight = {}, {}
+    for name in FIGURES:
+        with reader.page(f"paper/results/{name}.html") as page:
+            page.wait_for_function(READY, timeout=60_000)
+            if (seen := page.evaluate("window.firstFigure")) is not None:  # a release may hold nothing to draw there
+                first[name] = seen / 1000
+            page.wait_for_load_state("networkidle")
+            scripts = [path for path in reader.asked if path.endswith(".js")]
+            weight[name] = sum(len(gzip.compress((site / path).read_bytes())) for path in scripts) / 1000
+    yield row("first figure, slowest page", max(first.values()), "s", len(first))
+    yield row("first figure, median page", statistics.median(first.values()), "s", len(first))
+    yield row("JavaScript without SQL, gzip, heaviest page", max(weight.values()), "KB", len(weight))
+    with reader.page("paper/results/sql.html?q=select+count(*)+as+n+from+runs") as page:
+        page.wait_for_selector(".kdgat-result td", timeout=60_000)
+        yield row("first SQL answer", page.evaluate("performance.now()") / 1000, "s", 1)
+    with reader.page("paper/results/errors.html") as page:
+        page.wait_for_function(READY, timeout=60_000)
+        drawn = page.evaluate(REDRAW)
+    yield row(
+        "threshold to redraw, 20,000 windows", statistics.median(drawn["threshold"]), "ms", len(drawn["threshold"])
+    )
+    yield row("scatter drawn, 20,000 points", statistics.median(drawn["scatter"]), "ms", len(drawn["scatter"]))
+    with reader.page("paper/results/live.html") as page:
+        page.get_by_role("button", name="Start").click()
+        page.locator(".kdgat-live tbody tr").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(6000)
+        facts = page.locator(".kdgat-live .kdgat-facts")
+        windows = int(page.locator(".kdgat-live tbody td:nth-child(2)").first.text_content())
+        live = facts.locator("div", has_text="window, ms").locator("dd").text_content().partition(" / ")[0]
+        yield row("live detector, one window", float(live), "ms", windows)
+    yield row("outside requests", len(reader.outside), "", len(FIGURES) + 3)
+    yield row("console errors", len(reader.errors), "", len(FIGURES) + 3)
+
+
+def main() -> None:
+    """Print every row beside its bounds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.site", description=__doc__.splitlines()[0])
+    parser.add_argument("--site", type=Path, default=REPO / "_site", help="rendered site (default _site)")
+    folder = parser.parse_args().site
+    if not (folder / "paper" / "results" / "live.html").is_file():
+        raise KdgatError(f"{folder} holds no rendered site: run `make site`")
+    if not CHROMIUM.exists():
+        raise KdgatError(f"{CHROMIUM} is missing: make test-system")
+    from playwright.sync_api import sync_playwright
+
+    with served(folder) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        for made in rows(browser, address, folder):
+            asked, aim = BOUNDS[made["name"]]
+            value = f"{made['value']:14,.3f} {made['unit']:9} {made['n']} repetitions"
+            print(f"{made['name']:44} {value:45} asked {asked:g}, aim {aim:g}", flush=True)
+        browser.close()
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    cli(main)
