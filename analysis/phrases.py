@@ -211,9 +211,10 @@ def latency(numbers: Numbers) -> str:
         return "This release holds no measured latency."
     whole, slow, features = (numbers.markdown(key) for key in keys.values())
     machine = numbers.release.table("benchmarks").to_pylist()[0]["machine"]
+    processor = ", ".join(machine.split(", ")[:2])
     return (
         f"From frames to fused score a window takes {whole} ms in the median and {slow} ms at the 99th percentile, "
-        f"{features} ms of it for the features, on one thread ({machine})."
+        f"{features} ms of it for the features, on one thread ({processor})."
     )
 
 

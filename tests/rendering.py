@@ -51,4 +51,4 @@ def render(
     names = ("KDGAT_RELEASE", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if k not in names} | {"KDGAT_FROZEN": str(frozen)}
     environment["QUARTO_PYTHON"] = sys.executable  # a copy of the sources has no .venv of its own
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=170)
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=900)

@@ -28,13 +28,14 @@ export function similarity(rows, {width = 640} = {}) {
 }
 
 /**
- * Size against score: counted parameters of a model and the mean of one metric over the scenarios.
+ * Size against score: counted parameters of a model and the mean of one metric over the scenarios; dashed, the Pareto front. A fusion runs
+ * on top of two detectors, so it is left out.
  * `summary`: rows of one dataset, protocol, metric and attack `all`; `parameters`: rows of `parameters` of that dataset.
  */
 export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
   const sizes = new Map(rollups(parameters, (rows) => sum(rows, (row) => row.count), (row) => row.model));
   const points = rollups(
-    summary.filter((row) => row.mean != null && row.scenario.startsWith("test") && sizes.has(row.model)),
+    summary.filter((row) => row.mean != null && row.scenario.startsWith("test") && sizes.has(row.model) && !row.model.startsWith("fusion")),
     (rows) => ({score: mean(rows, (row) => row.mean), scenarios: rows.length, worst: Math.min(...rows.map((row) => row.mean))}),
     (row) => row.model
   ).map(([model, rest]) => ({model, parameters: sizes.get(model), ...rest}));

@@ -83,6 +83,6 @@ function result(rows, view, width) {
     dots: () => Plot.dot(rows, {x, y, r: 3, stroke: "#0072B2"}),
     lines: () => Plot.lineY(rows, {x, y, stroke: "#0072B2"})
   }[view]();
-  const chart = Plot.plot({...base({width}), height: 320, marginLeft: 60, marginBottom: 70, x: {label: x, tickRotate: numeric ? 0 : -30}, y: {label: y, grid: true}, marks: [mark, Plot.ruleY([0])]});
+  const chart = Plot.plot({...base({width}), height: 360, marginLeft: 80, marginBottom: 120, x: {label: x, tickRotate: numeric ? 0 : -30}, y: {label: y, grid: true}, marks: [mark, Plot.ruleY([0])]});
   return figure(chart, {label: `${y} by ${x}`, rows});
 }
