@@ -1,5 +1,6 @@
 import {extent, polygonContains, quadtree, scaleLinear, scaleSequential, interpolateCividis} from "d3";
 import {element, figure, message} from "./lib/figure.js";
+import {remember} from "./lib/inputs.js";
 import {benignFirst, number} from "./lib/rows.js";
 import {categoryColor} from "./lib/theme.js";
 
@@ -17,8 +18,22 @@ export function outcomes(rows, points) {
 }
 const key = ({dataset, model, seed}) => `${dataset} ${model} ${seed}`;
 
+const HINT = "Draw a loop around points to list their windows.";
+const CORNERS = 40; // of a loop in the address, in thousandths of the drawing
+
+/** A loop as it stands in the address, `x.y-x.y-…`, and back; null where there is none or it cannot be read. */
+export const written = (loop, width, height) =>
+  loop
+    .filter((_, i) => i % Math.ceil(loop.length / CORNERS) === 0)
+    .map(([x, y]) => [x / width, y / height].map((share) => Math.round(1000 * Math.min(1, Math.max(0, share)))).join("."))
+    .join("-");
+export const loopOf = (text, width, height) =>
+  /^\d{1,4}\.\d{1,4}(-\d{1,4}\.\d{1,4}){2,}$/.test(text ?? "")
+    ? [...text.matchAll(/(\d+)\.(\d+)/g)].map(([, x, y]) => [(x * width) / 1000, (y * height) / 1000])
+    : null;
+
 /**
- * A scatter of window embeddings on a canvas; drawing a loop around points selects them.
+ * A scatter of window embeddings on a canvas; drawing a loop around points selects them, and the loop stands in the address.
  * `rows`: rows of `embeddings`. The node's `value` is the array of selected rows; it dispatches `input` when that changes.
  */
 export function embedding(rows, {width = 640, colour = "attack"} = {}) {
@@ -34,7 +49,7 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
   const ratio = globalThis.devicePixelRatio ?? 1;
   const canvas = element("canvas", {width: width * ratio, height: height * ratio, class: "kdgat-canvas"});
   canvas.style.width = `${width}px`;
-  const readout = element("p", {class: "kdgat-readout", role: "status"}, "Draw a loop around points to list their windows.");
+  const readout = element("p", {class: "kdgat-readout", role: "status"}, HINT);
   const node = figure(canvas, {label: `${rows.length} windows in the plane of the embedding, coloured by ${colour}`, rows});
   node.prepend(legend(names, sequence));
   node.insertBefore(readout, node.lastChild);
@@ -63,6 +78,10 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
       context.stroke();
     }
   };
+  const choose = (around) => {
+    node.value = around.length > 2 ? points.filter((point) => polygonContains(around, [point.x, point.y])).map((point) => point.row) : [];
+    readout.textContent = node.value.length ? `${node.value.length} windows selected.` : HINT;
+  };
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) * width) / box.width, ((event.clientY - box.top) * height) / box.height];
@@ -82,12 +101,13 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
     canvas.title = near ? `${near.row.vehicle}, ${near.row.attack}, ${near.row.capture}, window ${near.row.window}, score ${number(near.row.score)}` : "";
   });
   canvas.addEventListener("pointerup", () => {
-    node.value = loop.length > 2 ? points.filter((point) => polygonContains(loop, [point.x, point.y])).map((point) => point.row) : [];
-    readout.textContent = node.value.length ? `${node.value.length} windows selected.` : "Draw a loop around points to list their windows.";
+    remember("loop", loop.length > 2 ? written(loop, width, height) : "");
+    choose(loop);
     loop = [];
     draw();
     node.dispatchEvent(new CustomEvent("input"));
   });
+  choose(loopOf(new URLSearchParams(location.search).get("loop"), width, height) ?? []);
   draw();
   return node;
 }

@@ -2,13 +2,17 @@
 import * as Inputs from "@observablehq/inputs";
 import {element} from "./figure.js";
 
+/** Writes `name=text` into the address; an empty text takes it out. */
+export function remember(name, text) {
+  const query = new URLSearchParams(location.search);
+  if (text) query.set(name, text);
+  else query.delete(name);
+  history.replaceState(history.state, "", `?${query}${location.hash}`);
+}
+
 /** Writes the value of `input` into the address whenever it changes. */
 function linked(input, name, key = String) {
-  input.addEventListener("input", () => {
-    const query = new URLSearchParams(location.search);
-    query.set(name, key(input.value));
-    history.replaceState(history.state, "", `?${query}${location.hash}`);
-  });
+  input.addEventListener("input", () => remember(name, key(input.value)));
   return input;
 }
 
@@ -70,11 +74,7 @@ export function span(name, [low, high], {label = name} = {}) {
 export function threshold(name, prepared, points) {
   const point = points.find((row) => row.model === prepared.model);
   const value = point ? point.threshold : (prepared.low + prepared.high) / 2;
-  const query = new URLSearchParams(location.search);
-  if (asked.has(name)) {
-    query.delete(name);
-    history.replaceState(history.state, "", `?${query}${location.hash}`);
-  }
+  if (asked.has(name)) remember(name, "");
   asked.add(name);
   const [low, high] = [Math.min(prepared.low, value), Math.max(prepared.high, value)];
   const step = (high - low || 1) / 500;

@@ -4,7 +4,7 @@ import * as fixed from "./rows.js";
 import {forest} from "../ablations.js";
 import {curves, epochsOf} from "../curves.js";
 import {front} from "../distillation.js";
-import {outcomes} from "../embedding.js";
+import {loopOf, outcomes, written} from "../embedding.js";
 import {windowFrames} from "../frames.js";
 import {windowGraph} from "../graph.js";
 import {leaderboard} from "../leaderboard.js";
@@ -123,6 +123,15 @@ describe("ablations", () => {
     expect(dots.filter((dot) => dot.getAttribute("fill") === modelColor("gat-student")).length).toBe(2);
     expect(forest([]).textContent).toContain("no ablations");
   });
+});
+
+test("a loop stands in the address in thousandths of the drawing, and nothing else is read as one", () => {
+  const loop = [[0, 0], [320, -5], [640, 480], [0, 480]];
+  const text = written(loop, 640, 480);
+  expect(text).toBe("0.0-500.0-1000.1000-0.1000");
+  expect(loopOf(text, 64, 48)).toEqual([[0, 0], [32, 0], [64, 48], [0, 48]]);
+  expect(["", null, "1.1-2.2", "a", "1.1-2.2-<b>", "1-2-3"].map((other) => loopOf(other, 1, 1))).toEqual(Array(6).fill(null));
+  expect(written(Array.from({length: 400}, (_, i) => [i, i]), 400, 400).split("-").length).toBe(40);
 });
 
 describe("what became of a window", () => {
