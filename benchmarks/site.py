@@ -89,7 +89,7 @@ def served(folder: Path) -> Iterator[str]:
             pass
 
     class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
+        def handle_error(self, *_: Any, **__: Any) -> None:
             """A page that is closed while it loads breaks its connections: that is no error."""
 
     handler = functools.partial(Quiet, directory=str(folder))
