@@ -28,9 +28,11 @@ def training(folder: Path, kills: int, seed: int) -> list[str]:
 
 #: name → what kills it, its share of the kills
 WAYS: dict[str, tuple[Callable[[Path, int, int], list[str]], float]] = {
-    "freeze": (freezing, 0.6),
+    "freeze": (freezing, 0.5),
     "graph build": (lambda folder, kills, seed: again.build().run(folder, kills, seed), 0.2),
     "training": (training, 0.2),
+    "flow": (lambda folder, kills, seed: again.flow().run(folder, kills, seed), 0.05),
+    "render": (lambda folder, kills, seed: again.rendering().run(folder, kills, seed), 0.05),
 }
 
 
@@ -38,10 +40,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=WAYS, help="one of them, with its share of the kills")
     args = parser.parse_args()
     found = []
     print("| killed with -9 | kills | problems | seconds |\n| :-- | --: | --: | --: |")
     for name, (way, share) in WAYS.items():
+        if args.only not in (None, name):
+            continue
         begin, kills = time.monotonic(), round(args.kills * share)
         with tempfile.TemporaryDirectory() as folder:
             problems = way(Path(folder), kills, args.seed)

@@ -35,12 +35,14 @@ class Again:
         result: pattern of the files below the folder that make up the result.
         stays: pattern of files that an unfinished run may have left whole, and that must never be seen half-written:
             whatever of them is there after a kill must be as in an undisturbed run.
+        together: files that `stays` names are there all together or not at all.
         prepare: fills a new folder before the first start.
     """
 
     command: Callable[[Path], list[str]]
     result: str
     stays: str = ""
+    together: bool = False
     prepare: Callable[[Path], object] = field(default=lambda folder: folder.mkdir(parents=True))
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -81,9 +83,11 @@ class Again:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             if self.stays:
-                true = content(whole, self.stays)
-                half = [name for name, digest in content(killed, self.stays).items() if true.get(name) != digest]
+                true, left = content(whole, self.stays), content(killed, self.stays)
+                half = [name for name, digest in left.items() if true.get(name) != digest]
                 problems += [f"kill {number}: {name} is not what an undisturbed run writes" for name in half]
+                if self.together and left and (absent := true.keys() - left.keys()):
+                    problems.append(f"kill {number}: {len(absent)} of {len(true)} files are not there")
             if content(killed, self.result) == wanted:  # it had finished, or one before it had: begin anew
                 shutil.rmtree(killed)
                 self.prepare(killed)
@@ -100,6 +104,34 @@ def build() -> Again:
     return Again(
         lambda folder: [sys.executable, "-m", "tests.faults.jobs", "build", str(folder)],
         result="stores/**/*", stays="stores/**/*",
+    )  # fmt: skip
+
+
+def flow() -> Again:
+    """The flow, killed with all its tasks, and resumed."""
+    return Again(
+        lambda folder: [sys.executable, "-m", "tests.faults.jobs", "flow", str(folder)],
+        result="result.txt", stays="result.txt",
+    )  # fmt: skip
+
+
+def rendering() -> Again:
+    """The site: all pages that start no kernel, so that a rendering takes seconds."""
+    from tests.rendering import copy_sources, freeze_fake
+
+    def prepare(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        project = copy_sources(folder / "project")
+        sources = (project / "_quarto.yml").read_text()
+        fewer = sources.replace("    - paper/index.qmd\n", "", 1).replace("    - paper/talk.qmd\n", "", 1)
+        assert fewer != sources
+        (project / "_quarto.yml").write_text(fewer)
+        freeze_fake(folder / "frozen", {"synthetic": "synthetic"})
+
+    pages = "project/_site/**/*.html"
+    return Again(
+        lambda folder: [sys.executable, "-m", "tests.faults.jobs", "render", str(folder)],
+        result=pages, stays=pages, together=True, prepare=prepare,
     )  # fmt: skip
 
 

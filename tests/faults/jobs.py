@@ -1,11 +1,14 @@
-"""What is killed: `python -m tests.faults.jobs build|train FOLDER`. Prints `ready` when the work begins, ends with 0."""
+"""What is killed: `python -m tests.faults.jobs build|train|flow|render FOLDER`. Prints `ready` when the work begins."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
 
 #: so that a training has epochs to go on from, and a kill meets one
 EPOCHS = 3
@@ -43,6 +46,46 @@ def train(folder: Path) -> None:
     atomic.write_text(folder / "weights.txt", "".join(lines))
 
 
+def flow(folder: Path) -> None:
+    """The whole flow on the synthetic dataset; after a kill `resume`, as the README says. What came out in `result.txt`.
+
+    A run that was killed before its parameters were kept has nothing that could be resumed: the flow begins anew.
+    """
+    os.environ |= {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "KDGAT_WORK": str(folder / "work")}
+    store = folder / ".metaflow" / "KDGATFlow"
+    latest = store / "latest_run"
+    begun = latest.is_file() and any((store / latest.read_text() / "_parameters").glob("*/*.DONE.lock"))
+    options = ["run", "--datasets", "synthetic", "--seeds", "0", "--preset", "smoke", "--tracker", "none"]
+    print("ready", flush=True)
+    subprocess.run([sys.executable, "flows/kdgat_flow.py", *(["resume"] if begun else options)], cwd=REPO, check=True)
+    _flow_result(folder / "result.txt", store, latest.read_text())
+
+
+def _flow_result(target: Path, store: Path, begun: str) -> None:
+    """Hashes of weights, scores and means; trainings that the run `begun` had finished and that were done again."""
+    from analysis import runs
+    from kdgat import atomic
+
+    parts, weights = runs.read(runs.select(None, latest=True))
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in sorted(weights.items())]
+    for name in ("predictions", "summary"):
+        rows = sorted(repr(row) for part in parts if name in part for row in part[name].to_pylist())
+        lines.append(f"{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()}  {len(rows)} rows of {name}")
+    kept = {tuple(r["run"].split("/")[1:3]) for part in parts if "runs" in part for r in part["runs"].to_pylist()}
+    done = {p.parents[1].name for p in (store / begun).glob("*/*/*.DONE.lock")} & {"vgae", "gat", "fusion"}
+    lines += [f"trained again: {step}" for step in sorted(done) if (begun, step) not in kept]
+    atomic.write_text(target, "\n".join(lines) + "\n")
+
+
+def render(folder: Path) -> None:
+    """A copy of the sources in `<folder>/project`, from the release in `<folder>/frozen`."""
+    from tests import rendering
+
+    print("ready", flush=True)
+    done = rendering.render(folder / "project", frozen=folder / "frozen")
+    sys.exit(done.stderr[-2000:] if done.returncode else 0)
+
+
 def main() -> None:
     """Import first, so that a kill meets the work and not the imports."""
     job, folder = sys.argv[1], Path(sys.argv[2])
@@ -50,7 +93,7 @@ def main() -> None:
         import tests.kdgat.small  # noqa: F401
 
         print("ready", flush=True)
-    {"build": build, "train": train}[job](folder)
+    {"build": build, "train": train, "flow": flow, "render": render}[job](folder)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from kdgat import atomic
 from tests.faults import again, jobs
+from tests.rendering import NODE_MODULES
 
 pytestmark = pytest.mark.xdist_group("faults")
 SOAK = bool(os.environ.get("KDGAT_SOAK"))
@@ -25,6 +26,19 @@ def test_killed_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert again.training(tmp_path / "stores").run(tmp_path / "runs", kills=40 if SOAK else 1, seed=1) == []
 
 
+@pytest.mark.skipif(not SOAK, reason="minutes long: make soak")
+def test_killed_flow(tmp_path: Path) -> None:
+    """`flows/kdgat_flow.py resume`: weights, scores and means as undisturbed; what had been trained is not trained again."""
+    assert again.flow().run(tmp_path, kills=10, seed=2) == []
+
+
+@pytest.mark.skipif(not SOAK, reason="minutes long: make soak")
+@pytest.mark.skipif(not NODE_MODULES.is_dir(), reason="paper/figures/node_modules is missing: npm ci")
+def test_killed_rendering(tmp_path: Path) -> None:
+    """The site is not there or all there, and the next rendering ends as an undisturbed one."""
+    assert again.rendering().run(tmp_path, kills=20, seed=1) == []
+
+
 def test_a_command_that_leaves_half_a_file_is_caught(tmp_path: Path) -> None:
     """The harness itself: what writes in place is found out."""
     script = (
@@ -34,6 +48,18 @@ def test_a_command_that_leaves_half_a_file_is_caught(tmp_path: Path) -> None:
     )
     torn = again.Again(lambda folder: ["python3", "-c", script, str(folder)], result="out", stays="out")
     assert any("not what an undisturbed run writes" in p for p in torn.run(tmp_path, kills=3))
+
+
+def test_a_command_that_leaves_some_of_its_files_is_caught(tmp_path: Path) -> None:
+    """The harness itself: a folder that fills up in its own place is found out."""
+    script = (
+        "import sys, time; from pathlib import Path; print('ready', flush=True)\n"
+        "for i in range(20): Path(sys.argv[1], f'{i}.html').write_text('x'); time.sleep(0.02)"
+    )
+    torn = again.Again(
+        lambda folder: ["python3", "-c", script, str(folder)], result="*.html", stays="*.html", together=True
+    )
+    assert any("files are not there" in p for p in torn.run(tmp_path, kills=3))
 
 
 def test_what_a_killed_writer_left_is_removed_a_day_later(tmp_path: Path) -> None:
