@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,7 @@ class GraphStore:
         capture: u16[B], index into `capture_names`; start: i64[B], first frame in the capture.
         node_ptr, edge_ptr: i64[B + 1], where each graph's rows begin.
         size: frames in a window.
+        folder: where it was opened; None: it lies in memory only.
     """
 
     x: np.ndarray
@@ -95,9 +96,16 @@ class GraphStore:
     size: int
     capture_names: tuple[str, ...]
     attack_names: tuple[str, ...]
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """For another process: the folder, whose pages all share, instead of what lies in it."""
+        if self.folder is not None:
+            return GraphStore.open, (self.folder,)
+        return GraphStore, tuple(getattr(self, f.name) for f in fields(self))
 
     @property
     def node_features(self) -> tuple[str, ...]:
@@ -193,7 +201,7 @@ class GraphStore:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KdgatError(f"{folder} is not a graph store: {error}") from None
         known |= {name: np.asarray(a) for name, a in arrays.items()}
-        store = cls(**known)
+        store = cls(**known, folder=folder.resolve())
         store._check(folder, shapes)
         return store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,17 @@ def test_saved_store_opens_memory_mapped_and_equal(tmp_path: Path) -> None:
     assert opened.capture_names == store.capture_names and opened.feature_set == "relative" and opened.size == 100
     with pytest.raises(FileExistsError):
         store.save(tmp_path / "s")
+
+
+def test_another_process_is_sent_the_folder_of_a_store_or_its_arrays(tmp_path: Path) -> None:
+    store = store_of_two()
+    store.save(tmp_path / "s")
+    opened = GraphStore.open(tmp_path / "s")
+    sent = pickle.dumps(opened)
+    assert len(sent) < 1000 < store.x.nbytes
+    for made in (pickle.loads(sent), pickle.loads(pickle.dumps(opened.select(np.arange(len(store)))))):
+        assert np.array_equal(made.x, store.x) and made.capture_names == store.capture_names
+    assert isinstance(pickle.loads(sent).x.base, np.memmap)
 
 
 def test_damaged_store_is_refused(tmp_path: Path) -> None:
