@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32
 
 from kdgat.graphs import GraphStore
 
 
-def pooled(store: GraphStore) -> np.ndarray:
+def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     """Mean, standard deviation, minimum and maximum of each node feature, mean and maximum of each edge feature.
 
-    Returns:
-        f32[B, 4F + 2G]. A window without edges (one frame) has zeros there.
+    D = 4F + 2G. A window without edges (one frame) has zeros there.
     """
     b = store.batch(np.arange(len(store)))
     nodes = np.asarray(store.node_ptr)[:-1]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
@@ -30,16 +31,16 @@ class FusionInput:
     """n windows as the fusion sees them.
 
     Attributes:
-        state: f32[n, 15], standardised on the fusion split.
-        anomaly: f64[n], VGAE score calibrated by the benign CDF, in [0, 1).
-        p_attack: f64[n], probability from one softmax of the GAT's logits.
-        y: i64[n], labels (read only where a method is fitted or the oracle is computed).
+        state: standardised on the fusion split.
+        anomaly: VGAE score calibrated by the benign CDF, in [0, 1).
+        p_attack: probability from one softmax of the GAT's logits.
+        y: labels (read only where a method is fitted or the oracle is computed).
     """
 
-    state: np.ndarray
-    anomaly: np.ndarray
-    p_attack: np.ndarray
-    y: np.ndarray
+    state: Float[np.ndarray, "n 15"]
+    anomaly: Float[np.ndarray, " n"]
+    p_attack: Float[np.ndarray, " n"]
+    y: Int[np.ndarray, " n"]
 
     def fused(self, alpha: np.ndarray | float) -> np.ndarray:
         """(1 − α)·anomaly + α·p_attack, f64[n] (or f64[n, k] for α of shape [k] made with `[:, None]`)."""
@@ -47,23 +48,27 @@ class FusionInput:
 
 
 def state(
-    error: np.ndarray, stats: np.ndarray, anomaly: np.ndarray, p_attack: np.ndarray, embedding: np.ndarray
-) -> np.ndarray:
-    """The numbers `STATE` of n windows, f32[n, 15], not yet standardised.
+    error: Float[np.ndarray, "n 3"],
+    stats: Float[np.ndarray, "n 4"],
+    anomaly: Float[np.ndarray, " n"],
+    p_attack: Float[np.ndarray, " n"],
+    embedding: Float[np.ndarray, "n D"],
+) -> Float32[np.ndarray, "n 15"]:
+    """The numbers `STATE` of n windows, not yet standardised.
 
     Args:
-        error: f64[n, 3], VGAE errors by part, standardised on benign validation windows.
-        stats: f32[n, 4], statistics of the VGAE's latents.
-        anomaly, p_attack: f64[n], as in `FusionInput`.
-        embedding: f32[n, D], the GAT's.
+        error: VGAE errors by part, standardised on benign validation windows.
+        stats: statistics of the VGAE's latents.
+        anomaly, p_attack: as in `FusionInput`.
+        embedding: the GAT's.
     """
     e = np.stack([embedding.mean(1), embedding.std(1), embedding.max(1), embedding.min(1)], 1)
     p, sure = p_attack, np.abs(2 * p_attack - 1)
     return np.column_stack([error, stats, np.abs(2 * anomaly - 1), 1 - p, p, e, sure]).astype(np.float32)
 
 
-def rewards(data: FusionInput, false_alarm_cost: float) -> np.ndarray:
-    """Reward of each of the 21 weights, f64[n, 21]: c_y·(1[decision right] − |y − fused|).
+def rewards(data: FusionInput, false_alarm_cost: float) -> Float[np.ndarray, "n 21"]:
+    """Reward of each of the 21 weights: c_y·(1[decision right] − |y − fused|).
 
     c_y is `false_alarm_cost` for benign windows and 1 for attacks, each divided by the share of its class, so that the
     majority class cannot be bought. All 21 are known for every window: this is regression with full information, cast as
@@ -77,7 +82,7 @@ def rewards(data: FusionInput, false_alarm_cost: float) -> np.ndarray:
 
 
 class QNetwork(nn.Module):
-    """Value of each weight: f32[n, 15] → f32[n, 21]."""
+    """Value of each weight."""
 
     def __init__(self, hidden: tuple[int, ...]) -> None:
         super().__init__()
@@ -86,12 +91,12 @@ class QNetwork(nn.Module):
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(dims[-1], len(ALPHAS))
 
-    def forward(self, state: Tensor) -> Tensor:
+    def forward(self, state: Float32[Tensor, "n 15"]) -> Float32[Tensor, "n 21"]:
         return self.head(self.body(state))
 
     @torch.no_grad()
-    def choose(self, state: np.ndarray) -> np.ndarray:
-        """Greedy weight of each window, f64[n]."""
+    def choose(self, state: Float[np.ndarray, "n 15"]) -> Float[np.ndarray, " n"]:
+        """Greedy weight of each window."""
         return ALPHAS[self(torch.as_tensor(state, dtype=torch.float32)).argmax(1).numpy()]
 
 
@@ -208,8 +213,8 @@ def fit_mean(data: FusionInput) -> float:
     return float(ALPHAS[best[len(best) // 2]])
 
 
-def oracle(data: FusionInput) -> np.ndarray:
-    """Fused score f64[n] with the weight that serves each window best, by its label: a bound, not a method."""
+def oracle(data: FusionInput) -> Float[np.ndarray, " n"]:
+    """Fused score with the weight that serves each window best, by its label: a bound, not a method."""
     fused = (1 - ALPHAS) * data.anomaly[:, None] + ALPHAS * data.p_attack[:, None]
     return np.where(data.y == 1, fused.max(1), fused.min(1))
 
@@ -226,8 +231,8 @@ class NeuralLinUCB:
         self.theta = np.zeros((len(ALPHAS), 0))
 
     @torch.no_grad()
-    def features(self, state: np.ndarray) -> np.ndarray:
-        """φ, f64[n, d + 1]: last hidden layer and a constant."""
+    def features(self, state: Float[np.ndarray, "n 15"]) -> Float[np.ndarray, "n d"]:
+        """φ: last hidden layer and a constant."""
         body = self.network.body(torch.as_tensor(state, dtype=torch.float32)).numpy().astype(np.float64)
         return np.hstack([body, np.ones((len(body), 1))])
 
@@ -249,6 +254,6 @@ class NeuralLinUCB:
         self.theta = np.einsum("kij,kj->ki", np.linalg.inv(a), b)
         return self
 
-    def choose(self, state: np.ndarray) -> np.ndarray:
-        """Greedy weight of each window, f64[n]."""
+    def choose(self, state: Float[np.ndarray, "n 15"]) -> Float[np.ndarray, " n"]:
+        """Greedy weight of each window."""
         return ALPHAS[(self.features(state) @ self.theta.T).argmax(1)]

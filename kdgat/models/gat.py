@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch_geometric.nn import GraphNorm, JumpingKnowledge
 
@@ -24,10 +25,12 @@ class GAT(nn.Module):
         config: widths and options.
         node_features: F.
         edge_features: G.
-        vocabulary: i64[V], IDs of the training captures (used by the encodings lookup and unknown).
+        vocabulary: IDs of the training captures (used by the encodings lookup and unknown).
     """
 
-    def __init__(self, config: GATConfig, node_features: int, edge_features: int, vocabulary: Tensor) -> None:
+    def __init__(
+        self, config: GATConfig, node_features: int, edge_features: int, vocabulary: Int64[Tensor, " V"]
+    ) -> None:
         super().__init__()
         self.identity = IdEncoding(config.id_encoding, vocabulary)
         self.use_edges = config.edge_features
@@ -55,8 +58,8 @@ class GAT(nn.Module):
             return nn.ModuleDict({"project": nn.Linear(out, LSTM_WIDTH), "lstm": lstm}), LSTM_WIDTH
         return JumpingKnowledge(kind), out * config.layers if kind == "cat" else out
 
-    def layers(self, b: GraphBatch) -> list[Tensor]:
-        """Node states after each layer, each f32[N, hidden·heads]."""
+    def layers(self, b: GraphBatch) -> list[Float32[Tensor, "N D"]]:
+        """Node states after each layer; D = hidden·heads."""
         h = torch.cat([b.x, self.identity(b.id_code)], 1)
         states = []
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
@@ -66,8 +69,8 @@ class GAT(nn.Module):
             states.append(h)
         return states
 
-    def embed(self, b: GraphBatch) -> Tensor:
-        """Graph embeddings, f32[B, 3D]."""
+    def embed(self, b: GraphBatch) -> Float32[Tensor, "{b.size} D"]:
+        """Graph embeddings."""
         states = self.layers(b)
         if self.jump is None:
             h = states[-1]
@@ -77,6 +80,6 @@ class GAT(nn.Module):
             h = self.jump(states)
         return readout(h, b.share, b.batch, b.size)
 
-    def forward(self, b: GraphBatch) -> Tensor:
-        """Logits f32[B, 2]: benign, attack."""
+    def forward(self, b: GraphBatch) -> Float32[Tensor, "{b.size} 2"]:
+        """Logits: benign, attack."""
         return self.head(self.embed(b))

@@ -1,4 +1,8 @@
-"""What both graph networks are built from: the batch, the identity encodings, the convolutions, the readout."""
+"""What both graph networks are built from: the batch, the identity encodings, the convolutions, the readout.
+
+Shapes stand in the signatures of this package, and `tests/kdgat/test_shapes.py` runs it with every one of them checked:
+N nodes, E edges, B graphs, F node features, G edge features.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GATv2Conv, GPSConv
 from torch_geometric.utils import scatter, softmax  # noqa: F401  (softmax is re-exported for explanations)
@@ -19,26 +24,26 @@ class GraphBatch:
     """B window graphs as one disconnected graph.
 
     Attributes:
-        x: f32[N, F], scaled node features.
-        edge_index: i64[2, E], source and target node.
-        edge_attr: f32[E, G], scaled edge features.
-        share: f32[N], share of the window's frames that the node's ID sent.
-        id_code: i64[N], CAN ID.
-        batch: i64[N], graph of each node, ascending.
+        x: scaled node features.
+        edge_index: source and target node.
+        edge_attr: scaled edge features.
+        share: share of the window's frames that the node's ID sent.
+        id_code: CAN ID.
+        batch: graph of each node, ascending.
         size: B.
-        y: i64[B], 1 if a frame of the window is injected.
-        index: i64[B], position of each graph in its store.
+        y: 1 if a frame of the window is injected.
+        index: position of each graph in its store.
     """
 
-    x: Tensor
-    edge_index: Tensor
-    edge_attr: Tensor
-    share: Tensor
-    id_code: Tensor
-    batch: Tensor
+    x: Float32[Tensor, "N F"]
+    edge_index: Int64[Tensor, "2 E"]
+    edge_attr: Float32[Tensor, "E G"]
+    share: Float32[Tensor, " N"]
+    id_code: Int64[Tensor, " N"]
+    batch: Int64[Tensor, " N"]
     size: int
-    y: Tensor
-    index: Tensor
+    y: Int64[Tensor, " B"]
+    index: Int64[Tensor, " B"]
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """The batch on another device."""
@@ -46,8 +51,8 @@ class GraphBatch:
         return GraphBatch(**moved)
 
 
-def hashed(id_code: Tensor, buckets: int = BUCKETS) -> Tensor:
-    """Bucket of each CAN ID by multiplicative hashing (Knuth 6.4), i64 in [0, buckets): no order, no magnitude."""
+def hashed(id_code: Int64[Tensor, " N"], buckets: int = BUCKETS) -> Int64[Tensor, " N"]:
+    """Bucket of each CAN ID by multiplicative hashing (Knuth 6.4), in [0, buckets): no order, no magnitude."""
     return ((id_code * 2654435761) % 2**32) * buckets // 2**32
 
 
@@ -70,7 +75,7 @@ class IdEncoding(nn.Module):
         rows = {"none": 0, "lookup": len(vocabulary), "unknown": len(vocabulary)}.get(kind, BUCKETS)
         self.table = nn.Embedding(rows + 1, width) if kind != "none" else None
 
-    def forward(self, id_code: Tensor) -> Tensor:
+    def forward(self, id_code: Int64[Tensor, " N"]) -> Float32[Tensor, "N width"]:
         if self.table is None:
             return torch.zeros(id_code.shape[0], 0, device=id_code.device)  # len() would fix the size when exported
         last = self.table.num_embeddings - 1
@@ -108,13 +113,21 @@ class GPS(nn.Module):
         self.project = nn.Linear(width, out)
         self.conv = conv
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, batch: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Float32[Tensor, "N F"],
+        edge_index: Int64[Tensor, "2 E"],
+        edge_attr: Float32[Tensor, "E G"] | None,
+        batch: Int64[Tensor, " N"],
+    ) -> Float32[Tensor, "N out"]:
         # without `batch` the attention would run over all windows of the batch as if they were one
         return self.conv(self.project(x), edge_index, batch, edge_attr=edge_attr)
 
 
-def readout(h: Tensor, share: Tensor, batch: Tensor, size: int) -> Tensor:
-    """Graph vector f32[B, 3D] of node states f32[N, D]: mean, maximum, and mean weighted by the share of frames."""
+def readout(
+    h: Float32[Tensor, "N D"], share: Float32[Tensor, " N"], batch: Int64[Tensor, " N"], size: int
+) -> Float32[Tensor, "{size} 3*D"]:
+    """Graph vector of node states: mean, maximum, and mean weighted by the share of frames."""
     mean = scatter(h, batch, 0, size, "mean")
     largest = scatter(h, batch, 0, size, "max")
     weighted = scatter(h * share[:, None], batch, 0, size, "sum")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GraphNorm
@@ -19,16 +20,16 @@ class VGAEOutput:
     """What one pass gives.
 
     Attributes:
-        parts: f32[B, 3], mean error of each graph: node features, neighbourhood, identity.
-        kl: f32[B], KL(q(z|G) ‖ N(0, I)), mean over nodes and dimensions.
-        latent: f32[B, L], mean of the nodes' latent means.
-        stats: f32[B, 4], of the nodes' latent means: mean, standard deviation, maximum, minimum.
+        parts: mean error of each graph: node features, neighbourhood, identity.
+        kl: KL(q(z|G) ‖ N(0, I)), mean over nodes and dimensions.
+        latent: mean of the nodes' latent means.
+        stats: of the nodes' latent means: mean, standard deviation, maximum, minimum.
     """
 
-    parts: Tensor
-    kl: Tensor
-    latent: Tensor
-    stats: Tensor
+    parts: Float32[Tensor, "B 3"]
+    kl: Float32[Tensor, " B"]
+    latent: Float32[Tensor, "B L"]
+    stats: Float32[Tensor, "B 4"]
 
 
 class VGAE(nn.Module):
@@ -62,8 +63,8 @@ class VGAE(nn.Module):
         self.neighbours = nn.Linear(middle, node_features)
         self.identity = nn.Linear(middle, BUCKETS)
 
-    def encode(self, b: GraphBatch) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of the latent, f32[N, L] each."""
+    def encode(self, b: GraphBatch) -> tuple[Float32[Tensor, "N L"], Float32[Tensor, "N L"]]:
+        """Mean and log variance of the latent."""
         h = b.x
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
             h = F.elu(norm(conv(h, b.edge_index, edge_attr=b.edge_attr), b.batch, b.size))
@@ -94,6 +95,6 @@ class VGAE(nn.Module):
             stats=torch.stack(stats, 1),
         )
 
-    def loss(self, out: VGAEOutput, beta: float) -> Tensor:
+    def loss(self, out: VGAEOutput, beta: float) -> Float32[Tensor, ""]:
         """Negative ELBO: mean over graphs (not nodes, so that a large window weighs as much as a small one)."""
         return (out.parts.sum(1) + beta * out.kl).mean()
