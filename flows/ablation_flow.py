@@ -12,9 +12,11 @@ ready()
 
 from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
 
+from code_package import travelling  # noqa: E402  (beside this file)
 from training_task import forget, task_of  # noqa: E402  (beside this file)
 
 
+@travelling
 class AblationFlow(FlowSpec):
     """The headline model with one factor changed at a time, at equal budget."""
 
