@@ -84,7 +84,7 @@ def obstacles(a: Release, b: Release) -> list[str]:
     found = []
     if a.manifest["presets"] != b.manifest["presets"]:
         found.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
-    elif set(a.manifest["configurations"]) != set(b.manifest["configurations"]):
+    elif {r["config_hash"] for r in a.trained()} != {r["config_hash"] for r in b.trained()}:
         found.append("the preset's configuration has changed")
     shared = set(a.manifest["datasets"]) & set(b.manifest["datasets"])
     if not shared:
@@ -99,8 +99,7 @@ def bits(a: Release, b: Release) -> tuple[bool, bool]:
     """(equality of all results bit by bit is promised, it holds)."""
 
     def facts(release: Release) -> list[tuple[Any, ...]]:
-        table = release.table("runs").to_pylist()
-        return sorted({(r["dataset"], r["model"], *(r[c] for c in SAME_BITS)) for r in table})
+        return sorted({(r["dataset"], r["model"], *(r[c] for c in SAME_BITS)) for r in release.trained()})
 
     def contents(release: Release) -> list[str]:
         tables = release.manifest["tables"]

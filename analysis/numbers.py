@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 from analysis import phrases
 from analysis.effects import Effects, Side
 from analysis.format import NA, by_metric, count, interval, plain, signed
-from analysis.release import Release
+from analysis.release import ABLATION, Release
 from kdgat.errors import KdgatError
 from kdgat.records import HEADLINE_MODEL, SCORED_MODELS
 
@@ -151,6 +151,12 @@ class Numbers:
     def summary(self) -> list[dict[str, Any]]:
         """Rows of the table `summary`."""
         return list(self.release.table("summary").to_pylist())
+
+    @cached_property
+    def hyperparameters(self) -> list[dict[str, Any]]:
+        """Rows of the table `hyperparameters` without those of ablations."""
+        kept = {r["run"] for r in self.release.trained()}
+        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in kept]
 
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:
@@ -319,7 +325,7 @@ class Numbers:
 
     def _parameter_keys(self) -> Makers:
         counted: dict[str, dict[str, set[int]]] = {}
-        for r in self._runs:
+        for r in self.release.trained():
             if r["parameters"]:
                 counted.setdefault(r["model"], {}).setdefault(r["dataset"], set()).add(r["parameters"])
         for model, by_dataset in counted.items():
@@ -340,11 +346,14 @@ class Numbers:
 
     def _config_keys(self) -> Makers:
         values: dict[str, set[str]] = {}
-        for r in self.release.table("hyperparameters").to_pylist():
+        for r in self.hyperparameters:
             values.setdefault(r["name"], set()).add(r["value"])
         for name, found in values.items():
             if len(found) == 1:  # a value that differs between runs has no single answer
-                sql = f"select distinct value from hyperparameters where name = '{name}'"
+                sql = (
+                    "select distinct value from hyperparameters join runs using (run) "
+                    f"where stage <> '{ABLATION}' and name = '{name}'"
+                )
                 key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
                 (value,) = found
                 yield self._simple(key, value, sql, {}, _written(json.loads(value)))

@@ -258,24 +258,28 @@ def ablation_sign(row: dict[str, Any]) -> int:
 
 def ablations(numbers: Numbers) -> str:
     """Which changes of one factor help or hurt the headline model, zero-shot."""
-    signs: dict[str, set[int]] = {}
+    signs: dict[tuple[str, str], set[int]] = {}
     for row in numbers.release.table("ablations").to_pylist():
         if (row["dataset"], row["protocol"], row["metric"]) != (numbers.main_dataset, "zero-shot", "f1"):
             continue
         if not row["reference"]:
-            signs.setdefault(f"{row['factor']}: {row['level']}", set()).add(ablation_sign(row))
+            signs.setdefault((row["factor"], row["level"]), set()).add(ablation_sign(row))
     if not signs:
         return "This release holds no ablations."
     groups = {
-        "with a lower F1 somewhere and a higher one nowhere": [n for n, s in signs.items() if -1 in s and 1 not in s],
-        "with a higher F1 somewhere and a lower one nowhere": [n for n, s in signs.items() if 1 in s and -1 not in s],
-        "with both": [n for n, s in signs.items() if {-1, 1} <= s],
-        "that cannot be told from it in any scenario": [n for n, s in signs.items() if s == {0}],
+        "A lower F1 in some scenario and a higher one in none": [c for c, s in signs.items() if -1 in s and 1 not in s],
+        "A higher F1 in some and a lower one in none": [c for c, s in signs.items() if 1 in s and -1 not in s],
+        "Both": [c for c, s in signs.items() if {-1, 1} <= s],
+        "No difference that can be told": [c for c, s in signs.items() if s == {0}],
     }
-    parts = [f"{len(names)} {what} ({', '.join(sorted(names))})" for what, names in groups.items() if names]
-    return (
-        f"Of {len(signs)} changes to the {labels.model(HEADLINE_MODEL)} there are, zero-shot, {enumerate_words(parts)}."
-    )
+    parts = [f"{what} ({len(changes)}): {_by_factor(changes)}" for what, changes in groups.items() if changes]
+    return f"{len(signs)} changes to the {labels.model(HEADLINE_MODEL)} were judged zero-shot. {'. '.join(parts)}."
+
+
+def _by_factor(changes: Sequence[tuple[str, str]]) -> str:
+    """`factor (level, level); factor (level)`."""
+    factors = sorted({factor for factor, _ in changes})
+    return "; ".join(f"{f} ({' / '.join(level for g, level in changes if g == f)})" for f in factors)
 
 
 def data_note(release: Release) -> str:

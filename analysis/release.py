@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).resolve().parents[1]
 FORMAT = 1
+#: stage of the runs that `flows/ablation_flow.py` leaves
+ABLATION = "ablation"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safetensors|onnx|json)")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -128,6 +130,10 @@ class Release:
         if name not in self.manifest["tables"]:
             return records.schema(name).arrow.empty_table()
         return self._tables(name)
+
+    def trained(self) -> list[dict[str, Any]]:
+        """Rows of `runs` without those of ablations, each of which has another configuration on purpose."""
+        return [r for r in self.table("runs").to_pylist() if r["stage"] != ABLATION]
 
     def _tables(self, name: str) -> pa.Table:
         if name not in self._cache:

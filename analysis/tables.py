@@ -182,9 +182,9 @@ def effect_table(release: Source = None, baseline: str = "gbm-baseline", model: 
 
 
 def size_table(release: Source = None) -> str:
-    """Counted parameters of every model that was trained."""
+    """Counted parameters of every model that was trained, those of ablations apart."""
     numbers = numbers_of(release)
-    rows = [r for r in numbers.release.table("runs").to_pylist() if r["parameters"]]
+    rows = [r for r in numbers.release.trained() if r["parameters"]]
     body = []
     for model in labels.sort_models(r["model"] for r in rows):
         one = f"parameters.{slug(model)}"
@@ -224,10 +224,10 @@ def dataset_table(release: Source = None) -> str:
 
 
 def hyperparameter_table(release: Source = None) -> str:
-    """Every hyper-parameter; one that differs between runs lists all its values."""
+    """Every hyper-parameter; one that differs between runs (ablations apart) lists all its values."""
     numbers = numbers_of(release)
     values: dict[str, set[str]] = {}
-    for r in numbers.release.table("hyperparameters").to_pylist():
+    for r in numbers.hyperparameters:
         values.setdefault(r["name"], set()).add(r["value"])
     return markdown(
         ["Name", "Value"], [[f"`{n}`", ", ".join(f"`{v}`" for v in sorted(vs))] for n, vs in sorted(values.items())], 2

@@ -38,11 +38,11 @@ def sentence(*rows: tuple[str, float, float]) -> str:
 
 def test_the_sentence_turns_with_the_signs():
     text = sentence(("off", -0.2, -0.1), ("few", 0.1, 0.2), ("odd", -0.2, -0.1), ("odd", 0.1, 0.2), ("same", -0.1, 0.1))
-    assert text.startswith("Of 4 changes to the GAT student there are, zero-shot, 1 with a lower F1 somewhere")
-    assert "a higher one nowhere (edges: off)" in text
-    assert "1 with a higher F1 somewhere and a lower one nowhere (edges: few)" in text
-    assert "1 with both (edges: odd)" in text
-    assert "1 that cannot be told from it in any scenario (edges: same)" in text
+    assert text.startswith("4 changes to the GAT student were judged zero-shot. A lower F1 in some scenario")
+    assert "a higher one in none (1): edges (off)" in text
+    assert "A higher F1 in some and a lower one in none (1): edges (few)" in text
+    assert "Both (1): edges (odd)" in text
+    assert "No difference that can be told (1): edges (same)" in text
     assert sentence() == "This release holds no ablations."
 
 
