@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdgat.compiled import kernel
 from kdgat.evaluation.windows import Windows
 
 BLOCK_SECONDS = 2.0
@@ -40,38 +39,6 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
 
 
-@kernel
-def _areas(
-    weights: np.ndarray, order: np.ndarray, attacked: np.ndarray, last: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of every draw: pairs ranked rightly, ties by half; and precision summed over attacked windows, f64[draws] both.
-
-    Compiled, because arrays of draws × windows for every step of it take most of an evaluation's time.
-
-    Args:
-        weights: f32[draws, n].
-        order: i64[n], windows by falling score.
-        attacked: bool[n].
-        last: bool[n], by place in `order`: the last of its score.
-    """
-    area, average = np.zeros(len(weights)), np.zeros(len(weights))
-    for d in range(len(weights)):
-        hits, misses, positive, negative = 0.0, 0.0, 0.0, 0.0
-        for place in range(len(order)):
-            weight = weights[d, order[place]]
-            if attacked[order[place]]:
-                positive += weight
-            else:
-                negative += weight
-            if last[place]:
-                area[d] += (hits + positive / 2) * negative
-                hits, misses = hits + positive, misses + negative
-                if positive > 0:
-                    average[d] += positive * hits / (hits + misses)
-                positive, negative = 0.0, 0.0
-    return area, average
-
-
 def weighted_metrics(
     weights: np.ndarray, y: np.ndarray, scores: np.ndarray, threshold: float, *, ranking: bool = True
 ) -> dict[str, np.ndarray]:
@@ -87,8 +54,13 @@ def weighted_metrics(
     }
     if ranking:
         order = np.argsort(-scores, kind="stable")
-        last = np.append(np.diff(scores[order]) != 0, True)
-        area, average = _areas(weights, order, y == 1, last)
+        ties = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))
+        ranked = weights[:, order]
+        positive = np.add.reduceat(ranked * (y[order] == 1), ties, axis=1).astype(np.float64)
+        negative = np.add.reduceat(ranked * (y[order] == 0), ties, axis=1).astype(np.float64)
+        cum_positive, cum_negative = positive.cumsum(1), negative.cumsum(1)
+        area = ((cum_positive - positive / 2) * negative).sum(1)
+        average = (positive * _ratio(cum_positive, cum_positive + cum_negative)).sum(1, where=positive > 0)
         out["roc_auc"] = _ratio(area, (tp + fn) * (tn + fp))
         out["pr_auc"] = np.where(tp + fn > 0, _ratio(average, tp + fn), np.nan)
     return out

@@ -32,7 +32,8 @@ def numbers(shared_release):
         ("f1", 0.99961, "0.9996"),
         ("f1", 0.999999, "0.9999"),  # never 1.000 for what is not exactly 1
         ("f1", None, "n/a"),
-        ("false_alarms", 1234.5, "1,234.5"),
+        ("false_alarms", 34.5, "34.5"),
+        ("false_alarms", 1234.6, "1,235"),  # no decimal where it says nothing
         ("mcc", -0.12345, "-0.123"),
     ],
 )

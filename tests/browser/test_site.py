@@ -84,8 +84,9 @@ def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
     link.click()
     visit.page.wait_for_selector(SHOWN)
     assert f"model={model}" in visit.page.url
-    visit.page.locator(".kdgat-data summary").click()
-    assert set(visit.page.locator(".kdgat-data td:nth-child(3)").all_text_contents()) == {model}
+    timeline = visit.page.locator(".kdgat-data").first
+    timeline.locator("summary").click()
+    assert set(timeline.locator("td:nth-child(3)").all_text_contents()) == {model}
 
 
 def test_the_same_window_is_drawn_the_same_way_twice(visit):
