@@ -51,6 +51,10 @@ class Span:
     block: int = 0
 
 
+#: what may hold a decimal without a key: a number of a cited paper, and that of a section
+_UNKEYED = {"cited", "quarto-xref"}
+
+
 @dataclass
 class Page:
     """What verification needs of a page."""
@@ -59,7 +63,7 @@ class Page:
     spans: list[Span] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
-    #: text of results sections that is in no keyed or cited span, by block
+    #: text of results sections that needs a key and has none, by block
     loose: list[tuple[int, str]] = field(default_factory=list)
     #: (element, text) of every table row, heading and paragraph of results sections
     units: list[tuple[str, str]] = field(default_factory=list)
@@ -122,7 +126,7 @@ class _Reader(HTMLParser):
             element, text = self.page.units[-1]
             cell = any(t in ("td", "th") for t, _ in self.stack)
             self.page.units[-1] = element, f"{text}{data} " if cell else text + data
-        if not self.open and "cited" not in classes:
+        if not self.open and not classes & _UNKEYED:
             self.page.loose.append((len(self.page.blocks) - 1, data))
 
 

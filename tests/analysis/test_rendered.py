@@ -178,3 +178,10 @@ def test_a_float_may_stand_inside_a_sentence_of_the_pdf_but_not_inside_a_row():
 def test_a_sentence_is_found_in_its_paragraph():
     text = "First one. The value\n is 0.5 here, e.g. now. Last."
     assert sentence(text, "0.5") == "The value is 0.5 here, e.g. now."
+
+
+def test_the_number_of_a_section_needs_no_key(tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text('<p>See <a href="#sec-a" class="quarto-xref">Section 7.4</a>, and 7.5 of it.</p>')
+    loose = "".join(text for _, text in read_page(file, results=True).loose)
+    assert "7.4" not in loose and "7.5" in loose
