@@ -9,7 +9,7 @@ scores it by the worst F1 over
 
 each under every protocol. The winner is written to `data/choice.toml`, from which the preset `paper` is made.
 Candidates are screened as students without a teacher and over few epochs: ranking recipes needs less than training
-them out. All have 20,000 windows of virtual vehicles.
+them out. All have about 20,000 windows of virtual vehicles.
 """
 
 from __future__ import annotations
@@ -46,8 +46,12 @@ JUDGED_RATE = (1000.0, 2400.0)
 JUDGED_BURSTS = (0.0, 0.2)
 
 #: candidate → settings over the preset `demo`
-_MANY = {"windows.profile_from": "quiet", "augmentation.vehicles": 800, "augmentation.windows_per_vehicle": 25}
-_LOAD = _MANY | {"augmentation.rate": JUDGED_RATE}
+_LOAD = {
+    "windows.profile_from": "quiet",
+    "augmentation.vehicles": 800,
+    "augmentation.windows_per_vehicle": 25,
+    "augmentation.rate": JUDGED_RATE,
+}
 _BURSTS = {"augmentation.bursts": JUDGED_BURSTS}
 #: no profile for more than half of the vehicles
 _UNKNOWN = {"augmentation.profiles": (0.3, 0.55, 0.15)}

@@ -207,13 +207,11 @@ def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> 
     Raises:
         KdgatError: the validation traffic is too short for the false-alarm rate that is asked for.
     """
+    validation = prepared.store("validation")
     if config.operating_point == "half" and config.false_alarm_rate is None:
         at_half = OperatingPoint(0.5, "none, fixed at 0.5")
-        return by_protocol(lambda _: at_half, prepared.store("validation").has_profile)
-    return by_protocol(
-        partial(_fitted, config, prepared.store("validation"), scores, "validation"),
-        prepared.store("validation").has_profile,
-    )
+        return by_protocol(lambda _: at_half, validation.has_profile)
+    return by_protocol(partial(_fitted, config, validation, scores, "validation"), validation.has_profile)
 
 
 def _fitted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Vehicle:
             period = np.maximum(period, ranges.shortest)
         full = rng.random(m) < rng.uniform(*ranges.full_dlc)
         kinds = np.asarray(ranges.kinds)
-        drawn = dict(
+        vehicle = Vehicle(
             id=np.sort(rng.choice(np.arange(1, 0x7FF), m, replace=False)).astype(np.uint32),
             period=period,
             phase=rng.random(m) * period,
@@ -97,16 +97,18 @@ class Vehicle:
             dlc=np.where(full, 8, rng.integers(1, 9, m)).astype(np.uint8),
             kind=rng.choice(len(KINDS), (m, 8), p=kinds / kinds.sum()).astype(np.uint8),
             base=rng.integers(0, 256, (m, 8)).astype(np.uint8),
+            burst=np.ones(m, np.uint8),
+            spacing=np.zeros(m),
             delay=float(rng.uniform(*ranges.delay)),
             bit_time=float(rng.uniform(*ranges.bit_time)),
         )
-        burst, spacing = np.ones(m, np.uint8), np.zeros(m)
-        if ranges.bursts[1] > 0:  # drawn last, so that vehicles without bursts are what they were
-            chosen = rng.random(m) < rng.uniform(*ranges.bursts)
-            burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
-            low, high = np.log(BURST_SPACING)
-            spacing = np.exp(rng.uniform(low, high, m))
-        return Vehicle(**drawn, burst=burst, spacing=spacing)
+        if ranges.bursts[1] <= 0:
+            return vehicle
+        # drawn last, so that vehicles without bursts are what they were
+        chosen = rng.random(m) < rng.uniform(*ranges.bursts)
+        burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
+        low, high = np.log(BURST_SPACING)
+        return replace(vehicle, burst=burst, spacing=np.exp(rng.uniform(low, high, m)))
 
     def drive(self, seconds: float, rng: np.random.Generator) -> Frames:
         """Benign traffic of `seconds` s, from t = 0.
