@@ -192,7 +192,8 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
             number, late + 1.1 * count * size / 1500, seconds, benign, rng,
             attacked=config.augmentation.attacked, segment=config.augmentation.segment,
             ranges=replace(
-                virtual.TRAINING_RANGES, rate=config.augmentation.rate, bursts=config.augmentation.bursts
+                virtual.RANGES[config.augmentation.ranges],
+                rate=config.augmentation.rate, bursts=config.augmentation.bursts,
             ),
         )  # fmt: skip
         traffic = Frames.concat([drive.profile, drive.frames])

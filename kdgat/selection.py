@@ -7,7 +7,8 @@ scores it by the worst F1 over
 - 20 seeded virtual vehicles under each of six attack kinds, two of which are in no training data,
 - `set_01/…/DoS-1`, another car of another collection, where it is on disk,
 
-each under every protocol. The winner is written to `data/choice.toml`, from which the preset `paper` is made.
+each under every protocol. Judged vehicles are drawn as lifelike as the training cars' own windows ask for
+(`virtual.LIFELIKE_RANGES`). The winner is written to `data/choice.toml`, from which the preset `paper` is made.
 Candidates are screened as students without a teacher and over few epochs: ranking recipes needs less than training
 them out. All have about 20,000 windows of virtual vehicles.
 """
@@ -52,18 +53,17 @@ _LOAD = {
     "augmentation.windows_per_vehicle": 25,
     "augmentation.rate": JUDGED_RATE,
 }
-_BURSTS = {"augmentation.bursts": JUDGED_BURSTS}
-#: no profile for more than half of the vehicles
-_UNKNOWN = {"augmentation.profiles": (0.3, 0.55, 0.15)}
+_LIFELIKE = _LOAD | {"augmentation.ranges": "lifelike"}
+_FEW, _MANY = {"augmentation.bursts": (0.0, 0.08)}, {"augmentation.bursts": JUDGED_BURSTS}
+#: no profile for more than half of the vehicles, and fewer windows under attack
+_CALM = {"augmentation.profiles": (0.3, 0.55, 0.15), "augmentation.attacked": 0.3}
 _MORE = {"augmentation.vehicles": 1600, "augmentation.windows_per_vehicle": 12}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "load": _LOAD,
-    "load-bursts": _LOAD | _BURSTS,
-    "load-bursts-unknown": _LOAD | _BURSTS | _UNKNOWN,
-    "load-bursts-calm": _LOAD | _BURSTS | _UNKNOWN | {"augmentation.attacked": 0.3},
-    "load-bursts-more": _LOAD | _BURSTS | _UNKNOWN | _MORE,
-    "load-bursts-few": _LOAD | {"augmentation.bursts": (0.0, 0.08)},
-    "load-bursts-wide": _LOAD | _BURSTS | {"gat_student.hidden": 20},
+    "wide": _LOAD | _FEW,
+    "lifelike": _LIFELIKE | _FEW,
+    "lifelike-bursts": _LIFELIKE | _MANY,
+    "lifelike-calm": _LIFELIKE | _MANY | _CALM,
+    "lifelike-more": _LIFELIKE | _MANY | _MORE,
 }
 #: how a threshold may be chosen on validation windows; every candidate is judged with each
 OPERATING_POINTS = ("validation", "half")
@@ -129,7 +129,7 @@ def virtual_cases(config: Config, vehicles: int = JUDGED_VEHICLES) -> Iterator[t
     from kdgat.synthetic import virtual
     from kdgat.synthetic.frames import Frames
 
-    ranges = replace(virtual.TRAINING_RANGES, rate=JUDGED_RATE, bursts=JUDGED_BURSTS)
+    ranges = replace(virtual.LIFELIKE_RANGES, rate=JUDGED_RATE, bursts=JUDGED_BURSTS)
     for kind in JUDGED_ATTACKS:
         for number in range(vehicles):
             rng = np.random.default_rng([20_251_122, number])

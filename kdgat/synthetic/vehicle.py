@@ -29,6 +29,13 @@ class Ranges:
         event_share: share of IDs that are sent at random times instead of periodically.
         bursts: share of IDs whose frames come a few at once, as segmented messages (ISO 15765-2) and the repeated
             transmission of a changed signal (AUTOSAR COM, n-times mode) do; their rate stays what it was.
+        blank: share of constant and enumerated bytes that start from 0x00 (one in ten of them from 0xFF), as unused bits do.
+        jitter: scale of a vehicle's independent delays (s), log-uniform, within a factor of e from ID to ID and no more
+            than `delay` of the period. None: `delay` of the period.
+        concentration: of the Dirichlet distributions around `period_weights` and `kinds` that a vehicle's own weights
+            come from; 0 gives every vehicle the same, so that one of many IDs has the mean mixture of slow and fast ones.
+        offsets: senders of a vehicle. IDs of one sender and period are due together and so follow each other on the
+            wire; 0 gives each ID a phase of its own.
     """
 
     ids: tuple[int, int]
@@ -42,6 +49,10 @@ class Ranges:
     event_share: tuple[float, float]
     shortest: float = 0.0
     bursts: tuple[float, float] = (0.0, 0.0)
+    blank: tuple[float, float] = (0.0, 0.0)
+    jitter: tuple[float, float] | None = None
+    concentration: float = 0.0
+    offsets: tuple[int, int] = (0, 0)
 
 
 #: frames of a burst, and the time between two of them (s), from and to
@@ -62,7 +73,7 @@ class Vehicle:
         base: u8[m, 8], value of a constant, offset of the others.
         burst: u8[m], frames that are sent at once.
         spacing: f64[m], time between the frames of a burst (s).
-        delay: scale of a frame's delay, share of its period.
+        delay: f64[m], scale of a frame's delay (s).
         bit_time: s.
     """
 
@@ -75,40 +86,53 @@ class Vehicle:
     base: np.ndarray
     burst: np.ndarray
     spacing: np.ndarray
-    delay: float
+    delay: np.ndarray
     bit_time: float
 
     @staticmethod
     def draw(ranges: Ranges, rng: np.random.Generator) -> Vehicle:
         """A random vehicle."""
         m = int(rng.integers(ranges.ids[0], ranges.ids[1] + 1))
-        weights = np.asarray(ranges.period_weights)
-        period = rng.choice(ranges.periods, m, p=weights / weights.sum())
+
+        def own(weights: tuple[float, ...]) -> np.ndarray:
+            share = np.asarray(weights, float) / sum(weights)
+            return rng.dirichlet(ranges.concentration * share) if ranges.concentration > 0 else share
+
+        period = rng.choice(ranges.periods, m, p=own(ranges.period_weights))
         if ranges.rate is not None:
             period = period * ((1 / period).sum() / rng.uniform(*ranges.rate))
             period = np.maximum(period, ranges.shortest)
         full = rng.random(m) < rng.uniform(*ranges.full_dlc)
-        kinds = np.asarray(ranges.kinds)
         vehicle = Vehicle(
             id=np.sort(rng.choice(np.arange(1, 0x7FF), m, replace=False)).astype(np.uint32),
             period=period,
             phase=rng.random(m) * period,
             event=rng.random(m) < rng.uniform(*ranges.event_share),
             dlc=np.where(full, 8, rng.integers(1, 9, m)).astype(np.uint8),
-            kind=rng.choice(len(KINDS), (m, 8), p=kinds / kinds.sum()).astype(np.uint8),
+            kind=rng.choice(len(KINDS), (m, 8), p=own(ranges.kinds)).astype(np.uint8),
             base=rng.integers(0, 256, (m, 8)).astype(np.uint8),
             burst=np.ones(m, np.uint8),
             spacing=np.zeros(m),
-            delay=float(rng.uniform(*ranges.delay)),
+            delay=rng.uniform(*ranges.delay) * period,
             bit_time=float(rng.uniform(*ranges.bit_time)),
         )
-        if ranges.bursts[1] <= 0:
-            return vehicle
-        # drawn last, so that vehicles without bursts are what they were
-        chosen = rng.random(m) < rng.uniform(*ranges.bursts)
-        burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
-        low, high = np.log(BURST_SPACING)
-        return replace(vehicle, burst=burst, spacing=np.exp(rng.uniform(low, high, m)))
+        # drawn last and only where asked for, so that vehicles without these are what they were
+        if ranges.bursts[1] > 0:
+            chosen = rng.random(m) < rng.uniform(*ranges.bursts)
+            burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
+            vehicle = replace(vehicle, burst=burst, spacing=np.exp(rng.uniform(*np.log(BURST_SPACING), m)))
+        if ranges.blank[1] > 0:
+            still = np.isin(vehicle.kind, [KINDS.index("constant"), KINDS.index("enum")])
+            blank = still & (rng.random((m, 8)) < rng.uniform(*ranges.blank))
+            filler = np.where(rng.random((m, 8)) < 0.1, 255, 0).astype(np.uint8)
+            vehicle = replace(vehicle, base=np.where(blank, filler, vehicle.base))
+        if ranges.jitter is not None:
+            jitter = np.exp(rng.uniform(*np.log(ranges.jitter)) + rng.uniform(-1, 1, m))
+            vehicle = replace(vehicle, delay=np.minimum(jitter, vehicle.delay))
+        if ranges.offsets[1] > 0:
+            offset = rng.random(int(rng.integers(ranges.offsets[0], ranges.offsets[1] + 1)))
+            vehicle = replace(vehicle, phase=rng.choice(offset, m) * vehicle.period)
+        return vehicle
 
     def drive(self, seconds: float, rng: np.random.Generator) -> Frames:
         """Benign traffic of `seconds` s, from t = 0.
@@ -120,7 +144,7 @@ class Vehicle:
         owner = np.repeat(np.arange(len(self.id)), counts)
         slot = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         period = self.period[owner]
-        due = self.phase[owner] + slot * period + rng.exponential(self.delay, len(owner)) * period
+        due = self.phase[owner] + slot * period + rng.exponential(self.delay[owner])
         due = np.where(self.event[owner], rng.random(len(owner)) * seconds, due)
         within = slot % self.burst[owner]  # a burst follows its first frame
         due = due[np.arange(len(owner)) - within] + within * self.spacing[owner]

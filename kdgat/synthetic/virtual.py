@@ -7,7 +7,7 @@ training captures and remapped, take that shortcut away. Nothing here looks at a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,23 @@ TRAINING_RANGES = Ranges(
     event_share=(0.0, 0.1),
     shortest=0.005,  # no ID of theirs is faster than 10 ms; a benign ID at 2 ms could not be told from a forged one
 )
+
+#: The same, with what every training car's benign windows show and `TRAINING_RANGES` never gives: payloads that are
+#: largely blank (38–46 % zero bytes), delays of 0.1–1.2 ms whatever the period, IDs that are sent one after the other,
+#: and few slow IDs or many. A feature in which all real cars differ from all virtual ones tells a model which is which,
+#: and what it has learned from virtual vehicles then holds for them alone.
+LIFELIKE_RANGES = replace(
+    TRAINING_RANGES,
+    ids=(15, 100),
+    delay=(0.002, 0.1),
+    blank=(0.0, 1.0),
+    jitter=(5e-6, 3e-3),
+    concentration=4.0,
+    offsets=(1, 40),
+)
+
+#: `augmentation.ranges` → what virtual vehicles are drawn from
+RANGES = {"wide": TRAINING_RANGES, "lifelike": LIFELIKE_RANGES}
 
 #: mean gap between injected frames (s); DoS and fuzzing of the training captures inject every 0.3–2.4 ms
 GAPS = (0.4e-3, 3e-3)
