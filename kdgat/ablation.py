@@ -105,6 +105,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("features", "relative", _ALONE | {"features": "relative"}, "alone"),
     Variant("features", "published", _ALONE | {"features": "published"}, "alone"),
     Variant("virtual vehicles", "mixed in", _ALONE, "alone", reference=True),
+    Variant("virtual vehicles", "drawn wide", _ALONE | {"augmentation.ranges": "wide"}, "alone"),
     Variant("virtual vehicles", "none", _ALONE | {"augmentation.vehicles": 0}, "alone"),
     Variant("recipe", "this project's", reference=True),
     Variant("recipe", "published", _PUBLISHED, "whole"),
@@ -174,7 +175,7 @@ def run(task: Task, variant: Variant, taught: Taught, root: Path | None) -> tupl
     """Train one variant and score it on the test folders."""
     config = override(task.config, variant.settings)
     prepared = taught.prepared
-    if variant.settings.keys() & {"features", "augmentation.vehicles"}:
+    if variant.settings.keys() & {"features", "augmentation.vehicles", "augmentation.ranges"}:
         prepared = prepare(task.dataset, root, config, task.seed)
     own = Task(**(vars(task) | {"config": config}))
     stage = Stage()

@@ -1,4 +1,4 @@
-"""`python -m kdgat.synthetic write|fidelity`: captures of the synthetic bus as files, and how real they are."""
+"""`python -m kdgat.synthetic write|fidelity|coverage`: captures of the synthetic bus as files, and how real they are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kdgat.synthetic.attacks import ATTACKS, UNLABELLED, inject
 from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.virtual import RANGES
 
 
 def _write(args: argparse.Namespace) -> None:
@@ -50,6 +51,22 @@ def _fidelity(args: argparse.Namespace) -> None:
         print(f"{name:24} {distance:6.2f} {a:10.3g} {b:10.3g}   {ASPECTS[name]}")
 
 
+def _coverage(args: argparse.Namespace) -> None:
+    from kdgat.synthetic.fidelity import uncovered
+
+    rngs = [np.random.default_rng([args.seed, n]) for n in range(args.vehicles)]
+    drives = [Vehicle.draw(RANGES[args.ranges], rng).drive(3.0, rng) for rng in rngs]
+    for c in catalog.captures(args.dataset, args.data):
+        if c.split != "train" or c.attack != "benign" or c.duplicate_of:
+            continue
+        rows = uncovered(Frames.from_table(c.frames()), drives)
+        print(
+            f"{c.name}: {len(rows)} statistics of its windows are reached by none of {args.vehicles} virtual vehicles"
+        )
+        for name, value, low, high in rows:
+            print(f"  {name:28} {value:7.3f}   vehicles {low:7.3f} to {high:7.3f}")
+
+
 def main() -> None:
     """Parse and run."""
     parser = argparse.ArgumentParser(prog="python -m kdgat.synthetic", description=__doc__)
@@ -62,12 +79,15 @@ def main() -> None:
     one.add_argument("--seconds", type=float, default=30.0)
     one.add_argument("--seed", type=int, default=0)
     two = commands.add_parser("fidelity", help="distances to a dataset's attack-free captures")
-    two.add_argument("--dataset", default="hcrl-sa")
-    two.add_argument("--data", type=Path, default=None)
-    two.add_argument("--vehicles", type=int, default=20)
-    two.add_argument("--seed", type=int, default=0)
+    three = commands.add_parser("coverage", help="where a dataset's training cars lie outside the virtual vehicles")
+    three.add_argument("--ranges", default="lifelike", choices=list(RANGES))
+    for command, vehicles in ((two, 20), (three, 60)):
+        command.add_argument("--dataset", default="hcrl-sa")
+        command.add_argument("--data", type=Path, default=None)
+        command.add_argument("--vehicles", type=int, default=vehicles)
+        command.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    (_write if args.command == "write" else _fidelity)(args)
+    {"write": _write, "fidelity": _fidelity, "coverage": _coverage}[args.command](args)
 
 
 if __name__ == "__main__":

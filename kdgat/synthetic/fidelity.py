@@ -1,4 +1,4 @@
-"""How real is synthetic traffic: Kolmogorov–Smirnov distances between benign captures and the synthetic bus."""
+"""How real is synthetic traffic: distances between benign captures and the synthetic bus, features no vehicle reaches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import ks_2samp
 
+from kdgat.features import FEATURES
 from kdgat.graphs import GraphStore
 from kdgat.synthetic.frames import Frames
 from kdgat.windows import starts
@@ -69,3 +70,38 @@ def report(real: Sequence[Frames], synthetic: Sequence[Frames]) -> list[tuple[st
         )
         for name in ASPECTS
     ]
+
+
+def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
+    """What a graph network can pool of one car's benign windows: mean and spread of each `relative` feature.
+
+    The spread is the standard deviation within a window; both are means over windows.
+    """
+    begins = starts(len(frames), size, size)
+    begins = begins[[not frames.label[b : b + size].any() for b in begins]]
+    store = GraphStore.build([("capture", "benign", frames.to_table(), begins)], size, "relative")
+    found = {}
+    for kind, names, values, ptr in (
+        ("node", FEATURES["relative"][0], store.x, store.node_ptr),
+        ("edge", FEATURES["relative"][1], store.edge_attr, store.edge_ptr),
+    ):
+        first = np.asarray(ptr)[:-1]
+        count = np.diff(np.asarray(ptr))[:, None]
+        mean = np.add.reduceat(np.asarray(values, float), first) / count
+        square = np.add.reduceat(np.asarray(values, float) ** 2, first) / count
+        spread = np.sqrt(np.maximum(square - mean**2, 0))
+        for j, name in enumerate(names):
+            found[f"{kind} {name}, mean"] = float(mean[:, j].mean())
+            found[f"{kind} {name}, spread"] = float(spread[:, j].mean())
+    return found
+
+
+def uncovered(real: Frames, virtual: Sequence[Frames]) -> list[tuple[str, float, float, float]]:
+    """Statistics of a real car that no virtual vehicle reaches: (name, the car's, least and greatest of the vehicles)."""
+    vehicles = [window_statistics(frames) for frames in virtual]
+    rows = []
+    for name, value in window_statistics(real).items():
+        low, high = (f(v[name] for v in vehicles) for f in (min, max))
+        if not low <= value <= high:
+            rows.append((name, value, low, high))
+    return rows

@@ -20,10 +20,10 @@ from kdgat.graphs import GraphStore
 from kdgat.models.baselines import pooled
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
-from kdgat.synthetic.fidelity import ASPECTS, report
+from kdgat.synthetic.fidelity import ASPECTS, report, uncovered
 from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
-from kdgat.synthetic.virtual import TRAINING_RANGES
+from kdgat.synthetic.virtual import RANGES, TRAINING_RANGES
 from kdgat.synthetic.write import FORMATS, write
 from kdgat.windows import starts
 
@@ -140,3 +140,20 @@ def test_bursts_are_what_the_training_cars_lack(captures_root: Path) -> None:
     # bursts move frames, they add none
     counts = np.array([[len(a), len(b)] for a, b in zip(plain, bursting, strict=True)])
     assert np.all(abs(counts[:, 0] / counts[:, 1] - 1) < 0.03)
+
+
+def test_no_training_car_stands_apart_from_the_lifelike_vehicles(captures_root: Path) -> None:
+    """What tells real windows from virtual ones is a short cut: what is learned from virtual ones then stays with them."""
+    cars = [
+        c
+        for c in catalog.captures("hcrl-sa", captures_root)
+        if c.split == "train" and c.attack == "benign" and not c.duplicate_of
+    ]
+
+    def apart(ranges: str) -> int:
+        rngs = [np.random.default_rng([0, n]) for n in range(60)]
+        drives = [Vehicle.draw(RANGES[ranges], rng).drive(1.5, rng) for rng in rngs]
+        return sum(len(uncovered(Frames.from_table(c.frames().slice(0, 20_000)), drives)) for c in cars)
+
+    assert len(cars) == 2
+    assert apart("lifelike") <= 4 < 12 <= apart("wide")
