@@ -120,7 +120,8 @@ class Vehicle:
         if ranges.bursts[1] > 0:
             chosen = rng.random(m) < rng.uniform(*ranges.bursts)
             burst = np.where(chosen, rng.integers(BURST_FRAMES[0], BURST_FRAMES[1] + 1, m), 1).astype(np.uint8)
-            vehicle = replace(vehicle, burst=burst, spacing=np.exp(rng.uniform(*np.log(BURST_SPACING), m)))
+            low, high = np.log(BURST_SPACING)
+            vehicle = replace(vehicle, burst=burst, spacing=np.exp(rng.uniform(low, high, m)))
         if ranges.blank[1] > 0:
             still = np.isin(vehicle.kind, [KINDS.index("constant"), KINDS.index("enum")])
             blank = still & (rng.random((m, 8)) < rng.uniform(*ranges.blank))
