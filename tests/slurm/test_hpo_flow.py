@@ -68,7 +68,7 @@ def test_a_killed_search_trains_no_trial_twice(
     assert not ended & {n for n, _ in EPOCH.findall(output)}, "what had ended is not trained again"
     assert max(Counter(EPOCH.findall(seen + output)).values()) <= 2
     assert all(n <= 1 for n in Counter(t for t, e in EPOCH.findall(output) if (t, e) in EPOCH.findall(seen)).values())
-    begun, over = ([str(t) for t in times] for times in zip(*((t.datetime_start, t.datetime_complete) for t in trials)))
+    begun, over = [str(t.datetime_start) for t in trials], [str(t.datetime_complete) for t in trials]
     assert any(begun[j] < over[i] for i in range(TRIALS) for j in range(i + 1, TRIALS)), "side by side"
 
     shown = subprocess.run(

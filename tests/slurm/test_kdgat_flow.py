@@ -25,9 +25,9 @@ def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -
     for line in head.stdout:
         seen += line
         if "gat-teacher: epoch 1/1" in line:  # the step goes on with the student
-            states = Path(cluster.env["KDGAT_WORK"]) / "training"
-            until(lambda: list(states.rglob("*-gat-teacher-*")))  # saved a moment after it was told
             break
+    states = Path(cluster.env["KDGAT_WORK"]) / "training"
+    until(lambda: list(states.rglob("*-gat-teacher-*")))  # saved a moment after it was told
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)

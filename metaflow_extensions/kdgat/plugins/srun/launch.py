@@ -101,11 +101,11 @@ def main() -> int:
         saved = code in (SAVED, 128 + signal.SIGUSR1)
         why = "saved before its time limit" if saved else ended
         again = number < resubmissions and (saved or ended in LOST)
-        number += 1
+        code, number = code or 1, number + 1
         text = f"submitted again ({number} of {resubmissions})" if again else f"exit code {code}"
         print(f"SLURM job {job or '?'}: {why or 'state unknown'}; {text}", file=sys.stderr, flush=True)
         if not again:
-            return code or 1
+            return code
         time.sleep(1)
 
 
