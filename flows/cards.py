@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import gpu_use  # (beside this file)
 from kdgat import records
 
 _VEGA = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": 500}
@@ -27,6 +28,7 @@ def used() -> list[list[str]]:
     if torch is not None and torch.cuda.is_available():
         rows.append(["GPU", torch.cuda.get_device_name()])
         rows.append(["peak GPU memory", f"{torch.cuda.max_memory_allocated() / 2**20:.0f} MB"])
+        rows.extend(gpu_use.rows())
     else:
         rows.append(["GPU", "none"])
     return rows

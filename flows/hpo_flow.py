@@ -13,6 +13,7 @@ ready()
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
 from code_package import travelling  # noqa: E402  (beside this file)
+from training_task import forget  # noqa: E402  (beside this file)
 
 
 @travelling
@@ -60,7 +61,7 @@ class HPOFlow(FlowSpec):
         from kdgat import search
 
         study = search.open_study(self.study, seed=1000 * self.seed + self.input)
-        self.done = search.run_trial(study, f"{self.lineage}/{self.input}", self.config, self.prepared, self.seed)
+        self.done = search.run_trial(study, self.lineage, self.input, self.config, self.prepared, self.seed)
         print(f"trial {self.done['number']}: {self.done['state']}", flush=True)
         self.next(self.join)
 
@@ -81,7 +82,8 @@ class HPOFlow(FlowSpec):
     @step
     @plain
     def end(self):
-        """Say where to go on."""
+        """Say where to go on; what trials would have resumed from is no longer needed."""
+        forget(self)
         print(f"best: trial {self.best['number']}, validation loss {self.best['value']:.5f}")
         print(f"python -m kdgat.search preset {self.study} NAME --base {self.preset}")
 

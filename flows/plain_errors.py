@@ -4,8 +4,8 @@ A task is another process, perhaps on another computer, and Metaflow answers its
 The head names a file in the environment; a task that meets a `KdgatError` or a refusing disk writes
 its line there and stops; the head repeats it as its last line.
 
-Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`) and says what
-it is doing (`live.py`).
+Every step passes through here, so that this is also where a task notes which code it ran (`same_code.py`), says what it
+is doing (`live.py`) and looks at its GPUs (`gpu_use.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gpu_use import watched  # (beside this file)
 from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
 from kdgat.site import workers
 from kdgat.store import configure, work_folder
@@ -32,7 +33,8 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
     def run(self: Any, *args: Any) -> None:
         try:
             record(self, step.__name__, *args)
-            step(self, *args)
+            with watched():
+                step(self, *args)
         except (KdgatError, OSError) as error:
             told = refusal(error) if isinstance(error, OSError) else error
             if told is None:

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdgat import atomic
+from kdgat import atomic, provenance
 from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset, settings_lines
 from kdgat.errors import KdgatError, cli
 from kdgat.store import configure, work_folder
@@ -32,6 +32,9 @@ SPACE: dict[str, tuple[str, dict[str, Any]]] = {
     "gat_student.layers": ("int", {"low": 1, "high": 3}),
     "gat_student.dropout": ("float", {"low": 0.0, "high": 0.4}),
 }
+
+#: states of a trial that came to an end
+OVER = ("COMPLETE", "PRUNED")
 
 
 def path(study: str) -> Path:
@@ -77,7 +80,7 @@ def existing(study: str) -> optuna.Study:
 
 def over(study: optuna.Study) -> int:
     """How many trials have come to an end, completed or pruned."""
-    return sum(t.state.name in ("COMPLETE", "PRUNED") for t in study.trials)
+    return sum(t.state.name in OVER for t in study.trials)
 
 
 def suggested(trial: optuna.Trial, config: Config) -> Config:
@@ -86,12 +89,18 @@ def suggested(trial: optuna.Trial, config: Config) -> Config:
     return override(config, settings)
 
 
-def run_trial(study: optuna.Study, slot: str, config: Config, prepared: Prepared, seed: int) -> dict[str, Any]:
+def run_trial(
+    study: optuna.Study, lineage: str, slot: int, config: Config, prepared: Prepared, seed: int
+) -> dict[str, Any]:
     """One trial: train a student without a teacher, report its validation loss each epoch, be stopped if it lags behind.
+
+    A task that was killed and is run again goes on with the trial it had begun, from its last epoch; a trial that had ended
+    is not trained again.
 
     Args:
         study: of this worker.
-        slot: names the place of this trial in its flow run; a trial that a killed task left there has failed.
+        lineage: of the flow run and of those that resume it.
+        slot: the place of this trial in it.
         config: under the proposal.
         prepared: training data.
         seed: of the training.
@@ -101,30 +110,49 @@ def run_trial(study: optuna.Study, slot: str, config: Config, prepared: Prepared
     """
     import optuna
 
-    for left in study.trials:
-        if left.state == optuna.trial.TrialState.RUNNING and left.user_attrs.get("slot") == slot:
-            study.tell(left.number, state=optuna.trial.TrialState.FAIL)
-    trial = study.ask()
-    trial.set_user_attr("slot", slot)
+    from kdgat.recording import training_folder
+
+    place = {"slot": f"{lineage}/{slot}", "made_by": f"{config.hash()[:12]}-{provenance.code_hash()[:12]}"}
+    trial = None
+    for earlier in study.trials:
+        if earlier.user_attrs.get("slot") != place["slot"]:
+            continue
+        if earlier.state.name in OVER:
+            return told(earlier)
+        if earlier.state == optuna.trial.TrialState.RUNNING:
+            if earlier.user_attrs.get("made_by") == place["made_by"]:
+                trial = optuna.trial.Trial(study, earlier._trial_id)
+            else:
+                study.tell(earlier.number, state=optuna.trial.TrialState.FAIL)
+    if trial is None:
+        trial = study.ask()
+        for name, value in place.items():
+            trial.set_user_attr(name, value)
+    state = training_folder(lineage) / f"trial-{trial.number}-{place['made_by']}.safetensors"
     try:
-        value = _validation_loss(trial, suggested(trial, config), prepared, seed)
+        value = _validation_loss(trial, suggested(trial, config), prepared, seed, state)
         study.tell(trial, value)
     except optuna.TrialPruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    except BaseException:
+    except Exception:  # but not an end before the time limit, after which another job goes on
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
-    done = study.trials[trial.number]
-    return {"number": done.number, "state": done.state.name, "value": done.value, "params": done.params}
+    state.unlink(missing_ok=True)
+    return told(study.trials[trial.number])
 
 
-def _validation_loss(trial: optuna.Trial, config: Config, prepared: Prepared, seed: int) -> float:
+def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """Number, state, value and parameters of a trial."""
+    return {"number": trial.number, "state": trial.state.name, "value": trial.value, "params": trial.params}
+
+
+def _validation_loss(trial: optuna.Trial, config: Config, prepared: Prepared, seed: int, state: Path) -> float:
     from kdgat.stages import fit_gat, last
 
     plain = override(config, {"training.curriculum": "none"})  # there is no VGAE to order the windows
     _, curves, _ = fit_gat(
         plain, prepared, config.gat_student, seed, None, None,
-        name=f"trial {trial.number}", logger=_reporter(trial, config.training.epochs),
+        name=f"trial {trial.number}", logger=_reporter(trial, config.training.epochs), state=state,
     )  # fmt: skip
     loss = last(curves, "validation_loss")
     assert loss is not None  # every epoch is validated
@@ -162,7 +190,7 @@ def history(study: optuna.Study) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     best = float("inf")
     for t in study.trials:
-        if t.state.name not in ("COMPLETE", "PRUNED"):
+        if t.state.name not in OVER:
             continue
         value = t.value if t.value is not None else t.intermediate_values[max(t.intermediate_values)]
         best = min(best, value) if t.state.name == "COMPLETE" else best

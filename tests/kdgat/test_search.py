@@ -10,7 +10,7 @@ import pytest
 from small import CONFIG, small  # type: ignore[import-not-found]
 
 from kdgat import config as configuration
-from kdgat import search
+from kdgat import interrupt, recording, search
 from kdgat.config import Training, preset
 from kdgat.errors import KdgatError
 
@@ -26,7 +26,8 @@ for _ in range(10):
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "work_folder", lambda: tmp_path)
+    for module in (search, recording):
+        monkeypatch.setattr(module, "work_folder", lambda: tmp_path)
     for module in (search, configuration):
         monkeypatch.setattr(module, "PRESET_FOLDER", tmp_path / "presets")
 
@@ -44,13 +45,13 @@ def test_workers_side_by_side_lose_no_trial(tmp_path: Path, repo: Path) -> None:
     )
 
 
-def test_trials_train_a_killed_one_is_written_off_and_the_best_becomes_a_preset() -> None:
+def test_trials_train_what_had_ended_is_not_trained_again_and_the_best_becomes_a_preset() -> None:
     base = CONFIG.model_copy(update={"training": Training(epochs=6)})
     study = search.open_study("trained")
-    left = study.ask()
-    left.set_user_attr("slot", "run/0")  # as by a task that was killed
-    done = [search.run_trial(study, f"run/{slot}", base, small(CONFIG), 0) for slot in (0, 1)]
-    assert study.trials[0].state.name == "FAIL" and [d["number"] for d in done] == [1, 2]
+    left = study.ask()  # as by a task that was killed, and whose code was another
+    left.set_user_attr("slot", "Flow/1/0")
+    done = [search.run_trial(study, "Flow/1", slot, base, small(CONFIG), 0) for slot in (0, 1, 1)]
+    assert study.trials[0].state.name == "FAIL" and [d["number"] for d in done] == [1, 2, 2]
     assert done[0]["state"] == "COMPLETE" and set(done[0]["params"]) == set(search.SPACE)
     assert len(study.trials[1].intermediate_values) == 6 and search.over(study) == 2
 
@@ -60,6 +61,24 @@ def test_trials_train_a_killed_one_is_written_off_and_the_best_becomes_a_preset(
     file.write_text(file.read_text().replace('base = "smoke"', 'base = "demo"'))
     with pytest.raises(KdgatError, match="another configuration than its settings give"):
         preset("found")
+
+
+def test_a_killed_trial_goes_on_from_its_last_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, prepared = CONFIG.model_copy(update={"training": Training(epochs=4)}), small(CONFIG)
+    whole = search.run_trial(search.open_study("whole", seed=3), "Flow/1", 0, base, prepared, 0)
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(interrupt, "asked", lambda: True)  # its time is over after the first epoch
+        with pytest.raises(SystemExit) as stop:
+            search.run_trial(search.open_study("killed", seed=3), "Flow/2", 0, base, prepared, 0)
+    assert stop.value.code == interrupt.SAVED
+    done = search.run_trial(search.open_study("killed", seed=99), "Flow/2", 0, base, prepared, 0)
+    assert done == whole, "as if nothing had happened"
+    told = [line.split(":")[1].split()[1] for line in capsys.readouterr().out.splitlines() if ": epoch " in line]
+    assert told == ["1/4", "2/4", "3/4", "4/4"], "each epoch once"
+    assert not list((tmp_path / "training").rglob("*.safetensors"))
 
 
 def test_what_lags_behind_is_stopped_before_its_last_epoch() -> None:

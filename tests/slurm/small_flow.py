@@ -24,7 +24,11 @@ class SmallFlow(FlowSpec):
     """start → work (foreach) → check → join → end."""
 
     parts = Parameter("parts", default=2)
-    how = Parameter("how", default="well", help="well, fail-once, sleep (until `go` is there), epochs, slow-epochs")
+    how = Parameter(
+        "how",
+        default="well",
+        help="well, fail-once, sleep (unless `go`, or `go-<part>`, is there), epochs, slow-epochs",
+    )
     folder = Parameter("folder", default=".", help="where tasks leave marks")
 
     @step
@@ -45,7 +49,7 @@ class SmallFlow(FlowSpec):
         print(f"part {self.number}, {os.environ.get('FROM_THE_SITE', 'not set up')}", flush=True)
         if self.how == "fail-once" and current.retry_count == 0:
             raise ValueError("the first attempt fails")
-        if self.how == "sleep" and not (marks / "go").exists():
+        if self.how == "sleep" and not any((marks / name).exists() for name in ("go", f"go-{self.number}")):
             time.sleep(300)
         if self.how == "epochs":
             self.train(marks / f"epoch-{self.number}", 6, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,8 +26,8 @@ def command(cluster: Cluster, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def submitted(cluster: Cluster, how: str) -> str:
-    flow = ["run", "--how", how, "--parts", "1", "--folder", str(cluster.folder)]
+def submitted(cluster: Cluster, how: str, parts: int = 1) -> str:
+    flow = ["run", "--how", how, "--parts", str(parts), "--folder", str(cluster.folder)]
     done = command(cluster, "submit", "--flow", SMALL, "--", *flow)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -53,6 +54,26 @@ def test_a_head_is_submitted_killed_with_its_tasks_and_resumed(cluster: Cluster)
     log = command(cluster, "logs", "--follow").stdout
     assert "trained by tasks" in log and len(cluster.started(0)) == 2
     assert re.search(r"Cloning previously run task \d+/start/1", log), log
+
+
+@pytest.mark.skipif(
+    not os.environ.get("KDGAT_SOAK"), reason="SLURM waits two minutes before it starts again: make soak"
+)
+def test_a_head_whose_node_fails_starts_again_and_resumes_its_own_run(own_cluster: Cluster) -> None:
+    cluster = own_cluster
+    (cluster.folder / "go-0").touch()
+    head = submitted(cluster, "sleep", 2)
+    until(lambda: cluster.started(0) and cluster.started(1), 90)
+    until(lambda: any("/check/" in name for name in cluster.jobs("COMPLETED")))
+    (cluster.folder / "go").touch()
+    node = "nodename=" + cluster.call("sinfo", "--noheader", "--format=%n").split()[0]
+    cluster.call("scontrol", "update", node, "state=down", "reason=taken away")
+    until(lambda: "PENDING" in status(cluster))
+    cluster.call("scontrol", "update", node, "state=resume")
+    until(lambda: re.search(rf"^{head} +COMPLETED", status(cluster), re.MULTILINE), 400)
+    log = command(cluster, "logs").stdout
+    assert "trained by tasks" in log and "Cloning previously run task" in log, log
+    assert len(cluster.started(0)) == 1, "what had ended is not done twice"
 
 
 def test_cancel_ends_head_and_tasks(cluster: Cluster) -> None:

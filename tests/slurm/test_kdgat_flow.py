@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
@@ -25,6 +26,8 @@ def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -
         seen += line
         if "gat-teacher: epoch 1/1" in line:  # the step goes on with the student
             break
+    states = Path(cluster.env["KDGAT_WORK"]) / "training"
+    until(lambda: list(states.rglob("*-gat-teacher-*")))  # saved a moment after it was told
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)

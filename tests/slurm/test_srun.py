@@ -135,6 +135,23 @@ def test_a_step_told_to_stop_saves_and_is_submitted_again(cluster: Cluster) -> N
     assert output.count("saved before its time limit; submitted again") == 2, output
 
 
+def test_a_task_whose_node_fails_is_submitted_again(own_cluster: Cluster) -> None:
+    (own_cluster.folder / "go-0").touch()
+    head = own_cluster.start(*own_cluster.small("sleep"))
+    at_work(own_cluster)
+    first = own_cluster.started(0)[0][0]
+    until(lambda: any(f"work/{first}.0" in name for name in own_cluster.jobs("COMPLETED")))
+    (own_cluster.folder / "go").touch()
+    node = "nodename=" + own_cluster.call("sinfo", "--noheader", "--format=%n").split()[0]
+    own_cluster.call("scontrol", "update", node, "state=down", "reason=taken away")
+    until(lambda: own_cluster.jobs("NODE_FAIL"))
+    own_cluster.call("scontrol", "update", node, "state=resume")
+    output, _ = head.communicate(timeout=240)
+    assert head.returncode == 0 and "NODE_FAIL; submitted again (1 of 3)" in output, output
+    assert [start[1] for start in own_cluster.started(1)] == ["0", "0"], "for Metaflow it is one attempt"
+    assert len(own_cluster.started(0)) == 1, "and what had ended before is not done twice"
+
+
 def test_two_flows_at_once(cluster: Cluster) -> None:
     heads = [cluster.start(*cluster.small()) for _ in range(2)]
     outputs = [head.communicate(timeout=120)[0] for head in heads]

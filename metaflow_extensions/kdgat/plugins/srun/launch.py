@@ -36,19 +36,22 @@ def environment() -> dict[str, str]:
     }
 
 
-def state(name: str) -> tuple[str, str]:
-    """(id, final state) of the newest job of this name; empty if SLURM does not say."""
-    command = ["squeue", "--noheader", "--states=all", f"--name={name}", "--sort=-i", "--format=%A %T"]
+def state(name: str, patience: int = 50) -> tuple[str, str]:
+    """(id, final state) of the newest job of this name; empty if SLURM does not say. `patience`: how often it is asked."""
+    command = ["squeue", "--noheader", "--states=all", f"--name={name}", "--sort=-i", "--format=%A %T %r"]
     job = value = ""
-    for _ in range(50):
+    for number in range(patience):
+        if number:
+            time.sleep(0.2)
         try:
             lines = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.split("\n")
         except (OSError, subprocess.SubprocessError):
             break
-        job, _, value = lines[0].partition(" ")
+        job, value, reason = (*lines[0].split(" ", 2), "", "", "")[:3]
+        if reason == "NodeDown":
+            value = "NODE_FAIL"
         if value not in ("COMPLETING", "RUNNING"):  # srun ends a moment before its job does
             break
-        time.sleep(0.2)
     return job, value
 
 
@@ -85,23 +88,25 @@ def main() -> int:
     die_with_parent(os.getppid())
     name, resubmissions, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     launcher = Launcher(name, command)
-    for number in range(resubmissions + 1):
+    number = 0
+    while True:
         code = launcher.run()
         if launcher.stopped:
             subprocess.run(["scancel", "--quiet", f"--name={name}"], timeout=30)
             return 128 + launcher.stopped
-        if code == 0:
+        # srun ends with 0 also when its node fails; but what ended well is not kept waiting for SLURM's last word
+        job, ended = state(name, 1 if code == 0 else 50)
+        if code == 0 and ended not in LOST:
             return 0
-        job, ended = state(name)
         saved = code in (SAVED, 128 + signal.SIGUSR1)
         why = "saved before its time limit" if saved else ended
         again = number < resubmissions and (saved or ended in LOST)
-        text = f"submitted again ({number + 1} of {resubmissions})" if again else f"exit code {code}"
+        code, number = code or 1, number + 1
+        text = f"submitted again ({number} of {resubmissions})" if again else f"exit code {code}"
         print(f"SLURM job {job or '?'}: {why or 'state unknown'}; {text}", file=sys.stderr, flush=True)
         if not again:
             return code
         time.sleep(1)
-    return code
 
 
 if __name__ == "__main__":
