@@ -67,10 +67,9 @@ bench: $(VENV)/.train ## measure speeds; rows for the table `benchmarks` of the 
 lock: $(VENV)/.dev ## write the versions that are installed to the lock
 	$(BIN)/python -m tools.lock
 
-soak: $(VENV)/.dev ## what is too long for CI: 200 kills, a million damaged inputs, the long tests (hours)
-	@set -o pipefail; { printf '# Soak\n\nWritten by `make soak`.\n\n'; $(BIN)/python -m tests.faults --kills 200 && echo && \
-	$(BIN)/python -m tests.fuzz --cases 1000000; } | tee docs/soak.md
-	KDGAT_SOAK=1 $(BIN)/python -m pytest -x tests
+soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, the long tests (hours)
+	@failed=0; for part in faults fuzz "soak tests" "soak flow"; do $(BIN)/python -m tests.$$part || failed=1; done; \
+	$(BIN)/python -m tests.soak write; $(BIN)/python -m benchmarks; exit $$failed
 
 clean: ## everything generated, but not the environment, stores or runs
 	rm -rf _site _variables.yml trace.json paper/figures/dist paper/figures/static

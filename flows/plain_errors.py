@@ -23,7 +23,8 @@ from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
 from kdgat.site import workers
 from kdgat.store import configure, work_folder
 from live import shown
-from same_code import origin, record, tell  # (beside this file)
+from resuming import asked, furthest, named  # (beside this file)
+from same_code import record, tell  # (beside this file)
 
 
 def plain(step: Callable[..., None]) -> Callable[..., None]:
@@ -64,8 +65,9 @@ def main(flow: Any) -> None:
     with tempfile.TemporaryDirectory(dir=work_folder(), prefix=".head-") as folder:
         path = Path(folder) / "error"
         os.environ[ERROR_FILE] = str(path)
-        latest = configure() / flow.__name__ / "latest_run"
-        resumed = origin(sys.argv[1:], latest.read_text() if latest.is_file() else "")
+        resumed = named(sys.argv[1:])
+        if asked(sys.argv[1:]) and (resumed := furthest(configure() / flow.__name__)):
+            sys.argv += ["--origin-run-id", resumed]
         if resumed:
             tell(flow.__name__, resumed)
         (Path(folder) / "progress").mkdir()

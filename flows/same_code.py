@@ -53,13 +53,3 @@ def tell(flow: str, origin: str) -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-def origin(arguments: Sequence[str], latest: str) -> str | None:
-    """The run that a command line resumes; None if it resumes none. `latest`: the flow's last run."""
-    if "resume" not in arguments:
-        return None
-    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
-        if word.startswith("--origin-run-id"):
-            return word.partition("=")[2] or after
-    return latest

@@ -98,7 +98,14 @@ def embed_2d(embeddings: np.ndarray, seed: int) -> np.ndarray:
     import warnings
 
     import umap
+    from sklearn.neighbors import NearestNeighbors
 
+    # left to itself, UMAP calls a Python function for each pair of up to 4,096 points: minutes
+    distances, neighbours = NearestNeighbors(n_neighbors=15, algorithm="brute").fit(x).kneighbors(x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that a seed makes it single-threaded, which is what we want
-        return np.asarray(umap.UMAP(n_neighbors=15, min_dist=0.1, random_state=seed).fit_transform(x), np.float32)
+        mapping = umap.UMAP(
+            n_neighbors=15, min_dist=0.1, random_state=seed,
+            precomputed_knn=(neighbours, distances), force_approximation_algorithm=True,
+        )  # fmt: skip
+        return np.asarray(mapping.fit_transform(x), np.float32)

@@ -176,25 +176,26 @@ def _reporter(trial: optuna.Trial, epochs: int) -> Any:
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Share of the loss's variance that each parameter explains (PED-ANOVA); empty while too few trials completed."""
+    """Share of the loss's variance that each parameter explains (fANOVA); empty while too few trials completed."""
     import optuna
 
     if sum(t.state.name == "COMPLETE" for t in study.trials) < 4:
         return {}
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return {k: float(v) for k, v in optuna.importance.get_param_importances(study, evaluator=evaluator).items()}
 
 
 def history(study: optuna.Study) -> list[dict[str, Any]]:
-    """Trials that came to an end: number, state, last reported loss, best completed so far."""
+    """Trials that came to an end: number, state, last reported loss, best completed so far (None before there is one)."""
     rows: list[dict[str, Any]] = []
-    best = float("inf")
+    best: float | None = None
     for t in study.trials:
         if t.state.name not in OVER:
             continue
         value = t.value if t.value is not None else t.intermediate_values[max(t.intermediate_values)]
-        best = min(best, value) if t.state.name == "COMPLETE" else best
-        rows.append({"trial": t.number, "state": t.state.name, "loss": value, "best": min(best, 1e9)})
+        if t.state.name == "COMPLETE":
+            best = value if best is None else min(best, value)
+        rows.append({"trial": t.number, "state": t.state.name, "loss": value, "best": best})
     return rows
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import soak
 from tests.faults import again, jobs
 from tests.faults.freezing import Killer
 
@@ -38,11 +39,11 @@ WAYS: dict[str, tuple[Callable[[Path, int, int], list[str]], float]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=soak.KILLS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=WAYS, help="one of them, with its share of the kills")
     args = parser.parse_args()
-    found = []
+    found, notes = [], soak.notes()
     print("| killed with -9 | kills | problems | seconds |\n| :-- | --: | --: | --: |")
     for name, (way, share) in WAYS.items():
         if args.only not in (None, name):
@@ -50,7 +51,9 @@ def main() -> int:
         begin, kills = time.monotonic(), round(args.kills * share)
         with tempfile.TemporaryDirectory() as folder:
             problems = way(Path(folder), kills, args.seed)
-        print(f"| {name} | {kills} | {len(problems)} | {time.monotonic() - begin:.0f} |", flush=True)
+        seconds = time.monotonic() - begin
+        soak.note("kills", name, kills, len(problems), seconds, notes)
+        print(f"| {name} | {kills} | {len(problems)} | {seconds:.0f} |", flush=True)
         found += problems
     print("\n".join(found))
     return 1 if found else 0

@@ -53,16 +53,17 @@ def flow(folder: Path) -> None:
     """
     os.environ |= {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "KDGAT_WORK": str(folder / "work")}
     store = folder / ".metaflow" / "KDGATFlow"
-    latest = store / "latest_run"
-    begun = latest.is_file() and any((store / latest.read_text() / "_parameters").glob("*/*.DONE.lock"))
+    begun = any(store.glob("*/_parameters/*/*.DONE.lock"))
     options = ["run", "--datasets", "synthetic", "--seeds", "0", "--preset", "smoke", "--tracker", "none"]
     print("ready", flush=True)
-    subprocess.run([sys.executable, "flows/kdgat_flow.py", *(["resume"] if begun else options)], cwd=REPO, check=True)
-    _flow_result(folder / "result.txt", store, latest.read_text())
+    subprocess.run(
+        [sys.executable, "tests/faults/small_flow.py", *(["resume"] if begun else options)], cwd=REPO, check=True
+    )
+    _flow_result(folder / "result.txt", store)
 
 
-def _flow_result(target: Path, store: Path, begun: str) -> None:
-    """Hashes of weights, scores and means; trainings that the run `begun` had finished and that were done again."""
+def _flow_result(target: Path, store: Path) -> None:
+    """Hashes of weights, scores and means; trainings that a killed run had finished and that were done again."""
     from analysis import runs
     from kdgat import atomic
 
@@ -72,9 +73,13 @@ def _flow_result(target: Path, store: Path, begun: str) -> None:
         rows = sorted(repr(row) for part in parts if name in part for row in part[name].to_pylist())
         lines.append(f"{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()}  {len(rows)} rows of {name}")
     kept = {tuple(r["run"].split("/")[1:3]) for part in parts if "runs" in part for r in part["runs"].to_pylist()}
-    done = {p.parents[1].name for p in (store / begun).glob("*/*/*.DONE.lock")} & {"vgae", "gat", "fusion"}
-    lines += [f"trained again: {step}" for step in sorted(done) if (begun, step) not in kept]
+    lines += [f"trained again: {step}" for run, step in sorted(kept) if _first(store, step) != run]
     atomic.write_text(target, "\n".join(lines) + "\n")
+
+
+def _first(store: Path, step: str) -> str:
+    """The run that was the first to finish a step (of one task)."""
+    return min(path.parents[2].name for path in store.glob(f"*/{step}/*/*.DONE.lock"))
 
 
 def render(folder: Path) -> None:

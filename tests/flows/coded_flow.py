@@ -1,8 +1,8 @@
-"""A flow of the project's kind whose join fails once: `--fail` names a file, and it fails while that is there."""
+"""A flow of the project's kind that fails on demand: `--fail` names a file that holds the name of the step that fails."""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from kdgat.store import configure
 
@@ -32,19 +32,25 @@ class CodedFlow(FlowSpec):
     @step
     @plain
     def two(self):
-        if self.input == 1 and os.path.exists(self.fail):
-            raise ValueError("told to")
+        if self.input == 1:
+            self.stumble("two")
+        print("two is worked on")
         self.next(self.join)
 
     @step
     @plain
     def join(self, inputs):
+        self.stumble("join")
         self.next(self.end)
 
     @step
     @plain
     def end(self):
         print("all of", *self.code.values())
+
+    def stumble(self, step):
+        if Path(self.fail).is_file() and Path(self.fail).read_text() == step:
+            raise ValueError("told to")
 
 
 if __name__ == "__main__":

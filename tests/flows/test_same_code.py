@@ -1,4 +1,4 @@
-"""Which code ran: a copy of the sources is changed between a run and its resumption."""
+"""What is resumed, and with which code: a copy of the sources is changed between a run and its resumption."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def flow(checkout: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_results_of_different_code_are_told_and_not_joined(checkout: Path) -> None:
-    (checkout / "fail").touch()
+    (checkout / "fail").write_text("two")
     assert flow(checkout, "run", "--fail", str(checkout / "fail")).returncode == 1
     (checkout / "fail").unlink()
 
@@ -43,6 +43,11 @@ def test_results_of_different_code_are_told_and_not_joined(checkout: Path) -> No
     assert last.startswith("error: the tasks of this run ran different code (start, one, two ran "), last
 
     source.write_text(before)  # the code of the finished tasks again
+    (checkout / "fail").write_text("join")
+    again = flow(checkout, "resume")
+    assert again.returncode == 1 and "two is worked on" in again.stdout, "the mixed resumption is left out"
+    (checkout / "fail").unlink()
     same = flow(checkout, "resume")
     assert same.returncode == 0 and "ran other code" not in same.stderr, same.stderr
+    assert "two is worked on" not in same.stdout, "what the first resumption finished is not done again"
     assert "all of ['start', 'one', 'two', 'join', 'end']" in same.stdout

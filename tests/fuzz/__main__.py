@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from analysis.release import frozen_root
+from tests import soak
 from tests.fuzz.targets import CORPUS, Target, mutate, targets
 
 #: cases of these cost far more than of the others
@@ -54,13 +55,13 @@ def loop(target: Target, cases: int, seed: int, folder: Path) -> tuple[int, int,
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cases", type=int, default=soak.CASES)
+    parser.add_argument("--seed", type=int, default=0, help="other seeds, other cases: a million in pieces")
     args = parser.parse_args()
     release = frozen_root() / (frozen_root() / "current").read_text().strip()
     all_targets = targets(release)
     weight = {name: SLOW.get(name, 1.0) * (3 if name == "captures" else 1) for name in all_targets}
-    failed = 0
+    failed, notes = 0, soak.notes()
     print("| border | cases | accepted | finds | longest (CPU s) | seconds |\n| :-- | --: | --: | --: | --: | --: |")
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (libraries tell what they skip)
     for name, target in all_targets.items():
@@ -69,6 +70,7 @@ def main() -> int:
             accepted, found, longest = loop(target, cases, args.seed, Path(folder))
         failed += found
         seconds = time.monotonic() - begin
+        soak.note("fuzz", name, cases, found, seconds, notes)
         print(f"| {name} | {cases} | {accepted} | {found} | {longest:.2f} | {seconds:.0f} |", flush=True)
     return 1 if failed else 0
 

@@ -20,7 +20,8 @@ from kdgat import search
 study = search.open_study("side", seed=int(sys.argv[1]))
 for _ in range(10):
     trial = study.ask()
-    study.tell(trial, trial.suggest_float("x", -1, 1) ** 2)
+    x, idle = (trial.suggest_float(name, -1, 1) for name in ("x", "idle"))
+    study.tell(trial, x**2)
 """
 
 
@@ -39,7 +40,8 @@ def test_workers_side_by_side_lose_no_trial(tmp_path: Path, repo: Path) -> None:
     study = search.existing("side")
     assert search.over(study) == 20 and [t.number for t in study.trials] == list(range(20))
     assert len({t.params["x"] for t in study.trials}) == 20, "different proposals"
-    assert set(search.importances(study)) == {"x"}
+    shares = search.importances(study)
+    assert set(shares) == {"x", "idle"} and shares["x"] > 0.6
     assert [row["best"] for row in search.history(study)] == sorted(
         (r["best"] for r in search.history(study)), reverse=True
     )
@@ -98,6 +100,17 @@ def test_what_lags_behind_is_stopped_before_its_last_epoch() -> None:
             ends.append(max(study.trials[trial.number].intermediate_values))
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     assert ends[0] == 3 and ends[2] == ends[3] == 1
+    assert [(row["state"], row["best"]) for row in search.history(study)][2:] == [("PRUNED", 0.1)] * 2
+
+
+def test_before_a_trial_is_complete_there_is_no_best() -> None:
+    import optuna
+
+    study = search.open_study("begun")
+    trial = study.ask()
+    trial.report(0.5, 1)
+    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    assert search.history(study) == [{"trial": 0, "state": "PRUNED", "loss": 0.5, "best": None}]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,18 @@ def test_a_cell_that_fails_or_shows_something_else_is_refused(tmp_path: Path, co
 
 
 @pytest.mark.parametrize(
+    ("code", "reason"),
+    [("import time; time.sleep(600)", r"^a\.qmd: a cell took longer than 2 s$"), ("import os; os._exit(1)", "died")],
+)
+def test_a_cell_that_hangs_or_dies_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+):
+    monkeypatch.setattr(cells, "LIMIT", 2 if "sleep" in code else 600)
+    with pytest.raises(DraftError, match=reason):
+        cells.run(f"```{{python}}\n{code}\n```\n", "a.qmd", tmp_path)
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("See @fig-nowhere.", "unresolved reference @fig-nowhere"),

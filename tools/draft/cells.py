@@ -10,6 +10,8 @@ import yaml
 
 from tools.draft.project import DraftError
 
+#: seconds of the clock that one cell may take
+LIMIT = 900
 CELL = re.compile(r"^```\{(\w+)\}\n(.*?)^```$", re.S | re.M)
 OPTIONS = {"label", "tbl-cap", "fig-cap", "echo", "output", "fig-alt"}
 
@@ -54,16 +56,22 @@ def _float(settings: dict[str, Any], content: str) -> str:
 
 
 def _execute(sources: list[str], place: str, root: Path) -> list[str]:
-    """Markdown that each source shows. A cell that raises, or shows anything but Markdown, is an error."""
+    """Markdown that each source shows. A cell that raises, takes too long, or shows anything but Markdown, is an error."""
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     try:
-        NotebookClient(book, kernel_name="python3", timeout=900, resources={"metadata": {"path": str(root)}}).execute()
+        NotebookClient(
+            book, kernel_name="python3", timeout=LIMIT, resources={"metadata": {"path": str(root)}}
+        ).execute()
     except CellExecutionError as error:
         raise DraftError(f"{place}: a cell failed: {error.ename}: {error.evalue}") from None
+    except CellTimeoutError:
+        raise DraftError(f"{place}: a cell took longer than {LIMIT} s") from None
+    except DeadKernelError:
+        raise DraftError(f"{place}: the process that runs the cells died; memory may have run out") from None
     return [_markdown(cell.outputs, place) for cell in book.cells]
 
 
