@@ -68,7 +68,8 @@ lock: $(VENV)/.dev ## write the versions that are installed to the lock
 	$(BIN)/python -m tools.lock
 
 soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, the long tests (hours)
-	@failed=0; for part in faults fuzz "soak tests" "soak flow"; do $(BIN)/python -m tests.$$part || failed=1; done; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[fuzz]'
+	@failed=0; for part in faults fuzz "soak guided" "soak tests" "soak flow"; do $(BIN)/python -m tests.$$part || failed=1; done; \
 	$(BIN)/python -m tests.soak write; $(BIN)/python -m benchmarks; exit $$failed
 
 clean: ## everything generated, but not the environment, stores or runs

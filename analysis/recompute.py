@@ -55,14 +55,14 @@ def _attacks(windows: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]
 
 
 def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, int]:
-    """Confusion counts."""
+    """Confusion counts over n windows; `windows`: columns of `predictions`, each [n]; `scores`: f32[n]."""
     y, alarm = windows["injected"] > 0, scores >= threshold
     pairs = {"tp": (True, True), "fp": (False, True), "tn": (False, False), "fn": (True, False)}
     return {name: int(((y == a) & (alarm == b)).sum()) for name, (a, b) in pairs.items()}
 
 
 def metrics(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, float | None]:
-    """Metric → value, None where it is undefined."""
+    """Metric → value over n windows (see `counts`; minutes, alarms an hour), None where it is undefined."""
     c = counts(windows, scores, threshold)
     tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
     y = windows["injected"] > 0
@@ -100,7 +100,7 @@ def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
 
 
 def segments(windows: dict[str, np.ndarray]) -> list[list[int]]:
-    """Positions of the windows of each attack segment; gaps under half a second do not end one."""
+    """Positions among n windows of each attack segment, in order; gaps under half a second do not end one."""
     found: list[list[int]] = []
     order = sorted(
         np.flatnonzero(windows["injected"] > 0).tolist(),

@@ -1,7 +1,8 @@
 """What `make soak` found, and docs/soak.md of it.
 
 Each part notes itself in the work folder as it ends, so that hours can be spent in pieces (other seeds, other days).
-`python -m tests.soak tests` and `… flow` run the long tests and the wide flow; `python -m tests.soak write` writes the file.
+`python -m tests.soak guided`, `… tests` and `… flow` run the fuzzing by coverage, the long tests and the wide flow;
+`… write` writes the file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ KILLS, CASES = 200, 1_000_000
 PARTS = {
     "kills": (f"Killed with -9 and run again: {KILLS} kills asked for", "kills"),
     "fuzz": (f"Damaged inputs: {CASES:,} cases asked for", "cases"),
+    "guided": ("Damaged inputs that coverage guides (atheris)", "runs"),
     "tests": ("Tests that are too long for every change", "passed"),
     "flow": ("A wide flow, every task a SLURM job of one node", "tasks"),
 }
@@ -99,6 +101,26 @@ def tests(arguments: Sequence[str]) -> int:
     return code
 
 
+def guided(runs: int) -> int:
+    """`tests.fuzz.guided` on each border; a process each, since libFuzzer ends its own."""
+    from analysis.release import frozen_root
+    from tests.fuzz.targets import targets
+
+    file, worst = notes(), 0
+    for name in targets(frozen_root() / (frozen_root() / "current").read_text().strip()):
+        begin = time.monotonic()
+        command = [sys.executable, "-m", "tests.fuzz.guided", name, "--runs", str(runs)]
+        done = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
+        tried = re.findall(r"^#(\d+)\s.* cov: (\d+) ", done.stderr, re.MULTILINE)
+        if not tried:
+            print(done.stderr[-2000:], file=sys.stderr)
+            return 1
+        print(f"{name}: {tried[-1][0]} runs, coverage {tried[0][1]} to {tried[-1][1]}", flush=True)
+        note("guided", name, int(tried[-1][0]), int(done.returncode != 0), time.monotonic() - begin, file)
+        worst = max(worst, done.returncode)
+    return worst
+
+
 def flow() -> int:
     """`benchmarks.slurm`, whose flow is wide."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.slurm"], cwd=REPO, capture_output=True, text=True)
@@ -106,16 +128,19 @@ def flow() -> int:
     wide = re.search(r"flow of (\d+) tasks, (\d+ at once): (\d+) s", done.stdout)
     if not wide:
         return 1
-    note("flow", f"{wide[2]}", int(wide[1]), 0, float(wide[3]), notes())
+    note("flow", wide[2], int(wide[1]), 0, float(wide[3]), notes())
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
-    parser.add_argument("do", choices=("tests", "flow", "write"))
+    parser.add_argument("do", choices=("guided", "tests", "flow", "write"))
+    parser.add_argument("--runs", type=int, default=20_000, help="of each border, guided")
     given, rest = parser.parse_known_args()
     if given.do == "tests":
         return tests(rest)
+    if given.do == "guided":
+        return guided(given.runs)
     if given.do == "flow":
         return flow()
     lines = [json.loads(line) for line in notes().read_text().splitlines()] if notes().is_file() else []
