@@ -11,7 +11,7 @@ import pytest
 
 from kdgat.errors import KdgatError
 from kdgat.site import Environment, Request, Site, read, workers
-from kdgat.store import configure
+from kdgat.store import REPO, configure
 
 configure()
 
@@ -91,7 +91,7 @@ def test_a_worker_runs_in_the_image_with_its_folders_after_the_set_up_lines() ->
     assert words[:2] == ["bash", "-lc"] and words[3] == "task"
     assert words[2].splitlines() == [
         "module load x",
-        "exec apptainer exec --nv --bind=/repo --bind=/data /i.sif python -u 'a flow.py' \"$@\"",
+        f"exec apptainer exec --nv --bind=/repo --bind=/data --env=PYTHONPATH={REPO} /i.sif python -u 'a flow.py' \"$@\"",
     ]
 
 

@@ -6,12 +6,23 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Cluster, until  # type: ignore[import-not-found]
+from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
 
 pytestmark = pytest.mark.xdist_group("slurm")
+
+
+#: stands for Apptainer: notes its words, hides the code of the computer outside, and runs what the image is to run
+PRETENDED = """#!/bin/bash
+echo "$@" >> "${0%/*}/asked"
+unset PYTHONPATH
+while [[ $1 != *.sif ]]; do case $1 in --env=*) export "${1#--env=}";; esac; shift; done
+shift
+exec "$@"
+"""
 
 
 def run_id(output: str) -> str:
@@ -47,17 +58,23 @@ def test_a_task_that_fails_once_is_retried_as_a_new_job(cluster: Cluster) -> Non
 
 
 def test_what_a_site_asks_for_reaches_slurm(cluster: Cluster, tmp_path: Path) -> None:
-    site = tmp_path / "site.toml"
+    site, image = tmp_path / "site.toml", tmp_path / "kdgat.sif"
+    (tmp_path / "apptainer").write_text(PRETENDED)
+    (tmp_path / "apptainer").chmod(0o755)
     site.write_text(
         '[srun]\npartition = "short"\naccount = "lab"\nlocal = ["start", "check", "end"]\n'
         '[srun.steps.work]\ngpus = "1"\nconstraint = "cpu"\ntime = "0:30:00"\n'
-        "[environment]\nsetup = ['export FROM_THE_SITE=\"well set up\"']\n"
+        f"[environment]\nimage = '{image}'\n"
+        f"setup = ['export FROM_THE_SITE=\"well set up\"', 'export PATH={tmp_path}:{Path(sys.executable).parent}:$PATH']\n"
     )
     code, output = cluster.run(*cluster.small(parts=1), KDGAT_SITE=str(site))
     assert code == 0 and "part 0, well set up" in output, output
     shown = cluster.call("scontrol", "show", "job", cluster.started(0)[0][2])
     for part in ("Partition=short", "Account=lab", "Features=cpu", "TimeLimit=00:30:00", "gres:gpu:1", "NumCPUs=2"):
         assert part in shown, f"{part} not in {shown}"
+    inside = (tmp_path / "asked").read_text().splitlines()[0]
+    assert inside.startswith("exec --nv --bind=") and f" --env=PYTHONPATH={REPO} {image} python " in inside, inside
+    assert f"--bind={cluster.env['METAFLOW_DATASTORE_SYSROOT_LOCAL']} " in inside
     names = cluster.jobs("COMPLETED")
     assert any(f"{run_id(output)}/join" in n for n in names) and not any(f"{run_id(output)}/check" in n for n in names)
 
@@ -150,6 +167,17 @@ def test_a_task_whose_node_fails_is_submitted_again(own_cluster: Cluster) -> Non
     assert head.returncode == 0 and "NODE_FAIL; submitted again (1 of 3)" in output, output
     assert [start[1] for start in own_cluster.started(1)] == ["0", "0"], "for Metaflow it is one attempt"
     assert len(own_cluster.started(0)) == 1, "and what had ended before is not done twice"
+
+
+@pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="starts a SLURM of its own: make soak")
+def test_a_task_that_gives_way_to_an_urgent_one_is_submitted_again(own_cluster: Cluster) -> None:
+    head = own_cluster.start(*own_cluster.small("sleep", 1, "srun:gpus=2"))
+    at_work(own_cluster, 1)
+    (own_cluster.folder / "go").touch()
+    own_cluster.call("srun", "--quiet", "--partition=urgent", "--gres=gpu:2", "true")
+    output, _ = head.communicate(timeout=240)
+    assert head.returncode == 0 and "PREEMPTED; submitted again (1 of 3)" in output, output
+    assert [start[1] for start in own_cluster.started(0)] == ["0", "0"], "for Metaflow it is one attempt"
 
 
 def test_two_flows_at_once(cluster: Cluster) -> None:

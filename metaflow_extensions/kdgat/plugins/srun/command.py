@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kdgat.site import Environment, Request
+from kdgat.store import REPO
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 
@@ -39,7 +40,9 @@ def inside(environment: Environment, gpus: str | None, folders: Sequence[Path], 
     if environment.image:
         binds = [f"--bind={folder}" for folder in (*map(str, folders), *environment.bind)]
         nv = ["--nv"] if gpus and gpus != "0" else []
-        words = ["apptainer", "exec", *nv, *binds, str(environment.image), "python", *words[1:]]
+        # the image has the dependencies; the project's own code is the checkout's
+        code = f"--env=PYTHONPATH={REPO}"
+        words = ["apptainer", "exec", *nv, *binds, code, str(environment.image), "python", *words[1:]]
     if environment.setup:
         # exec: no shell stands between SLURM's signals and the task; "$@": Metaflow adds the task's own words behind these
         words = ["bash", "-lc", "\n".join([*environment.setup, f'exec {shlex.join(words)} "$@"']), "task"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from metaflow.decorators import StepDecorator
@@ -92,7 +93,8 @@ class SrunDecorator(StepDecorator):
         if self.light or retry_count > max_user_code_retries:
             return
         task = f"{self.flow_name}/{self.run_id}/{self.step}/{cli_args.task.task_id}.{retry_count}"
-        folders = [REPO, work_folder(), *(p for p in [os.environ.get("METAFLOW_DATASTORE_SYSROOT_LOCAL")] if p)]
+        named = (os.environ.get(name) for name in ("METAFLOW_DATASTORE_SYSROOT_LOCAL", "KDGAT_DATA"))
+        folders = [REPO, work_folder(), *(Path(p) for p in named if p)]
         worker = inside(site().environment, self.request.gpus, folders, cli_args.entrypoint)
         cli_args.entrypoint = launched(self.request, task, worker)
 
