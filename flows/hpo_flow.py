@@ -73,6 +73,7 @@ class HPOFlow(FlowSpec):
         from cards import search_card
         from kdgat import search
 
+        self.lineage = inputs[0].lineage
         study = search.open_study(self.study)
         self.best = {"number": study.best_trial.number, "value": study.best_value, "params": study.best_params}
         self.history, self.importances = search.history(study), search.importances(study)

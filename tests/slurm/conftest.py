@@ -97,6 +97,14 @@ class Cluster:
         found = [line.split("|") for line in lines]
         return [name for state, folder, name in found if state in states and folder == str(self.folder)]
 
+    def lose_node(self, seen: Callable[[], Any]) -> None:
+        """Take the node away until its loss is seen."""
+        node = "nodename=" + self.call("sinfo", "--noheader", "--format=%n").split()[0]
+        self.call("scontrol", "update", node, "state=down", "reason=taken away")
+        until(seen)
+        # SLURM refuses this where it has found the node again by itself
+        subprocess.run(["scontrol", "update", node, "state=resume"], env=self.env, stderr=subprocess.DEVNULL)
+
     def end(self) -> None:
         """Kill heads that are still there; what they submitted follows them."""
         for head in self.heads:

@@ -66,10 +66,7 @@ def test_a_head_whose_node_fails_starts_again_and_resumes_its_own_run(own_cluste
     until(lambda: cluster.started(0) and cluster.started(1), 90)
     until(lambda: any("/check/" in name for name in cluster.jobs("COMPLETED")))
     (cluster.folder / "go").touch()
-    node = "nodename=" + cluster.call("sinfo", "--noheader", "--format=%n").split()[0]
-    cluster.call("scontrol", "update", node, "state=down", "reason=taken away")
-    until(lambda: "PENDING" in status(cluster))
-    cluster.call("scontrol", "update", node, "state=resume")
+    cluster.lose_node(lambda: "PENDING" in status(cluster))
     until(lambda: re.search(rf"^{head} +COMPLETED", status(cluster), re.MULTILINE), 400)
     log = command(cluster, "logs").stdout
     assert "trained by tasks" in log and "Cloning previously run task" in log, log

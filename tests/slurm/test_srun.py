@@ -159,10 +159,7 @@ def test_a_task_whose_node_fails_is_submitted_again(own_cluster: Cluster) -> Non
     first = own_cluster.started(0)[0][0]
     until(lambda: any(f"work/{first}.0" in name for name in own_cluster.jobs("COMPLETED")))
     (own_cluster.folder / "go").touch()
-    node = "nodename=" + own_cluster.call("sinfo", "--noheader", "--format=%n").split()[0]
-    own_cluster.call("scontrol", "update", node, "state=down", "reason=taken away")
-    until(lambda: own_cluster.jobs("NODE_FAIL"))
-    own_cluster.call("scontrol", "update", node, "state=resume")
+    own_cluster.lose_node(lambda: own_cluster.jobs("NODE_FAIL"))
     output, _ = head.communicate(timeout=240)
     assert head.returncode == 0 and "NODE_FAIL; submitted again (1 of 3)" in output, output
     assert [start[1] for start in own_cluster.started(1)] == ["0", "0"], "for Metaflow it is one attempt"
