@@ -49,13 +49,14 @@ test-system: ## Debian packages that some tests need (root)
 lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
-audit: $(VENV)/.dev ## dead code, unused and vulnerable dependencies, licences (the third needs a network)
+audit: $(VENV)/.dev ## dead code, unused and vulnerable dependencies, licences (the third needs PyPI itself)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[audit]'
 	$(BIN)/vulture
 	$(BIN)/deptry kdgat analysis tools flows benchmarks
 	@# codespell and grandalf (of dvc) are programs that are run beside the project, nothing of it links them
 	$(BIN)/pip-licenses --partial-match --fail-on "AGPL;GPL-2.0-only;GPLv2);SSPL" --ignore-packages codespell grandalf --summary
-	$(BIN)/pip-audit --requirement $(LOCK) --no-deps --disable-pip --progress-spinner off
+	@# strict: without it, packages that could not be looked up pass
+	$(BIN)/pip-audit --strict --requirement $(LOCK) --no-deps --disable-pip --progress-spinner off
 
 sbom: $(VENV)/.paper ## sbom.cdx.json: every dependency of the lock, as CycloneDX
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) cyclonedx-bom

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 
-FLOWS = Path(__file__).resolve().parents[2] / "flows"
-
-if "run" in sys.argv:
+if "start" in sys.argv:  # the task that chooses the configuration
     from kdgat import config
     from tests.kdgat.small import CONFIG
 
@@ -17,5 +14,9 @@ if "evaluate" in sys.argv:
     from kdgat import evaluate
 
     evaluate.MAPPED = 12  # so few are laid out without UMAP, which would be compiled by every task anew
-sys.path.insert(0, str(FLOWS))
-runpy.run_path(str(FLOWS / "kdgat_flow.py"), run_name="__main__")
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "flows"))
+import kdgat_flow
+
+if __name__ == "__main__":
+    kdgat_flow.main(kdgat_flow.KDGATFlow)
