@@ -11,6 +11,7 @@ is doing (`live.py`) and looks at its GPUs (`gpu_use.py`).
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_use import watched  # (beside this file)
-from kdgat.errors import ERROR_FILE, KdgatError, refusal, report
+from kdgat.errors import ERROR_FILE, KdgatError, missing, refusal, report
 from kdgat.site import workers
 from kdgat.store import configure, work_folder
 from live import shown
@@ -49,6 +50,8 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
 def ready() -> None:
     """Settle store, site and workers; called before metaflow is imported, since it reads them from the environment."""
     try:
+        if importlib.util.find_spec("metaflow") is None:
+            raise missing("metaflow")
         configure()
         os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
     except KdgatError as error:

@@ -42,7 +42,7 @@ class Program:
 _SYSTEM = "make test-system"
 PROGRAMS = {
     "git": Program("runs cannot say which commit they came from, so they cannot be frozen", "apt-get install git"),
-    "node": Program("rendering the site's interactive figures", "Node 20: apt-get install nodejs npm, or pixi"),
+    "node": Program("rendering the site's interactive figures", "Node 20: apt-get install nodejs npm on Debian 13, https://nodejs.org, or pixi"),
     "npm": Program("installing the figures' packages", "comes with Node"),
     "make": Program("the short commands; what they call can be typed", "apt-get install make"),
     "quarto": Program(

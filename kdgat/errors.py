@@ -55,10 +55,22 @@ def refusal(error: OSError) -> KdgatError | None:
     return None
 
 
+def missing(module: str) -> KdgatError:
+    """The error of a package that is not installed, as one that a person can act on."""
+    extras = "pip install -c requirements.lock -e '.[paper,train]' in .venv"
+    return KdgatError(f"{module} is missing: {extras} has it, or `python -m kdgat doctor` says which extra does")
+
+
 def cli(main: Callable[[], int | None]) -> None:
-    """Run a command's `main`; a `KdgatError` or a refusing disk becomes one line on stderr and exit code 2."""
+    """Run a command's `main`; a `KdgatError`, a refusing disk or a missing package becomes one line and exit code 2."""
     try:
         sys.exit(main() or 0)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package in ("", "kdgat", "analysis", "tools", "benchmarks"):
+            raise  # ours
+        print(f"error: {missing(package)}", file=sys.stderr)
+        sys.exit(2)
     except KdgatError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -65,6 +65,20 @@ def test_doctor_answers_before_anything_is_installed(repo: Path) -> None:
     assert "to get it: pip install -c requirements.lock -e '.[paper]'" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("package", "start"),
+    [
+        ("llvmlite", "sys.argv = ['kdgat', 'detect', 'README.md']; runpy.run_module('kdgat', run_name='__main__')"),
+        ("metaflow", "sys.path.insert(0, 'flows'); runpy.run_path('flows/kdgat_flow.py', run_name='__main__')"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_one_line(repo: Path, package: str, start: str) -> None:
+    code = f"import runpy, sys; sys.modules[{package!r}] = None; {start}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"error: {package} is missing: pip install ") and done.stderr.count("\n") == 1
+
+
 def test_doctor_knows_every_extra_but_quarto(repo: Path) -> None:
     import tomllib
 

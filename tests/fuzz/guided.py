@@ -12,7 +12,10 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["kdgat", "analysis", "can"]):
+#: packages whose branches guide
+INSTRUMENTED = ["kdgat", "analysis", "can"]
+
+with atheris.instrument_imports(include=INSTRUMENTED):
     import can.io.blf  # noqa: F401
 
     from analysis.release import frozen_root
@@ -30,7 +33,8 @@ def main() -> None:
         corpus.mkdir()
         for number, seed in enumerate(target.seeds):
             (corpus / str(number)).write_bytes(seed)
-            target.run(seed, Path(folder))
+            with atheris.instrument_imports(include=INSTRUMENTED):  # what is imported late
+                target.run(seed, Path(folder))
         found = CORPUS / "found" / f"{target.name.replace(' ', '_')}--"
         found.parent.mkdir(exist_ok=True)
         options = [f"-runs={args.runs}", "-max_len=8192", "-timeout=5", f"-artifact_prefix={found}"]
