@@ -68,7 +68,11 @@ def test_doctor_answers_before_anything_is_installed(repo: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "start"),
     [
-        ("llvmlite", "sys.argv = ['kdgat', 'detect', 'README.md']; runpy.run_module('kdgat', run_name='__main__')"),
+        (
+            "llvmlite",
+            "sys.argv = ['kdgat', 'detect', 'tests/fuzz/corpus/captures/candump']; "
+            "runpy.run_module('kdgat', run_name='__main__')",
+        ),
         ("metaflow", "sys.path.insert(0, 'flows'); runpy.run_path('flows/kdgat_flow.py', run_name='__main__')"),
     ],
 )

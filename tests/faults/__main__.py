@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kdgat.provenance import code_hash
 from tests import soak
 from tests.faults import again, jobs
 from tests.faults.freezing import Killer
@@ -48,9 +49,12 @@ def main() -> int:
     for name, (way, share) in WAYS.items():
         if args.only not in (None, name):
             continue
-        begin, kills = time.monotonic(), round(args.kills * share)
+        begin, kills, code = time.monotonic(), round(args.kills * share), code_hash.__wrapped__()
         with tempfile.TemporaryDirectory() as folder:
             problems = way(Path(folder), kills, args.seed)
+        if code_hash.__wrapped__() != code:  # by which stores are named
+            print(f"{name}: the checkout changed meanwhile, so that nothing can be said")
+            return 1
         seconds = time.monotonic() - begin
         soak.note("kills", name, kills, len(problems), seconds, notes)
         print(f"| {name} | {kills} | {len(problems)} | {seconds:.0f} |", flush=True)
