@@ -126,8 +126,8 @@ def run_trial(
                 study.tell(earlier.number, state=optuna.trial.TrialState.FAIL)
     if trial is None:
         trial = study.ask()
-        for name, value in place.items():
-            trial.set_user_attr(name, value)
+        for name, said in place.items():
+            trial.set_user_attr(name, said)
     state = training_folder(lineage) / f"trial-{trial.number}-{place['made_by']}.safetensors"
     try:
         value = _validation_loss(trial, suggested(trial, config), prepared, seed, state)
