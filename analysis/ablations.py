@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from analysis import labels
 from analysis.format import NA, count
 from analysis.numbers import Numbers, slug
-from analysis.phrases import ablation_sign
+from analysis.statements import ablation_sign
 from analysis.tables import Source, cell, markdown, numbers_of
 
 if TYPE_CHECKING:

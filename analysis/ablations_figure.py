@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis import labels
 from analysis.drawing import Rows, empty, multiples
-from analysis.phrases import ablation_sign
+from analysis.statements import ablation_sign
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:

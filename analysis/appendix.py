@@ -9,11 +9,12 @@ from itertools import groupby
 from analysis import labels
 from analysis.format import count
 from analysis.numbers import Numbers
-from analysis.phrases import BASELINE, enumerate_words
-from analysis.phrases import readings as readings_sentence
+from analysis.phrases import BASELINE
 from analysis.release import REPO
 from analysis.sources import sources, uses
+from analysis.statements import readings as readings_sentence
 from analysis.tables import Source, markdown, names, numbers_of
+from analysis.wording import enumerate_words
 from kdgat.catalog import entries
 
 
@@ -117,16 +118,22 @@ def _runs(numbers: Numbers) -> list[dict[str, object]]:
 
 
 def run_table(release: Source = None) -> str:
-    """Every run: what it trained, on what, from which code, how long."""
-    header = ["No.", "Run", "Dataset", "Seed", "Model", "Preset", "Commit", "Data", "Seconds"]
-    body = [
-        [
-            str(number), f"`{r['run']}`", str(r["dataset"]), str(r["seed"]), str(r["model"]), str(r["preset"]),
-            f"`{str(r['commit'])[:10]}`", str(r["data_kind"]), f"{r['seconds']:.0f}",
-        ]
-        for number, r in enumerate(_runs(numbers_of(release)), 1)
-    ]  # fmt: skip
-    return markdown(header, body, left=8)
+    """Every run: what it trained and how long; on what and from which code, where runs differ in it."""
+    rows = _runs(numbers_of(release))
+    columns: dict[str, list[str]] = {
+        "No.": [str(number) for number, _ in enumerate(rows, 1)],
+        "Run": [f"`{str(r['run']).removesuffix('/' + str(r['model']))}`" for r in rows],
+        "Model": [str(r["model"]) for r in rows],
+        "Seed": [str(r["seed"]) for r in rows],
+        "Dataset": [str(r["dataset"]) for r in rows],
+        "Preset": [str(r["preset"]) for r in rows],
+        "Commit": [f"`{str(r['commit'])[:10]}`" for r in rows],
+        "Data": [str(r["data_kind"]) for r in rows],
+        "Seconds": [f"{r['seconds']:.0f}" for r in rows],
+    }
+    shared = {name for name in ("Dataset", "Preset", "Commit", "Data") if len(set(columns[name])) == 1}
+    shown = {name: cells for name, cells in columns.items() if name not in shared}
+    return markdown(list(shown), list(zip(*shown.values(), strict=True)), left=len(shown) - 1)
 
 
 def ranges(found: Iterable[int]) -> str:

@@ -58,7 +58,7 @@ def multiples(count: int, most: int, height: Callable[[int], float], **kwargs: A
 
 def protocol_mark(rank: int, color: str) -> dict[str, Any]:
     """Marker of a protocol by its place: the first is filled, the others open."""
-    return {"marker": "os^"[rank % 3], "mec": color, "mfc": color if rank == 0 else "white"}
+    return {"marker": "os^D"[rank % 4], "mec": color, "mfc": color if rank == 0 else "white"}
 
 
 def protocol_handles(protocols: Sequence[str], size: float) -> list[Any]:

@@ -49,17 +49,20 @@ def leaderboard(rows: Rows) -> Figure:
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     figure, axes = multiples(
-        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
+        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.2 * len(models)), sharex=True, sharey=True
     )
     for ax, (dataset, scenario) in zip(axes, places, strict=True):
+        ax.grid(False, axis="y")
+        for band in range(0, len(models), 2):  # bands keep the marks of a model together
+            ax.axhspan(band - 0.5, band + 0.5, color="0.95", lw=0)
         for r in rows:
             if (r["dataset"], r["scenario"]) != (dataset, scenario):
                 continue
             rank = protocols.index(r["protocol"])
-            y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.28
+            y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
             color = labels.color(r["model"])
             ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
-            ax.plot(r["mean"], y, ls="", ms=3.2, mew=0.9, **protocol_mark(rank, color))
+            ax.plot(r["mean"], y, ls="", ms=2.8, mew=0.8, **protocol_mark(rank, color))
         shown = labels.scenario(scenario)
         ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}", fontsize=7)
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])

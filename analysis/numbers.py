@@ -25,7 +25,7 @@ from functools import cached_property, partial
 from itertools import permutations
 from typing import Any, TypeAlias
 
-from analysis import phrases
+from analysis import explanations, phrases, statements
 from analysis.effects import Effects, Side
 from analysis.format import NA, by_metric, count, interval, plain, signed
 from analysis.release import ABLATION, Release
@@ -205,6 +205,7 @@ class Numbers:
         yield from self._metric_keys()
         yield from self._effect_keys()
         yield from self._ablation_keys()
+        yield from explanations.keys(self.release, slug, Number)
         yield from self._dataset_keys()
         yield from self._parameter_keys()
         yield from self._benchmark_keys()
@@ -370,7 +371,7 @@ class Numbers:
             "datasets": ", ".join(m["datasets"]),
             "main_dataset": self.main_dataset,
             "data_kind": self.release.data_kind,
-            "data_note": phrases.data_note(self.release),
+            "data_note": statements.data_note(self.release),
             "machine": "; ".join(m["machines"]),
         }
         for name, text in texts.items():

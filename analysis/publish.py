@@ -17,8 +17,8 @@ from typing import Any
 from analysis import labels, verify
 from analysis.format import count
 from analysis.numbers import Numbers, slug
-from analysis.phrases import data_note
 from analysis.release import REPO, Release, sha256
+from analysis.statements import data_note
 from kdgat import atomic, records
 from kdgat.errors import KdgatError, cli
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from analysis import labels
@@ -9,6 +10,7 @@ from analysis.drawing import COLUMN, Rows, empty, multiples, panels, protocol_ha
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BINS = 50
@@ -91,28 +93,33 @@ def size(rows: Rows) -> Figure:
     """Counted parameters against mean F1 over the test scenarios: what distillation buys and costs."""
     if not rows:
         return empty("no counted parameters in this release")
-    figure, axes = panels(1, 1, COLUMN, 2.6)
+    figure, axes = panels(1, 1, COLUMN, 2.4)
     ax = axes[0, 0]
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     for r in rows:
         color, place = labels.color(r["model"]), protocols.index(r["protocol"])
         ax.plot(r["parameters"], r["f1"], ls="", ms=4, **protocol_mark(place, color))
-    largest = [max((r for r in rows if r["model"] == m), key=lambda r: r["f1"]) for m in {r["model"] for r in rows}]
-    for place, best in enumerate(sorted(largest, key=lambda r: (r["parameters"], r["model"]))):
-        ax.annotate(
-            labels.model(best["model"]),
-            (best["parameters"], best["f1"]),
-            (0, 5 + 8 * (place % 2)),  # models of like size
-            textcoords="offset points",
-            ha="center",
-            fontsize=6,
-        )
     ax.set_xscale("log")
-    ax.margins(x=0.2, y=0.15)
+    ax.margins(x=0.2, y=0.1)
+    _name_columns(ax, {r["model"]: r["parameters"] for r in rows})
     ax.set_xlabel("parameters")
     ax.set_ylabel("F1, mean of the test scenarios")
     figure.legend(handles=protocol_handles(protocols, 4), loc="outside lower center", ncols=2)
     return figure
+
+
+def _name_columns(ax: Axes, sizes: dict[str, int]) -> None:
+    """Names over the panel, where each model's marks stand; those of like size one above the other."""
+    left, right = (math.log10(x) for x in ax.get_xlim())
+    ends: list[float] = []  # right end of the last name of each line, in shares of the panel
+    for model, parameters in sorted(sizes.items(), key=lambda item: (item[1], item[0])):
+        place = (math.log10(parameters) - left) / (right - left)
+        half = 0.0125 * len(labels.model(model))
+        line = next((i for i, end in enumerate(ends) if end < place - half), len(ends))
+        ends[line:] = [place + half, *ends[line + 1 :]]
+        ax.axvline(parameters, color="0.8", lw=0.5, zorder=0)
+        at = (parameters, 1.02 + 0.055 * line)
+        ax.text(*at, labels.model(model), transform=ax.get_xaxis_transform(), ha="center", fontsize=6)
 
 
 def embedding(rows: Rows) -> Figure:

@@ -1,4 +1,4 @@
-import {extent, polygonContains, quadtree, scaleLinear, scaleSequential, interpolateCividis} from "d3";
+import {extent, group, polygonContains, quadtree, scaleLinear, scaleSequential, interpolateCividis} from "d3";
 import {element, figure, message} from "./lib/figure.js";
 import {remember} from "./lib/inputs.js";
 import {benignFirst, number} from "./lib/rows.js";
@@ -18,7 +18,9 @@ export function outcomes(rows, points) {
 }
 const key = ({dataset, model, seed}) => `${dataset} ${model} ${seed}`;
 
-const HINT = "Draw a loop around points to list their windows.";
+const HINT = "Draw a loop around points to list their windows, or focus the drawing: arrows move a cross, Space sets a corner, Enter closes the loop.";
+const STEP = {fine: 4, coarse: 20}; // px that an arrow key moves the cross, with and without Shift
+const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 const CORNERS = 40; // of a loop in the address, in thousandths of the drawing
 
 /** A loop as it stands in the address, `x.y-x.y-…`, and back; null where there is none or it cannot be read. */
@@ -33,7 +35,8 @@ export const loopOf = (text, width, height) =>
     : null;
 
 /**
- * A scatter of window embeddings on a canvas; drawing a loop around points selects them, and the loop stands in the address.
+ * A scatter of window embeddings on a canvas; drawing a loop around points, by pointer or by keyboard, selects them, and the loop stands
+ * in the address.
  * `rows`: rows of `embeddings`. The node's `value` is the array of selected rows; it dispatches `input` when that changes.
  */
 export function embedding(rows, {width = 640, colour = "attack"} = {}) {
@@ -45,34 +48,43 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
   const sequence = scaleSequential([0, 1], interpolateCividis);
   const paint = colour === "score" ? (row) => sequence(row.score) : (row) => categoryColor(names.indexOf(row[colour]));
   const points = rows.map((row) => ({row, x: x(row.x), y: y(row.y), color: paint(row)}));
+  const layers = group(points, (point) => point.color); // setting a colour costs more than a point
 
   const ratio = globalThis.devicePixelRatio ?? 1;
-  const canvas = element("canvas", {width: width * ratio, height: height * ratio, class: "kdgat-canvas"});
+  const label = `${rows.length} windows in the plane of the embedding, coloured by ${colour}`;
+  const canvas = element("canvas", {width: width * ratio, height: height * ratio, class: "kdgat-canvas", tabindex: 0, role: "application", "aria-label": `${label}. ${HINT}`});
   canvas.style.width = `${width}px`;
   const readout = element("p", {class: "kdgat-readout", role: "status"}, HINT);
-  const node = figure(canvas, {label: `${rows.length} windows in the plane of the embedding, coloured by ${colour}`, rows});
+  const node = figure(canvas, {label, rows});
+  canvas.parentElement.removeAttribute("role"); // what can be drawn on is no image
+  canvas.parentElement.removeAttribute("aria-label");
   node.prepend(legend(names, sequence));
   node.insertBefore(readout, node.lastChild);
   node.value = [];
 
   const tree = quadtree(points, (point) => point.x, (point) => point.y);
   let loop = [];
+  let cross = null; // where the keyboard is, once it was used
   const draw = () => {
     const context = canvas.getContext("2d");
     if (!context) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const chosen = new Set(node.value);
-    context.globalAlpha = 0.75;
-    for (const point of points) {
-      if (chosen.size && !chosen.has(point.row)) context.globalAlpha = 0.15;
-      else context.globalAlpha = 0.75;
-      context.fillStyle = point.color;
-      context.fillRect(point.x - 1.5, point.y - 1.5, 3, 3);
+    for (const [color, members] of layers) {
+      context.fillStyle = color;
+      for (const point of members) {
+        context.globalAlpha = chosen.size && !chosen.has(point.row) ? 0.15 : 0.75;
+        context.fillRect(point.x - 1.5, point.y - 1.5, 3, 3);
+      }
+    }
+    context.globalAlpha = 1;
+    context.strokeStyle = getComputedStyle(canvas).color;
+    if (cross) {
+      context.strokeRect(cross[0] - 4, cross[1] - 4, 8, 8);
+      context.strokeRect(cross[0], cross[1], 0.5, 0.5);
     }
     if (loop.length > 1) {
-      context.globalAlpha = 1;
-      context.strokeStyle = getComputedStyle(canvas).color;
       context.beginPath();
       loop.forEach(([px, py], i) => (i ? context.lineTo(px, py) : context.moveTo(px, py)));
       context.stroke();
@@ -98,19 +110,42 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
       return;
     }
     const near = tree.find(...place, 8);
-    canvas.title = near ? `${near.row.vehicle}, ${near.row.attack}, ${near.row.capture}, window ${near.row.window}, score ${number(near.row.score)}` : "";
+    canvas.title = near ? described(near.row) : "";
   });
-  canvas.addEventListener("pointerup", () => {
+  const close = () => {
     remember("loop", loop.length > 2 ? written(loop, width, height) : "");
     choose(loop);
     loop = [];
     draw();
     node.dispatchEvent(new CustomEvent("input"));
+  };
+  canvas.addEventListener("pointerup", close);
+  canvas.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (!arrow && ![" ", "Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault();
+    cross ??= [width / 2, height / 2];
+    if (arrow) {
+      const step = event.shiftKey ? STEP.fine : STEP.coarse;
+      cross = [[0, width], [1, height]].map(([i, most]) => Math.max(0, Math.min(most, cross[i] + step * arrow[i])));
+      const near = tree.find(...cross, 8);
+      readout.textContent = near ? described(near.row) : `${Math.round((100 * cross[0]) / width)} % from the left, ${Math.round((100 * cross[1]) / height)} % from the top.`;
+      draw();
+    } else if (event.key === " ") {
+      loop.push(cross);
+      readout.textContent = `Corner ${loop.length} set.`;
+      draw();
+    } else {
+      if (event.key === "Escape") loop = [];
+      close();
+    }
   });
   choose(loopOf(new URLSearchParams(location.search).get("loop"), width, height) ?? []);
   draw();
   return node;
 }
+
+const described = (row) => `${row.vehicle}, ${row.attack}, ${row.capture}, window ${row.window}, score ${number(row.score)}`;
 
 function legend(names, sequence) {
   const swatch = (color, text) => {

@@ -1,5 +1,7 @@
-// Where a number comes from: pointing at, tapping or tabbing to one and pressing Enter opens its trace. On every page of the site.
+// Where a number comes from: pointing at one, tapping or tabbing to it says so in short, a click or Enter opens its whole trace. On every
+// page of the site.
 import {element} from "./lib/figure.js";
+import {install as installPreviews} from "./lib/preview.js";
 import {number as written} from "./lib/rows.js";
 
 const NUMBER = ".num[data-key]";
@@ -32,6 +34,26 @@ export function panel(key, trace) {
   return list;
 }
 
+/** The same in short. */
+export function summary(key, trace) {
+  const number = trace.numbers[key];
+  if (!number) return null;
+  const interval = number.low == null ? "" : `, 95 % interval ${written(number.low)} – ${written(number.high)}`;
+  const commits = [...new Set(number.runs.map((run) => trace.runs[run]?.commit.slice(0, 10)).filter(Boolean))];
+  const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const rests = [
+    number.n_seeds && counted(number.n_seeds, "seed"),
+    number.runs.length && counted(number.runs.length, "run"),
+    commits.length && `commit ${commits.join(", ")}`,
+    `release ${trace.release} (${trace.data_kind} data)`
+  ].filter(Boolean);
+  return element("div", {},
+    element("p", {}, element("strong", {}, number.text), interval),
+    element("p", {}, rests.join(" · ")),
+    element("p", {}, element("code", {}, key)),
+    element("p", {class: "kdgat-hint"}, matchMedia("(hover: none)").matches ? "Tap again for the whole trace." : "Click, or Enter: the whole trace."));
+}
+
 /** A run with what it ran on. */
 function describe(run, runs) {
   const row = runs[run];
@@ -39,15 +61,16 @@ function describe(run, runs) {
   return `${run}: commit ${row.commit.slice(0, 10)}, configuration ${row.config_hash.slice(0, 10)}, data ${row.data_hash.slice(0, 10)}`;
 }
 
-/** Makes every keyed number of `root`, also those that come later, open its trace, which is fetched from `url` the first time. */
+/** Makes every keyed number of `root`, also those that come later, tell its trace, which is fetched from `url` the first time. */
 export function install(root, url) {
-  let trace = null;
+  let fetched = null;
+  const traces = () => (fetched ??= fetch(url).then((response) => response.json()));
+  installPreviews(root, NUMBER, async (span) => summary(span.dataset.key, await traces()));
   const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
   document.body.append(popover);
   const open = async (span) => {
-    trace ??= fetch(url).then((response) => response.json());
     const close = element("button", {type: "button", popovertarget: "kdgat-trace", popovertargetaction: "hide", "aria-label": "Close"}, "×");
-    popover.replaceChildren(close, panel(span.dataset.key, await trace));
+    popover.replaceChildren(close, panel(span.dataset.key, await traces()));
     popover.showPopover();
     const box = span.getBoundingClientRect();
     popover.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - popover.offsetHeight - 8))}px`;
@@ -55,6 +78,7 @@ export function install(root, url) {
   };
   for (const span of root.querySelectorAll(NUMBER)) {
     span.tabIndex = 0;
+    span.removeAttribute("title"); // what it says stands in the preview
     span.setAttribute("role", "button");
     span.setAttribute("aria-haspopup", "dialog");
   }

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import ablations, phrases, tables, trace
+from analysis import ablations, statements, tables, trace
 from analysis.numbers import Numbers
 
 ROW = {"dataset": "d", "protocol": "zero-shot", "metric": "f1", "factor": "edges", "reference": False}
@@ -33,7 +33,7 @@ def test_its_numbers_are_recomputed_from_the_release(shared_release):
 def sentence(*rows: tuple[str, float, float]) -> str:
     made = [ROW | {"level": level, "difference_low": low, "difference_high": high} for level, low, high in rows]
     table = SimpleNamespace(to_pylist=lambda: made)
-    return phrases.ablations(SimpleNamespace(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
+    return statements.ablations(SimpleNamespace(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
 
 
 def test_the_sentence_turns_with_the_signs():
@@ -52,4 +52,4 @@ def test_a_release_without_ablations_says_so(run, frozen):
     found, weights = run
     release = freeze("bare", {name: table for name, table in found.items() if name != "ablations"}, weights)
     assert "not covered by this release" in ablations.table(release)
-    assert phrases.ablations(Numbers(release)) == "This release holds no ablations."
+    assert statements.ablations(Numbers(release)) == "This release holds no ablations."

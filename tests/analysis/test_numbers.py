@@ -79,7 +79,7 @@ def test_an_unknown_key_names_near_ones(numbers):
 
 def test_the_note_on_the_data():
 
-    from analysis.phrases import data_note
+    from analysis.statements import data_note
 
     class Shown:
         def __init__(self, **kinds):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import freeze, phrases, tables
+from analysis import freeze, phrases, statements, tables, wording
 from analysis.numbers import Number, Numbers
 from kdgat import records
 
@@ -48,8 +48,8 @@ def differences(first: tuple[float, float, float], second: tuple[float, float, f
     ("interval", "word"), [((0.1, 0.05, 0.2), "ahead"), ((-0.1, -0.2, -0.05), "behind"), ((0.1, -0.1, 0.2), "level")]
 )
 def test_the_interval_of_a_difference_decides_not_its_value(interval, word):
-    assert phrases.sign(Number("k", "", interval[0], "", *interval[1:])) == word
-    assert phrases.sign(Number("k", "", interval[0], "")) == "level"
+    assert wording.sign(Number("k", "", interval[0], "", *interval[1:])) == word
+    assert wording.sign(Number("k", "", interval[0], "")) == "level"
 
 
 def test_the_baseline_sentence_turns_with_the_sign():
@@ -91,7 +91,7 @@ def test_what_did_not_work_is_what_is_ahead_nowhere_or_behind_somewhere():
 
 
 def test_latency_is_told_where_it_was_measured(shared_release):
-    text = phrases.latency(Numbers(shared_release))
+    text = statements.latency(Numbers(shared_release))
     assert 'data-key="benchmarks.latency_window_p99"' in text and "(fake machine, 2 cores)" in text
     rows = tables.latency_table(shared_release).splitlines()
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| features", "| GAT student", "| whole window"]
@@ -105,7 +105,7 @@ def test_every_sentence_says_so_where_the_release_has_nothing(sentence):
 
 
 def test_words_are_enumerated():
-    assert [phrases.enumerate_words(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [wording.enumerate_words(words) for words in (["a"], ["a", "b"], ["a", "b", "c"])] == [
         "a",
         "a and b",
         "a, b and c",
@@ -129,6 +129,6 @@ def test_readings_of_the_test_folders_are_counted(run, frozen):
     ]
     known = freeze.freeze("known", found | {"readings": records.table("readings", rows)}, weights)
     unknown = freeze.freeze("unknown", found | {"readings": records.table("readings", [])}, weights)
-    text = phrases.readings(Numbers(known))
+    text = statements.readings(Numbers(known))
     assert "3 evaluations" in text and "2 configurations at 1 commit," in text and "2026-01-01" in text
-    assert "no count was kept" in phrases.readings(Numbers(unknown))
+    assert "no count was kept" in statements.readings(Numbers(unknown))

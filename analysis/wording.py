@@ -1,0 +1,71 @@
+"""What sentences are made of: lists of words, signs of intervals, and short ways to the numbers of a release's first dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis import labels
+
+if TYPE_CHECKING:
+    from analysis.numbers import Number, Numbers
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sign(difference: Number) -> str:
+    """`ahead`, `behind` or `level`: whether the interval of a difference lies over zero, under it, or holds it."""
+    if difference.low is None or difference.high is None:
+        return "level"
+    return "ahead" if difference.low > 0 else "behind" if difference.high < 0 else "level"
+
+
+def slugged(name: str) -> str:
+    """A model or protocol as a segment of a key."""
+    return name.replace("-", "_")
+
+
+def under(a: Number, b: Number) -> bool:
+    """Whether the interval of `a` lies under that of `b`."""
+    return a.high is not None and b.low is not None and a.high < b.low
+
+
+class Main:
+    """Short ways to the numbers of a release's first dataset."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self.numbers = numbers
+        rows = numbers.release.table("summary").to_pylist()
+        mine = [r for r in rows if r["dataset"] == numbers.main_dataset and r["attack"] == "all"]
+        self.scenarios = sorted({r["scenario"] for r in mine if r["scenario"].startswith("test")})
+
+    def key(self, scenario: str, model: str, protocol: str = "zero-shot", metric: str = "f1") -> str:
+        return f"main.{scenario}.{slugged(model)}.{slugged(protocol)}.{metric}"
+
+    def known(self, key: str) -> bool:
+        """Whether the release defines the number."""
+        return key in self.numbers and self.numbers[key].value is not None
+
+    def shown(self, key: str) -> str:
+        """The number with its interval."""
+        return self.numbers.with_interval(key)
+
+    def differences(self, pair: str, middle: str) -> str:
+        """`is ahead in test 01 (by +0.1 (…)), is behind in …, and cannot be told from it in test 04`; empty if unknown.
+
+        `pair` and `middle` are the segments of the difference's key between scenario and metric.
+        """
+        groups: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
+        for scenario in self.scenarios:
+            key = f"main.{scenario}.{pair}.{middle}.f1"
+            if self.known(key):
+                found = sign(self.numbers[key])
+                by = f" (by {self.shown(key)})" if found != "level" else ""
+                groups[found].append(f"{labels.scenario(scenario)}{by}")
+        parts = [f"is {name} in {enumerate_words(groups[name])}" for name in ("ahead", "behind") if groups[name]]
+        if groups["level"]:
+            parts.append(f"cannot be told from it in {enumerate_words(groups['level'])}")
+        return enumerate_words(parts) if parts else ""
