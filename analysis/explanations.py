@@ -44,8 +44,8 @@ NAMES: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def attacks(release: Release) -> list[tuple[str, str]]:
     """(dataset, attack) of the attacked example windows."""
-    rows = release.table("graphs").select(["dataset", "attack"]).group_by(["dataset", "attack"]).aggregate([])
-    return sorted((r["dataset"], r["attack"]) for r in rows.to_pylist() if r["attack"] != "benign")
+    rows = release.table("graphs").to_pylist()
+    return sorted({(r["dataset"], r["attack"]) for r in rows if r["attack"] != "benign"})
 
 
 def keys(release: Release, slug: Callable[[str], str], make: Callable[..., object]) -> Iterator[Maker]:

@@ -49,7 +49,7 @@ def leaderboard(rows: Rows) -> Figure:
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     figure, axes = multiples(
-        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.2 * len(models)), sharex=True, sharey=True
+        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
     )
     for ax, (dataset, scenario) in zip(axes, places, strict=True):
         ax.grid(False, axis="y")

@@ -33,6 +33,7 @@ def metric_table(
     release: Source = None,
     protocol: str = "zero-shot",
     models: Sequence[str] = SCORED_MODELS,
+    interval: bool = True,
 ) -> str:
     """Some metrics of some models on the release's first dataset, a column a scenario, a row a model and metric."""
     numbers = numbers_of(release)
@@ -45,7 +46,7 @@ def metric_table(
             keys = [".".join((*map(slug, (dataset, s, model, protocol)), metric)) for s in scenarios]
             if any(key in numbers and numbers[key].value is not None for key in keys):
                 names = [labels.model(model), *([labels.metric(metric)] if several else [])]
-                body.append([*names, *(cell(numbers, key) for key in keys)])
+                body.append([*names, *(cell(numbers, key, interval=interval) for key in keys)])
     header = ["Model", *(["Metric"] if several else []), *map(labels.scenario, scenarios)]
     return markdown(header, body, left=1 + several)
 

@@ -1,4 +1,4 @@
-"""The PDF against the page it shares its source with: the same numerals, in the same order."""
+"""The PDF against the page it shares its source with: the same numerals, in the same order, none of them off the paper."""
 
 from __future__ import annotations
 
@@ -14,15 +14,31 @@ from kdgat.errors import KdgatError
 _RESULT = re.compile(r"(?<![\d.,/])\d\.\d{3,4}(?![\d.])")
 
 
-def text_of(pdf: Path) -> str:
-    """All text in the order in which it was set: row by row within a table; floats where they were placed."""
+#: points from the lower edge of the paper below which stands nothing but the page's number
+_FOOT = 50.0
+
+
+def read(pdf: Path) -> tuple[str, list[str]]:
+    """All text in the order in which it was set (row by row within a table; floats where they were placed), and what runs off a page."""
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
+    pages, off = [], []
     try:
-        return "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+        for number, page in enumerate(PdfReader(pdf).pages, 1):
+            low: list[str] = []
+
+            def place(text: str, matrix: list[float], tm: list[float], *_: object, low: list[str] = low) -> None:
+                height = tm[4] * matrix[1] + tm[5] * matrix[3] + matrix[5]
+                if height < _FOOT and text.strip() and not text.strip().isdecimal():
+                    low.append(text.strip())
+
+            pages.append(page.extract_text(visitor_text=place))
+            if low:
+                off.append(f"page {number} of the PDF is too full, this lies below its edge: {' '.join(low)[:80]}")
     except (PyPdfError, OSError, ValueError) as error:
         raise KdgatError(f"{pdf.name} cannot be read: {error}") from None
+    return "\n".join(pages), off
 
 
 def numerals(text: str) -> list[str]:

@@ -226,7 +226,8 @@ class Site:
         prose = [text for element, text in page.units if element != "tr"]
         sentences = [s for text in prose for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)]
         try:
-            return pdf.differences(pdf.text_of(made), rows, sentences, page.everything)
+            text, off = pdf.read(made)
+            return off + pdf.differences(text, rows, sentences, page.everything)
         except KdgatError as error:
             return [str(error)]
 

@@ -93,7 +93,7 @@ def size(rows: Rows) -> Figure:
     """Counted parameters against mean F1 over the test scenarios: what distillation buys and costs."""
     if not rows:
         return empty("no counted parameters in this release")
-    figure, axes = panels(1, 1, COLUMN, 2.4)
+    figure, axes = panels(1, 1, COLUMN, 2.2)
     ax = axes[0, 0]
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     for r in rows:

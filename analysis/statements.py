@@ -110,9 +110,9 @@ def explanations(numbers: Numbers) -> str:
         n = {name: numbers.markdown(key) for name, key in keys.items()}
         injected, held, count = n["identifiers"], n["attribution"], f"{n['concentrated']} of {n['windows']}"
         parts.append(
-            f"under {attack} they are {injected} and hold {held}, in {count}"
+            f"under *{attack}* they are {injected} and hold {held}, in {count}"
             if parts
-            else f"Under {attack}, identifiers with injected frames are {injected} of all and hold {held} of the absolute "
+            else f"Under *{attack}*, identifiers with injected frames are {injected} of all and hold {held} of the absolute "
             f"attribution, more than their share in {count} example windows"
         )
     if not parts:

@@ -20,10 +20,10 @@ export function forest(rows, {width = 640} = {}) {
   const chart = Plot.plot({
     ...base({width}),
     height: narrow ? 60 + scenarios.length * (30 + changes.length * 36) : 70 + changes.length * 21,
-    marginLeft: narrow ? 8 : 236,
+    marginLeft: narrow ? 8 : 12 + 6 * Math.max(...changes.map((change) => change.length)),
     marginTop: narrow ? 24 : 36,
     marginBottom: 42,
-    x: {label: `${metric}, difference from the reference →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 3, insetLeft: 6, insetRight: 6},
+    x: {label: `${metric}, difference from the reference →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 2, insetLeft: 6, insetRight: 6},
     y: {domain: changes, label: null, axis: narrow ? null : "left", insetTop: narrow ? 16 : 0},
     fx: {label: null},
     fy: {label: null, axis: null},

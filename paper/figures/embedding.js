@@ -79,7 +79,7 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
       }
     }
     context.globalAlpha = 1;
-    context.strokeStyle = getComputedStyle(canvas).color;
+    context.strokeStyle = getComputedStyle(document.body).color;
     if (cross) {
       context.strokeRect(cross[0] - 4, cross[1] - 4, 8, 8);
       context.strokeRect(cross[0], cross[1], 0.5, 0.5);

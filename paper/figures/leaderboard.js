@@ -19,7 +19,7 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
   const narrow = width < 520;
   const chart = Plot.plot({
     ...base({width}),
-    marginLeft: narrow ? 118 : 150,
+    marginLeft: narrow ? 138 : 150,
     marginRight: 16,
     marginBottom: 42,
     height: 56 + scenarios.length * (24 + names.length * 19),

@@ -79,10 +79,17 @@ function result(rows, view, width) {
   const [x] = columns;
   const numeric = rows.every((row) => typeof row[x] === "number");
   const mark = {
-    bars: () => (numeric ? Plot.ruleX(rows, {x, y, strokeWidth: 3}) : Plot.barY(rows, {x, y, fill: "#0072B2"})),
+    bars: () => (numeric ? Plot.ruleX(rows, {x, y, strokeWidth: 3}) : Plot.barX(rows, {x: y, y: x, fill: "#0072B2"})),
     dots: () => Plot.dot(rows, {x, y, r: 3, stroke: "#0072B2"}),
     lines: () => Plot.lineY(rows, {x, y, stroke: "#0072B2"})
   }[view]();
+  const label = `${y} by ${x}`;
+  if (view === "bars" && !numeric) {
+    const names = [...new Set(rows.map((row) => row[x]))]; // in the order of the query
+    const marginLeft = Math.min(width * 0.45, 12 + 6.5 * Math.max(...names.map((name) => String(name).length)));
+    const lying = Plot.plot({...base({width}), height: 60 + 20 * names.length, marginLeft, x: {label: `${y} →`, grid: true}, y: {label: null, domain: names}, marks: [mark, Plot.ruleX([0])]});
+    return figure(lying, {label, rows});
+  }
   const chart = Plot.plot({...base({width}), height: 360, marginLeft: 80, marginBottom: 120, x: {label: x, tickRotate: numeric ? 0 : -30}, y: {label: y, grid: true}, marks: [mark, Plot.ruleY([0])]});
-  return figure(chart, {label: `${y} by ${x}`, rows});
+  return figure(chart, {label, rows});
 }

@@ -6,4 +6,5 @@ const sql = {
   name: "sql",
   load: (id) => (id.endsWith(".sql") ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : null)
 };
-export default defineConfig({plugins: [sql]});
+// the limits are for what hangs: a machine that does other work too takes many times as long as a quiet one
+export default defineConfig({plugins: [sql], test: {testTimeout: 600_000, hookTimeout: 600_000}});

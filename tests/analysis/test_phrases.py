@@ -71,6 +71,59 @@ def test_the_worst_scenario_is_found_and_compared_with_the_known_car():
     assert "overlaps" in phrases.worst(close)
 
 
+def test_ranking_and_operating_point_are_told_apart():
+    f1, auc = "gat_student.zero_shot.f1", "gat_student.zero_shot.roc_auc"
+    known = {f"main.test_01.{f1}": (0.9, 0.8, 0.95), f"main.test_01.{auc}": (0.99, 0.98, 1.0)}
+    low, level, under = (0.5, 0.4, 0.6), (0.985, 0.97, 1.0), (0.8, 0.7, 0.9)
+    kept = phrases.ranking(Fake(known | {f"main.test_02.{f1}": low, f"main.test_02.{auc}": level}))
+    assert "cannot be told from that of the known vehicle in test 02 ([0.985]" in kept
+    assert "the operating point does not" in kept
+    lost = phrases.ranking(Fake(known | {f"main.test_02.{f1}": low, f"main.test_02.{auc}": under}))
+    assert "that area too lies under that of the known vehicle in test 02" in lost
+    assert "operating point" not in lost
+    fine = phrases.ranking(Fake(known | {f"main.test_02.{f1}": (0.9, 0.8, 0.95), f"main.test_02.{auc}": under}))
+    assert fine.startswith("In no other scenario does the F1 of the GAT student lie under")
+
+
+def test_the_answers_follow_the_intervals():
+    def fake(zero_shot: tuple[float, float, float], difference: tuple[float, float, float]) -> Fake:
+        key = "main.test_{}.gat_student.{}.f1"
+        known = {key.format("01", p): (0.9, 0.8, 0.95) for p in ("zero_shot", "calibrated")}
+        other = {key.format("02", "zero_shot"): zero_shot, key.format("02", "calibrated"): (0.9, 0.8, 0.95)}
+        against = {"main.test_02.gat_student_minus_gbm_baseline.zero_shot.f1": difference}
+        return Fake(known | other | against)
+
+    text = phrases.answers(fake((0.5, 0.4, 0.6), (0.2, 0.1, 0.3)))
+    assert "lies under that of the known vehicle in test 02, with one in no scenario." in text
+    assert "Compared with gradient boosting, the student is ahead in test 02." in text
+    text = phrases.answers(fake((0.9, 0.8, 0.95), (0.0, -0.1, 0.1)))
+    assert "known vehicle in no scenario, with one in no scenario." in text
+    assert "the student is level in test 02." in text
+
+
+def test_operating_points_say_where_they_came_from():
+    rows = [
+        {"model": "gat-teacher", "source": "none, fixed at 0.5"},
+        {"model": "gat-student", "source": "none, fixed at 0.5"},
+        {"model": "vgae-student", "source": "benign validation, false-positive rate 0.01"},
+        {"model": "odd", "source": "a dream"},
+    ]
+    table = SimpleNamespace(to_pylist=lambda: rows)
+    text = statements.operating_points(SimpleNamespace(release=SimpleNamespace(table=lambda name: table)))
+    assert "The threshold is fixed at 0.5 for the classifier; it is fitted on a dream for odd; it is" in text
+    assert "a share of 0.01 of the benign validation windows reaches for the autoencoder." in text
+
+
+def test_attributions_are_counted_in_the_release(shared_release):
+    numbers = Numbers(shared_release)
+    found = {key: numbers[key] for key in Numbers.keys(numbers) if ".explanations." in key}
+    assert found
+    for key, number in found.items():
+        assert shared_release.rows(number.query)[0]["value"] == number.value, key
+        assert 0 <= number.value <= (1 if key.endswith(("identifiers", "attribution")) else 1000)
+    assert "identifiers with injected frames are [" in statements.explanations(numbers)
+
+
 def test_published_values_are_placed_by_the_interval():
     f1 = "gat_student.zero_shot.f1"
     text = phrases.published(Fake({f"main.test_01.{f1}": (0.9, 0.8, 0.95), f"main.test_02.{f1}": (0.6, 0.5, 0.7)}))

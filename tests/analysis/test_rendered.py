@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,16 @@ def test_the_number_of_a_section_needs_no_key(tmp_path):
     file.write_text('<p>See <a href="#sec-a" class="quarto-xref">Section 7.4</a>, and 7.5 of it.</p>')
     loose = "".join(text for _, text in read_page(file, results=True).loose)
     assert "7.4" not in loose and "7.5" in loose
+
+
+def test_what_runs_off_a_page_of_the_pdf_is_named(tmp_path: Path):
+    import typst
+
+    file = tmp_path / "a.pdf"
+    page = '#set page("a4", numbering: "1")\n'
+    for body, off in (("Inside.", 0), ("#place(dy: 28cm)[Far below]", 1)):
+        typst.compile(f"{page}Text. {body}".encode(), output=str(file))
+        text, found = pdf.read(file)
+        assert "Text." in text
+        assert len(found) == off
+        assert all("page 1" in problem and "Far below" in problem for problem in found)

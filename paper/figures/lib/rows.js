@@ -22,6 +22,10 @@ export function byModel(a, b) {
 /** The models of `rows`, in that order. */
 export const models = (rows) => distinct(rows, "model").sort(byModel);
 
+/** Runs of the method, or of its ablations, whose models are named `<model> (<factor>: <level>)`. */
+export const parts = ["method", "ablations"];
+export const ofPart = (rows, part) => rows.filter((row) => row.model.endsWith(")") === (part === "ablations"));
+
 /** Sorted distinct values of a column, `benign` first: its colour is then the same everywhere. */
 export const benignFirst = (rows, column) => distinct(rows, column).sort((a, b) => (b === "benign") - (a === "benign"));
 

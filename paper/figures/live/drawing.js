@@ -11,7 +11,7 @@ function clear(canvas, width, height) {
   Object.assign(canvas, {width: width * sharp, height: height * sharp});
   Object.assign(canvas.style, {width: `${width}px`, maxWidth: "100%"});
   const context = canvas.getContext("2d");
-  const ink = getComputedStyle(canvas).color;
+  const ink = getComputedStyle(document.body).color;
   context.scale(sharp, sharp);
   Object.assign(context, {fillStyle: ink, strokeStyle: ink, font: "11px system-ui, sans-serif", textBaseline: "middle"});
   return {context, ink};
