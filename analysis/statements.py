@@ -41,7 +41,10 @@ _SOURCES = (
     ("none, fixed at", "fixed at{}"),
     ("validation captures, best F1", "that of the best F1 on validation windows of the captures"),
     ("validation, best F1", "that of the best F1 on validation windows"),
-    ("validation captures, benign windows, false-positive rate", "what a share of{} of the captures' benign ones reaches"),
+    (
+        "validation captures, benign windows, false-positive rate",
+        "what a share of{} of the captures' benign ones reaches",
+    ),
     ("validation, benign windows, false-positive rate", "what a share of{} of the benign validation windows reaches"),
     ("benign validation, false-positive rate", "what a share of{} of the benign validation windows reaches"),
 )
