@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from analysis import labels
 from analysis.statements import ablations, explanations, latency, operating_points, readings
-from analysis.wording import Main, enumerate_words, sign, slugged, under
+from analysis.wording import Main, enumerate_words, slugged, under
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
@@ -180,12 +180,10 @@ def answers(numbers: Numbers) -> str:
     )
     said = [first]
     for lead, a, b, who in asked:
-        signs: dict[str, list[str]] = {}
-        for scenario in r.scenarios:
-            key = f"main.{scenario}.{a}_minus_{b}.zero_shot.f1"
-            if r.known(key):
-                signs.setdefault(sign(numbers[key]), []).append(labels.scenario(scenario))
-        parts = [f"{name} in {enumerate_words(signs[name])}" for name in ("ahead", "behind", "level") if name in signs]
+        signs = r.by_sign(f"{a}_minus_{b}", "zero_shot")
+        parts = [
+            f"{name} in {enumerate_words(list(signs[name]))}" for name in ("ahead", "behind", "level") if name in signs
+        ]
         if parts:
             said.append(f"{lead}, {who} is {enumerate_words(parts)}.")
     return " ".join(said)
@@ -205,13 +203,9 @@ def failures(numbers: Numbers) -> str:
     r = Main(numbers)
     found, compared = [], False
     for what, other, pair, middle in COMPARED:
-        signs: dict[str, list[str]] = {}
-        for scenario in r.scenarios:
-            key = f"main.{scenario}.{pair}.{middle}.f1"
-            if r.known(key):
-                signs.setdefault(sign(numbers[key]), []).append(labels.scenario(scenario))
+        signs = r.by_sign(pair, middle)
         compared = compared or bool(signs)
-        behind = f"behind it in {enumerate_words(signs['behind'])}" if "behind" in signs else ""
+        behind = f"behind it in {enumerate_words(list(signs['behind']))}" if "behind" in signs else ""
         if signs and "ahead" not in signs:
             found.append(f"{what} is ahead of {other} in no scenario" + (f" and {behind}" if behind else ""))
         elif behind:

@@ -53,19 +53,29 @@ class Main:
         """The number with its interval."""
         return self.numbers.with_interval(key)
 
-    def differences(self, pair: str, middle: str) -> str:
-        """`is ahead in test 01 (by +0.1 (…)), is behind in …, and cannot be told from it in test 04`; empty if unknown.
+    def by_sign(self, pair: str, middle: str) -> dict[str, dict[str, str]]:
+        """Sign of the difference in F1 → scenario in words → key; only what is known.
 
         `pair` and `middle` are the segments of the difference's key between scenario and metric.
         """
-        groups: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
+        found: dict[str, dict[str, str]] = {}
         for scenario in self.scenarios:
             key = f"main.{scenario}.{pair}.{middle}.f1"
             if self.known(key):
-                found = sign(self.numbers[key])
-                by = f" (by {self.shown(key)})" if found != "level" else ""
-                groups[found].append(f"{labels.scenario(scenario)}{by}")
-        parts = [f"is {name} in {enumerate_words(groups[name])}" for name in ("ahead", "behind") if groups[name]]
-        if groups["level"]:
-            parts.append(f"cannot be told from it in {enumerate_words(groups['level'])}")
+                found.setdefault(sign(self.numbers[key]), {})[labels.scenario(scenario)] = key
+        return found
+
+    def differences(self, pair: str, middle: str) -> str:
+        """`is ahead in test 01 (by +0.1 (…)), is behind in …, and cannot be told from it in test 04`; empty if unknown.
+
+        `pair` and `middle` are as in `by_sign`.
+        """
+        found = self.by_sign(pair, middle)
+        parts = []
+        for name in ("ahead", "behind"):
+            if name in found:
+                by = [f"{scenario} (by {self.shown(key)})" for scenario, key in found[name].items()]
+                parts.append(f"is {name} in {enumerate_words(by)}")
+        if "level" in found:
+            parts.append(f"cannot be told from it in {enumerate_words(list(found['level']))}")
         return enumerate_words(parts) if parts else ""

@@ -19,7 +19,7 @@ import torch
 
 from kdgat import catalog, records
 from kdgat.config import Config, override
-from kdgat.dataset import Prepared, prepare, scored_store
+from kdgat.dataset import Prepared, made_of, prepare, scored_store
 from kdgat.errors import KdgatError
 from kdgat.evaluate import log_reading, readings, scored_windows
 from kdgat.evaluation.intervals import ends, paired_f1
@@ -175,7 +175,7 @@ def run(task: Task, variant: Variant, taught: Taught, root: Path | None) -> tupl
     """Train one variant and score it on the test folders."""
     config = override(task.config, variant.settings)
     prepared = taught.prepared
-    if variant.settings.keys() & {"features", "augmentation.vehicles", "augmentation.ranges"}:
+    if made_of(config) != made_of(task.config):
         prepared = prepare(task.dataset, root, config, task.seed)
     own = Task(**(vars(task) | {"config": config}))
     stage = Stage()

@@ -92,6 +92,11 @@ def data_hash(captures: Sequence[Capture]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def made_of(config: Config) -> list[str]:
+    """What of a configuration decides which stores `prepare` makes."""
+    return [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
+
+
 def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_rows: OnBadRows = "raise") -> Prepared:
     """Training, fusion and validation stores of a dataset; built once, found again by their hash.
 
@@ -104,9 +109,10 @@ def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_r
     train = [c for c in catalog.captures(dataset, root) if c.split == "train" and not c.duplicate_of]
     if not train:
         raise KdgatError(f"dataset {dataset}: no training captures")
-    made_of = [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
     key = hashlib.sha256(
-        "\n".join([dataset, str(seed), data_hash(train), on_bad_rows, provenance.code_hash(), *made_of]).encode()
+        "\n".join(
+            [dataset, str(seed), data_hash(train), on_bad_rows, provenance.code_hash(), *made_of(config)]
+        ).encode()
     ).hexdigest()[:24]
     folder = work_folder() / "stores" / f"{dataset}-s{seed}-{key}"
     if not (folder / "prepared.json").is_file():

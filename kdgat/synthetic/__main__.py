@@ -52,14 +52,14 @@ def _fidelity(args: argparse.Namespace) -> None:
 
 
 def _coverage(args: argparse.Namespace) -> None:
-    from kdgat.synthetic.fidelity import uncovered
+    from kdgat.synthetic.fidelity import uncovered, window_statistics
 
     rngs = [np.random.default_rng([args.seed, n]) for n in range(args.vehicles)]
-    drives = [Vehicle.draw(RANGES[args.ranges], rng).drive(3.0, rng) for rng in rngs]
+    vehicles = [window_statistics(Vehicle.draw(RANGES[args.ranges], rng).drive(3.0, rng)) for rng in rngs]
     for c in catalog.captures(args.dataset, args.data):
         if c.split != "train" or c.attack != "benign" or c.duplicate_of:
             continue
-        rows = uncovered(Frames.from_table(c.frames()), drives)
+        rows = uncovered(window_statistics(Frames.from_table(c.frames())), vehicles)
         print(
             f"{c.name}: {len(rows)} statistics of its windows are reached by none of {args.vehicles} virtual vehicles"
         )

@@ -96,11 +96,14 @@ def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
     return found
 
 
-def uncovered(real: Frames, virtual: Sequence[Frames]) -> list[tuple[str, float, float, float]]:
-    """Statistics of a real car that no virtual vehicle reaches: (name, the car's, least and greatest of the vehicles)."""
-    vehicles = [window_statistics(frames) for frames in virtual]
+def uncovered(car: dict[str, float], vehicles: Sequence[dict[str, float]]) -> list[tuple[str, float, float, float]]:
+    """Statistics of a car that no virtual vehicle reaches: (name, the car's, least and greatest of the vehicles).
+
+    Args:
+        car, vehicles: `window_statistics` of each.
+    """
     rows = []
-    for name, value in window_statistics(real).items():
+    for name, value in car.items():
         low, high = (f(v[name] for v in vehicles) for f in (min, max))
         if not low <= value <= high:
             rows.append((name, value, low, high))

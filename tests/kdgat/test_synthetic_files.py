@@ -20,7 +20,7 @@ from kdgat.graphs import GraphStore
 from kdgat.models.baselines import pooled
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
-from kdgat.synthetic.fidelity import ASPECTS, report, uncovered
+from kdgat.synthetic.fidelity import ASPECTS, report, uncovered, window_statistics
 from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
 from kdgat.synthetic.virtual import RANGES, TRAINING_RANGES
@@ -150,10 +150,12 @@ def test_no_training_car_stands_apart_from_the_lifelike_vehicles(captures_root: 
         if c.split == "train" and c.attack == "benign" and not c.duplicate_of
     ]
 
+    statistics = [window_statistics(Frames.from_table(c.frames().slice(0, 20_000))) for c in cars]
+
     def apart(ranges: str) -> int:
         rngs = [np.random.default_rng([0, n]) for n in range(60)]
-        drives = [Vehicle.draw(RANGES[ranges], rng).drive(1.5, rng) for rng in rngs]
-        return sum(len(uncovered(Frames.from_table(c.frames().slice(0, 20_000)), drives)) for c in cars)
+        vehicles = [window_statistics(Vehicle.draw(RANGES[ranges], rng).drive(1.5, rng)) for rng in rngs]
+        return sum(len(uncovered(real, vehicles)) for real in statistics)
 
     assert len(cars) == 2
     assert apart("lifelike") <= 4 < 12 <= apart("wide")
