@@ -132,6 +132,8 @@ class _AscLines(io.TextIOBase):
         self.settle()
         self.line = next(self._lines)
         self.number += 1
+        if self.line.lstrip()[:4].lower() == "base":  # python-can finds `base HEX`, and then knows `hex` only
+            self.line = self.line.lower()
         return self.line
 
     def settle(self) -> None:
