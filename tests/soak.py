@@ -101,13 +101,13 @@ def tests(arguments: Sequence[str]) -> int:
     return code
 
 
-def guided(runs: int) -> int:
-    """`tests.fuzz.guided` on each border; a process each, since libFuzzer ends its own."""
+def guided(runs: int, borders: Sequence[str]) -> int:
+    """`tests.fuzz.guided` on each border, or on those that are named; a process each, since libFuzzer ends its own."""
     from analysis.release import frozen_root
     from tests.fuzz.targets import targets
 
     file, worst = notes(), 0
-    for name in targets(frozen_root() / (frozen_root() / "current").read_text().strip()):
+    for name in borders or targets(frozen_root() / (frozen_root() / "current").read_text().strip()):
         begin = time.monotonic()
         command = [sys.executable, "-m", "tests.fuzz.guided", name, "--runs", str(runs)]
         done = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
@@ -140,7 +140,7 @@ def main() -> int:
     if given.do == "tests":
         return tests(rest)
     if given.do == "guided":
-        return guided(given.runs)
+        return guided(given.runs, rest)
     if given.do == "flow":
         return flow()
     lines = [json.loads(line) for line in notes().read_text().splitlines()] if notes().is_file() else []
