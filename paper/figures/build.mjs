@@ -1,10 +1,11 @@
 // Bundles the figures into dist/: one entry, split so that a page loads only what it draws.
 import {build} from "esbuild";
-import {cp, mkdir, rm} from "node:fs/promises";
+import {cp, mkdir, rm, writeFile} from "node:fs/promises";
 
 const here = new URL(".", import.meta.url).pathname;
 await rm(`${here}dist`, {recursive: true, force: true});
-await build({
+const {metafile} = await build({
+  metafile: true,
   absWorkingDir: here,
   entryPoints: {kdgat: "index.js", page: "page.js", draft: "../../tools/draft/ojs.js"},
   nodePaths: ["node_modules"],
@@ -18,6 +19,16 @@ await build({
   legalComments: "linked",
   logLevel: "warning"
 });
+
+// what a page with figures loads at once: named in its head, none waits for another
+const atOnce = new Set();
+const follow = (file) => {
+  if (atOnce.has(file)) return;
+  atOnce.add(file);
+  for (const {path, kind} of metafile.outputs[file].imports) if (kind === "import-statement") follow(path);
+};
+follow("dist/kdgat.js");
+await writeFile(`${here}dist/kdgat.modules.json`, JSON.stringify([...atOnce].map((file) => file.replace("dist/", ""))));
 
 // the SQL page loads these when its first query runs
 await mkdir(`${here}dist/duckdb`);

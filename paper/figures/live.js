@@ -1,7 +1,7 @@
 import {ATTACKS} from "./live/bus.js";
 import {ring, strip} from "./live/drawing.js";
 import {Monitor} from "./live/monitor.js";
-import {dataTable, element, message} from "./lib/figure.js";
+import {dataTable, element, failure, message} from "./lib/figure.js";
 import {range, select} from "./lib/inputs.js";
 import {number} from "./lib/rows.js";
 import {hex} from "./lib/window.js";
@@ -31,6 +31,7 @@ export const selectStudent = (name, list) =>
 export function liveDetector(release, runs, {student, protocol = "calibrated", width = 640} = {}) {
   if (!student) return message("This release holds no student that a browser can run.");
   const run = runs.find((row) => row.model === "gat-student" && row.dataset === student.dataset && row.seed === student.seed);
+  if (!run) return message("This release holds no run of this student: its windows are unknown.");
   const {features, windows} = JSON.parse(run.config);
   if (!FEATURES.includes(features)) return message(`The student uses the features “${features}”, which this page does not compute.`);
 
@@ -117,7 +118,7 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
     } catch (error) {
       running = false;
       start.textContent = "Start";
-      status.replaceChildren(Object.assign(message(error.message), {className: "kdgat-empty kdgat-error"}));
+      status.replaceChildren(failure(error.message));
     }
   });
   inject.addEventListener("click", () => {

@@ -1,6 +1,7 @@
 // Where a number comes from: pointing at one, tapping or tabbing to it says so in short, a click or Enter opens its whole trace. On every
 // page of the site.
 import {element} from "./lib/figure.js";
+import {load} from "./lib/load.js";
 import {install as installPreviews} from "./lib/preview.js";
 import {number as written} from "./lib/rows.js";
 
@@ -9,7 +10,7 @@ const NUMBER = ".num[data-key]";
 /** The trace of one number as a panel. `trace`: the release's trace file. */
 export function panel(key, trace) {
   const number = trace.numbers[key];
-  if (!number) return element("p", {}, `The release has no trace of ${key}.`);
+  if (!number) return element("p", {}, trace.problem ?? `The release has no trace of ${key}.`);
   const facts = {
     key,
     value: number.text,
@@ -64,7 +65,7 @@ function describe(run, runs) {
 /** Makes every keyed number of `root`, also those that come later, tell its trace, which is fetched from `url` the first time. */
 export function install(root, url) {
   let fetched = null;
-  const traces = () => (fetched ??= fetch(url).then((response) => response.json()));
+  const traces = () => (fetched ??= load(url, (response) => response.json()).catch((error) => ({numbers: {}, problem: error.message})));
   installPreviews(root, NUMBER, async (span) => summary(span.dataset.key, await traces()));
   const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
   document.body.append(popover);

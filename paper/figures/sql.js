@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import queries from "../../analysis/queries.sql";
-import {dataTable, element, figure, message} from "./lib/figure.js";
+import {dataTable, element, failure, figure, message} from "./lib/figure.js";
 import {base} from "./lib/theme.js";
 
 /** The named queries of the release's query file: `{name, about, sql}`. */
@@ -19,6 +19,7 @@ export function examples(text = queries) {
  * DuckDB (18 MB of WebAssembly, from beside the page) is loaded when the first query runs.
  */
 export function sqlConsole(release, manifest, {width = 640} = {}) {
+  if (!Object.keys(manifest.tables).length) return message("This release holds no tables.");
   const given = new URLSearchParams(location.search);
   const all = examples().filter(({sql}) => [...sql.matchAll(/\b(?:from|join) (\w+)/g)].every(([, table]) => table in manifest.tables));
   const pick = element("select", {id: "kdgat-example"}, ...all.map(({name, about}) => element("option", {value: name}, `${name}: ${about}`)));
@@ -48,7 +49,7 @@ export function sqlConsole(release, manifest, {width = 640} = {}) {
     } catch (error) {
       rows = null;
       status.textContent = "The query failed.";
-      output.replaceChildren(Object.assign(message(error.message), {className: "kdgat-empty kdgat-error"}));
+      output.replaceChildren(failure(error.message));
     }
     run.disabled = false;
   };

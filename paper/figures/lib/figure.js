@@ -1,4 +1,5 @@
 // The frame around every chart: what a screen reader says, the data behind it, and what to say when there is none.
+import {told} from "./problems.js";
 import {number} from "./rows.js";
 
 const MAX_ROWS = 500;
@@ -11,8 +12,11 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** A sentence in place of a chart. */
-export const message = (text) => element("p", {class: "kdgat-empty", role: "status"}, text);
+/** A sentence about something that failed, in its place. */
+export const failure = (text) => element("p", {class: "kdgat-empty kdgat-error", role: "alert"}, text);
+
+/** A sentence in place of a chart: `text`, or what of the release could not be read if that may be why there is none. */
+export const message = (text) => (told() ? failure(told()) : element("p", {class: "kdgat-empty", role: "status"}, text));
 
 /**
  * `chart` as one image with the description `label`, followed by a table of `rows` (made when it is opened).

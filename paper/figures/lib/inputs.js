@@ -10,6 +10,21 @@ export function remember(name, text) {
   history.replaceState(history.state, "", `?${query}${location.hash}`);
 }
 
+/**
+ * Calls `update` with the value of `input` now and whenever it changes, until `node`, which shows it, has left the page: what moves is
+ * moved, and nothing is drawn anew.
+ */
+export function follow(input, node, update) {
+  let shown = false;
+  const heard = () => {
+    shown ||= node.isConnected;
+    if (shown && !node.isConnected) return input.removeEventListener("input", heard);
+    update(input.value);
+  };
+  input.addEventListener("input", heard);
+  update(input.value);
+}
+
 /** Writes the value of `input` into the address whenever it changes. */
 function linked(input, name, key = String) {
   input.addEventListener("input", () => remember(name, key(input.value)));

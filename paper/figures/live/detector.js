@@ -1,6 +1,6 @@
 // The frozen student in the page: its ONNX file on a WebAssembly runtime that lies beside the site.
 import * as ort from "onnxruntime-web/wasm";
-import {load} from "../lib/release.js";
+import {load} from "../lib/load.js";
 import {standardise} from "./features.js";
 
 /**

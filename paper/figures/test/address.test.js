@@ -53,7 +53,7 @@ describe("the address", () => {
     for (let i = 0; i < 100; i++) {
       history.replaceState(null, "", address(chance));
       const query = new URLSearchParams(location.search).get("q");
-      const page = sqlConsole({base: "about:blank"}, {tables: {}});
+      const page = sqlConsole({base: "about:blank"}, {tables: {runs: {}}});
       expect(page.querySelector("textarea").value).toBe(query.replace(/\r\n?/g, "\n"));
       expect(page.querySelector("img, script, iframe")).toBe(null);
       expect(["table", "bars", "dots", "lines"]).toContain(page.querySelector("#kdgat-view").value);

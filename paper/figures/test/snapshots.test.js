@@ -20,6 +20,7 @@ import {speeds} from "../speeds.js";
 import {timeline} from "../timeline.js";
 
 const prepared = scores(rows.predictions, "gat-student");
+const at = (value) => Object.assign(new EventTarget(), {value}); // an input
 const FIGURES = {
   forest: () => forest(rows.ablations, {width: 800}),
   readings: () => readings(rows.readings, {released: ["KDGATFlow/1"]}),
@@ -30,10 +31,10 @@ const FIGURES = {
   rates: () => rates(rows.datasets),
   similarity: () => similarity(rows.cka),
   sizeAgainstScore: () => sizeAgainstScore(rows.summary, rows.parameters),
-  confusionTable: () => confusionTable(prepared, {threshold: 0.5}),
+  confusionTable: () => confusionTable(prepared, {threshold: at(0.5)}),
   reconstruction: () => reconstruction(rows.reconstruction),
-  rocCurve: () => rocCurve(prepared, {threshold: 0.5}),
-  scoreHistogram: () => scoreHistogram(prepared, {threshold: 0.5}),
+  rocCurve: () => rocCurve(prepared, {threshold: at(0.5)}),
+  scoreHistogram: () => scoreHistogram(prepared, {threshold: at(0.5)}),
   windowFrames: () => windowFrames(rows.frames),
   alphaByAttack: () => alphaByAttack(rows.policy),
   policyMap: () => policyMap(rows.policy),
