@@ -68,14 +68,15 @@ def test_every_make_target_is_a_pixi_task(repo: Path) -> None:
     assert set(tasks) == targets(repo) - {"help"}
 
 
-def test_pixi_has_pyprojects_versions(repo: Path) -> None:
-    """What pixi takes from conda-forge is as pyproject wants it; everything else comes from the lock."""
-    project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
+def test_pixi_adds_no_python_package(repo: Path) -> None:
+    """What conda-forge gives are programs; Python's packages come from pyproject and the lock alone."""
     pixi = tomllib.loads((repo / "pixi.toml").read_text())
-    wanted = {re.split(r"[<>=]", r)[0]: r for need in project["optional-dependencies"].values() for r in need}
-    torch = wanted["torch"].removeprefix("torch")
-    assert pixi["feature"]["gpu"]["dependencies"]["pytorch-gpu"] == torch
     assert set(pixi["environments"]) >= {"default", "gpu", "paper", "dev"}
+    parts = [pixi, *pixi["feature"].values()]
+    names = {name for part in parts for name in part.get("dependencies", {})}
+    lock = {line.split("==")[0] for line in (repo / "requirements.lock").read_text().splitlines()}
+    assert {"python", "nodejs", "make", "quarto"} <= names and not names & lock
+    assert not any("pypi-dependencies" in part for part in parts)
 
 
 def test_workflows_hooks_and_container_call_what_there_is(repo: Path) -> None:
