@@ -148,6 +148,7 @@ def report(a: Release, b: Release, metric: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=__doc__.splitlines()[0])
     parser.add_argument("a", help="a release; the only one given is held against a committed one that it reproduces")
     parser.add_argument("b", nargs="?", help="the release that may reproduce it")

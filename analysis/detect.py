@@ -120,6 +120,7 @@ def _say(text: str) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `kdgat detect`."""
     parser.add_argument("capture", type=Path, help="CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd")
     parser.add_argument("--release", help="name of a release (default: the current one)")
     parser.add_argument("--dataset", help="trained on which dataset (default: the release's first)")

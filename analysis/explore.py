@@ -187,6 +187,7 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.explore", description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=5006, help="on this machine only (default 5006; 0: any free one)")
     args = parser.parse_args(argv)

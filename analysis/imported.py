@@ -121,6 +121,7 @@ def beside(rows: list[Imported], release: Release) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `kdgat import-results`."""
     parser.add_argument("file", type=Path, help=f"CSV with {', '.join(REQUIRED)}; optional {', '.join(OPTIONAL)}")
     parser.add_argument("--release", help="beside which release (default: the current one)")
     parser.add_argument("--folder", type=Path, default=REPO / "data" / "imported", help="where they are kept")

@@ -67,6 +67,7 @@ def run(release: Release, project: Path) -> dict[str, int]:
 
 
 def main() -> int:
+    """Run as a step of a rendering; the exit code."""
     release = Release.open()
     done = run(release, REPO)
     print(f"release {release.name}: " + ", ".join(f"{n} {what}" for what, n in done.items()))

@@ -220,6 +220,7 @@ def pack(folder: Path) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.publish", description=__doc__.splitlines()[0])
     parser.add_argument("--release", help="name of the release (default: the current one)")
     parser.add_argument("--out", type=Path, required=True, help="folder that is made")

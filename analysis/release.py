@@ -69,6 +69,7 @@ def names(root: Path | None = None) -> list[str]:
 
 
 def sha256(data: bytes) -> str:
+    """Hexadecimal sha256 of bytes."""
     return hashlib.sha256(data).hexdigest()
 
 

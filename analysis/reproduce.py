@@ -138,6 +138,7 @@ def train(release: Release) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.reproduce", description=__doc__.splitlines()[0])
     parser.add_argument("--level", choices=("render", "evaluate", "train"), default="render")
     parser.add_argument("--release", help="name of the release (default: the current one)")

@@ -14,6 +14,7 @@ from kdgat.errors import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.sql", description=__doc__.splitlines()[0])
     parser.add_argument("sql", nargs="?", help="a query, or the name of one (see --list)")
     parser.add_argument("--release", help="name of the release (default: the current one)")

@@ -104,6 +104,7 @@ def recompute(release: Release, number: Number) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.trace", description=__doc__.splitlines()[0])
     parser.add_argument("key", nargs="?", help="key of a number; without one, all keys are listed")
     parser.add_argument("--release", help="name of the release (default: the current one)")

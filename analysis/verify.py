@@ -120,6 +120,7 @@ def report(title: str, problems: Iterable[str], say: Callable[[str], None] = pri
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis.verify", description=__doc__.splitlines()[0])
     parser.add_argument("releases", nargs="*", help="names of releases (default: all on disk)")
     parser.add_argument(

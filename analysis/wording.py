@@ -43,6 +43,7 @@ class Main:
         self.scenarios = sorted({r["scenario"] for r in mine if r["scenario"].startswith("test")})
 
     def key(self, scenario: str, model: str, protocol: str = "zero-shot", metric: str = "f1") -> str:
+        """Key of one metric of one model on the release's first dataset."""
         return f"main.{scenario}.{slugged(model)}.{slugged(protocol)}.{metric}"
 
     def known(self, key: str) -> bool:

@@ -81,11 +81,13 @@ class Ranks(L.Callback):
     """What each of several processes does by itself: it listens for the signal to stop, and draws its own noise."""
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        """Listen for the signal, in every process."""
         self._seed = torch.initial_seed()
         if trainer.world_size > 1:
             interrupt.listen()
 
     def on_train_epoch_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Seed this process's noise by epoch and rank."""
         if trainer.global_rank:
             torch.manual_seed((self._seed + 1_000_003 * trainer.current_epoch + trainer.global_rank) % 2**63)
 

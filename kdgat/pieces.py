@@ -91,6 +91,7 @@ class PiecewiseModule(L.LightningModule):
         raise NotImplementedError
 
     def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+        """Backward passes of this process's share, piece by piece; the loss returned is zero and adds nothing to them."""
         optimiser: Any = self.optimizers(use_pl_optimizer=False)
 
         def attempt(parts: list[GraphBatch]) -> Tensor:
@@ -118,6 +119,8 @@ class PiecewiseModule(L.LightningModule):
         """Lightning would do it between a step and its backward pass; `training_step` does, when it begins."""
 
     def validation_step(self, batch: GraphBatch, _: int) -> None:
+        """Log what `watched` gives, piece by piece."""
+
         def attempt(parts: list[GraphBatch]) -> list[tuple[float, dict[str, Tensor]]]:
             return [(self._weight(part, batch), self.watched(part)) for part in parts]
 

@@ -94,16 +94,20 @@ class SaveEpoch(L.Callback):
         return self._earlier + time.monotonic() - self._begin
 
     def state_dict(self) -> dict[str, Any]:
+        """Time spent (s) and the random generator's state, u8[n], kept with the trainer's state."""
         return {"seconds": self.seconds, "generator": torch.get_rng_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What the interrupted attempt left."""
         self._earlier, self._generator = float(state["seconds"]), state["generator"]
 
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Draw on where the interrupted attempt stopped."""
         if self._generator is not None:
             torch.set_rng_state(self._generator)
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Save the state; end the process if somebody asked for a stop, unless this was the last epoch."""
         if self.path is None:
             return
         trainer.save_checkpoint(self.path)

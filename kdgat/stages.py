@@ -281,7 +281,7 @@ class Detector:
 
 
 def standardised(data: fusion.FusionInput, centre: np.ndarray, spread: np.ndarray) -> fusion.FusionInput:
-    """`data` with its state standardised and clipped."""
+    """`data` with the state (s − centre)/spread, clipped to ±10; centre and spread f64[15], of the fusion split."""
     state = np.clip((data.state - centre) / spread, -10, 10).astype(np.float32)
     return fusion.FusionInput(state, data.anomaly, data.p_attack, data.y)
 

@@ -104,6 +104,7 @@ class VGAEModule(PiecewiseModule):
         self.project = nn.Linear(model.mean.out_features, teacher.shape[1]) if teacher is not None else None
 
     def loss(self, batch: GraphBatch) -> Tensor:
+        """(1 − λ)·ELBO + λ·MSE of the latents; without a teacher the ELBO alone."""
         out = self.model(batch)
         loss = self.model.loss(out, self.beta)
         if self.teacher is not None and self.project is not None:
@@ -112,9 +113,11 @@ class VGAEModule(PiecewiseModule):
         return loss
 
     def watched(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Negative ELBO of the validation windows, the same for teacher and student."""
         return {"validation_loss": self.model.loss(self.model(batch), self.beta)}
 
     def configure_optimizers(self) -> Any:
+        """AdamW; the rate follows one cycle where there are steps enough to warm up in."""
         return _optimiser(self, self.training_config, self.steps)
 
 
@@ -139,17 +142,20 @@ class GATModule(PiecewiseModule):
         self.teacher = teacher
 
     def loss(self, batch: GraphBatch) -> Tensor:
+        """Cross-entropy, or with a teacher `distillation_loss`."""
         logits = self.model(batch)
         if self.teacher is None:
             return F.cross_entropy(logits, batch.y)
         return distillation_loss(logits, _of(self.teacher, batch), batch.y, self.distillation)
 
     def watched(self, batch: GraphBatch) -> dict[str, Tensor]:
+        """Cross-entropy and accuracy of the validation windows."""
         logits = self.model(batch)
         right = (logits.argmax(1) == batch.y).float().mean()
         return {"validation_loss": F.cross_entropy(logits, batch.y), "validation_accuracy": right}
 
     def configure_optimizers(self) -> Any:
+        """AdamW; the rate follows one cycle where there are steps enough to warm up in."""
         return _optimiser(self, self.training_config, self.steps)
 
 
@@ -214,6 +220,7 @@ class Curriculum(L.Callback):
 
     # the next epoch's windows are set at the end of an epoch: Lightning asks for a loader's length before its first hook
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Set the windows of the epoch that follows."""
         self.admit(trainer.current_epoch + 1)
 
 
@@ -224,12 +231,15 @@ class Curves(L.Callback):
     rows: list[tuple[int, str, float]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
+        """The rows so far, kept with the trainer's state."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Rows of an interrupted attempt."""
         self.rows = list(state["rows"])
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Take what was logged in this epoch."""
         # validation has run by now, so both kinds of metrics are there
         for name, value in trainer.callback_metrics.items():
             self.rows.append((trainer.current_epoch, name, float(value)))
@@ -252,10 +262,12 @@ class Progress(L.Callback):
         self.name = name
 
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Tell that it began."""
         self._begin, self._first = time.monotonic(), trainer.current_epoch
         progress.tell(self.name, trainer.current_epoch, trainer.max_epochs or 0)
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Tell the epoch, its metric and the time left."""
         if not trainer.is_global_zero:
             return
         done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0

@@ -60,6 +60,7 @@ def run(found: list[Command]) -> int:
 
 
 def main() -> int:
+    """List the commands, or run them; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.readme", description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="run them")
     args = parser.parse_args()

@@ -24,7 +24,12 @@ NAMES = (
 
 
 def f1_score(y: np.ndarray, alarm: np.ndarray) -> float:
-    """F1 of boolean alarms; 0 where there is no true positive."""
+    """F1 = 2·TP/(2·TP + FP + FN) (van Rijsbergen 1979); 0 where there is no true positive, also without any attack.
+
+    Args:
+        y: i64[n], 1 for an attacked window.
+        alarm: bool[n].
+    """
     tp = float(np.sum((y == 1) & alarm))
     return 2 * tp / max(float(np.sum(y == 1) + np.sum(alarm)), 1.0)
 

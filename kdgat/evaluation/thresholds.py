@@ -19,7 +19,7 @@ class OperatingPoint:
     source: str
 
     def alarms(self, scores: np.ndarray) -> np.ndarray:
-        """bool[n]."""
+        """bool[n] for scores f64[n]: at or over the threshold."""
         return scores >= self.threshold
 
 

@@ -19,7 +19,8 @@ from kdgat.graphs import GraphStore
 def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     """Mean, standard deviation, minimum and maximum of each node feature, mean and maximum of each edge feature.
 
-    D = 4F + 2G. A window without edges (one frame) has zeros there.
+    F and G are the store's node and edge features, D = 4F + 2G, in that order. The standard deviation is that over the
+    window's nodes (not n − 1). A window without edges (one frame) has zeros for them.
     """
     b = store.batch(np.arange(len(store)))
     nodes = np.asarray(store.node_ptr)[:-1]

@@ -92,6 +92,7 @@ class QNetwork(nn.Module):
         self.head = nn.Linear(dims[-1], len(ALPHAS))
 
     def forward(self, state: Float32[Tensor, "n 15"]) -> Float32[Tensor, "n 21"]:
+        """Value of each of the 21 weights."""
         return self.head(self.body(state))
 
     @torch.no_grad()

@@ -76,6 +76,7 @@ class IdEncoding(nn.Module):
         self.table = nn.Embedding(rows + 1, width) if kind != "none" else None
 
     def forward(self, id_code: Int64[Tensor, " N"]) -> Float32[Tensor, "N width"]:
+        """The vector of each node's ID; what pretends to be unknown or masked is drawn anew in each pass of training."""
         if self.table is None:
             return torch.zeros(id_code.shape[0], 0, device=id_code.device)  # len() would fix the size when exported
         last = self.table.num_embeddings - 1
@@ -120,6 +121,7 @@ class GPS(nn.Module):
         edge_attr: Float32[Tensor, "E G"] | None,
         batch: Int64[Tensor, " N"],
     ) -> Float32[Tensor, "N out"]:
+        """Node states after GATv2 and the attention among all nodes of each window."""
         # without `batch` the attention would run over all windows of the batch as if they were one
         return self.conv(self.project(x), edge_index, batch, edge_attr=edge_attr)
 

@@ -71,6 +71,7 @@ class VGAE(nn.Module):
         return self.mean(h), self.log_variance(h).clamp(-8, 8)
 
     def forward(self, b: GraphBatch) -> VGAEOutput:
+        """Encode, decode, compare with the input node by node; what is returned are means over the nodes of each graph."""
         mean, log_variance = self.encode(b)
         z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else mean
         hidden = self.decode(z)

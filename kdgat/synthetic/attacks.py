@@ -1,7 +1,12 @@
 """Attacks on a stretch of traffic: what is injected, dropped or replaced, labelled frame by frame.
 
 Kinds follow HCRL Car-Hacking and Survival Analysis (DoS, fuzzing, malfunction), can-train-and-test (systematic,
-standstill, interval, suppress, masquerade) and plain replay. An attack works on [begin, end) and leaves all else untouched.
+standstill, interval, suppress, masquerade) and plain replay (HCRL: Song et al. 2020, Han et al. 2018; can-train-and-test:
+Lampe & Meng 2024). An attack works on [begin, end) and leaves all else untouched.
+
+Every kind is a function of the same five: `frames`, traffic in bus order; `begin` and `end` (s, of the frames' own clock);
+`gap`, the mean time between injected frames (s), which kinds that are bound to a victim's rate ignore; `rng`, the source of
+every random choice. It returns all frames in bus order, injected ones labelled 1; `inject` applies one by its name.
 """
 
 from __future__ import annotations

@@ -24,7 +24,11 @@ ASPECTS = {
 
 
 def aspects(frames: Frames, size: int = 100) -> dict[str, np.ndarray]:
-    """Samples of each of `ASPECTS` from one benign capture."""
+    """Samples of each of `ASPECTS`, in its unit, from one benign capture: name → f64[n].
+
+    There is a sample a window of `size` frames for nodes and edges, a pair of neighbouring frames for the inter-arrival
+    time, an ID for period and jitter (IDs with under ten gaps are left out), and a byte of an ID for entropy.
+    """
     begins = starts(len(frames), size, size)
     store = GraphStore.build([("capture", "benign", frames.to_table(), begins)], size, "published")
     period, jitter, entropy = [], [], []
