@@ -61,8 +61,10 @@ def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float)
     return {name: int(((y == a) & (alarm == b)).sum()) for name, (a, b) in pairs.items()}
 
 
-def metrics(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, float | None]:
-    """Metric → value over n windows (see `counts`; minutes, alarms an hour), None where it is undefined."""
+def metrics(
+    parts: list[np.ndarray], windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float
+) -> dict[str, float | None]:
+    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms an hour), None where undefined."""
     c = counts(windows, scores, threshold)
     tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
     y = windows["injected"] > 0
@@ -79,7 +81,7 @@ def metrics(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float
         "mcc": ((tp * tn - fp * fn) / scale**0.5 if scale else 0.0) if p and n else None,
     }
     out |= _ranking(y, scores) if p and n else dict.fromkeys(("roc_auc", "pr_auc", "tpr_at_fpr_1pct"))
-    return out | _events(windows, scores >= threshold)
+    return out | _events(parts, windows, scores >= threshold)
 
 
 def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
@@ -99,32 +101,25 @@ def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
     }
 
 
-def segments(windows: dict[str, np.ndarray]) -> list[list[int]]:
+def segments(windows: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Positions among n windows of each attack segment, in order; gaps under half a second do not end one."""
-    found: list[list[int]] = []
-    order = sorted(
-        np.flatnonzero(windows["injected"] > 0).tolist(),
-        key=lambda i: (windows["capture"][i], int(windows["window"][i])),
-    )
-    for i in order:
-        t0 = float(windows["t0"][i])
-        if found:
-            last = found[-1][-1]
-            end = float(windows["t0"][last]) + float(windows["duration"][last])
-            if windows["capture"][last] == windows["capture"][i] and t0 - end < 0.5:
-                found[-1].append(i)
-                continue
-        found.append([i])
-    return found
+    attacked = np.flatnonzero(windows["injected"] > 0)
+    if not len(attacked):
+        return []
+    capture = np.unique(windows["capture"][attacked], return_inverse=True)[1]
+    order = np.lexsort((windows["window"][attacked], capture))
+    at, capture = attacked[order], capture[order]
+    t0 = windows["t0"][at].astype(np.float64)
+    gap = t0[1:] - (t0 + windows["duration"][at])[:-1]
+    return np.split(at, 1 + np.flatnonzero((np.diff(capture) != 0) | (gap >= 0.5)))
 
 
-def _events(windows: dict[str, np.ndarray], alarm: np.ndarray) -> dict[str, float | None]:
+def _events(parts: list[np.ndarray], windows: dict[str, np.ndarray], alarm: np.ndarray) -> dict[str, float | None]:
     """Share of segments with an alarm; median delay from a segment's begin to the end of its first alarm (s)."""
-    parts = segments(windows)
     delays = []
     for part in parts:
-        hits = [i for i in part if alarm[i]]
-        if hits:
+        hits = part[alarm[part]]
+        if len(hits):
             end = float(windows["t0"][hits[0]]) + float(windows["duration"][hits[0]])
             delays.append(end - float(windows["t0"][part[0]]))
     return {
@@ -147,8 +142,12 @@ def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
         extents.setdefault(tuple(r[k] for k in key[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
     found = []
     seen = set()
+    of: dict[str, np.ndarray] | None = None
     for group, windows, scores, threshold in groups(tables):
         seen.add(group)
+        if windows is not of:  # models share their windows, and what these amount to
+            of, parts = windows, segments(windows)
+            extent = _extent(parts, windows)
         who = "{3} ({0}, {1}, {2}, {4}, seed {5})".format(*group)
         if (have := confusion.get(group)) is None:
             found.append(f"confusion has no row of {who}, though its scores are released")
@@ -156,25 +155,24 @@ def contradictions(tables: Mapping[str, pa.Table]) -> list[str]:
             want = counts(windows, scores, threshold)
             if any(have[k] != n for k, n in want.items()):
                 found.append(f"confusion of {who} is { {k: have[k] for k in want} }, its scores give {want}")
-        for metric, want_value in metrics(windows, scores, threshold).items():
+        for metric, want_value in metrics(parts, windows, scores, threshold).items():
             if metric not in told.get(group, {}):
                 found.append(f"metrics has no {metric} of {who}, though its scores are released")
             elif not _same(told[group][metric], want_value):
                 found.append(f"{metric} of {who} is {told[group][metric]}, its scores give {want_value}")
-        found += _extent(extents.get(group[:-1], set()), windows, who)
+        if (rests := extents.get(group[:-1], set())) != {extent}:
+            wrong = sorted(rests - {extent}) or "nothing"
+            found.append(f"summary of {who} rests on {_EXTENT} = {wrong}, its scores on {extent}")
     for group in sorted(set(told) - seen):
         if group[3] in records.SCORED_MODELS:
             found.append("{3} ({0}, {1}, {2}, {4}, seed {5}) has metrics, but no scores are released".format(*group))
     return found
 
 
-def _extent(told: set[tuple[int, ...]], windows: dict[str, np.ndarray], who: str) -> list[str]:
-    """What the summary's rows, of every metric, say they rest on."""
+def _extent(parts: list[np.ndarray], windows: dict[str, np.ndarray]) -> tuple[int, ...]:
+    """What n windows in `segments` amount to, in the order of `_EXTENT`."""
     positives = int((windows["injected"] > 0).sum())
-    want = (len(set(windows["capture"])), len(segments(windows)), positives, len(windows["injected"]) - positives)
-    if told == {want}:
-        return []
-    return [f"summary of {who} rests on {_EXTENT} = {sorted(told - {want}) or 'nothing'}, its scores on {want}"]
+    return len(set(windows["capture"])), len(parts), positives, len(windows["injected"]) - positives
 
 
 def _same(a: float | None, b: float | None) -> bool:
