@@ -86,7 +86,9 @@ def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
 
 def scores(all_tables: Tables, dataset: str, protocol: str, model: str) -> Any:
     """Histogram of a model's scores by scenario, attacked windows against benign ones."""
-    rows = _rows(all_tables, "predictions", dataset=dataset, protocol=protocol).dropna(subset=[model])
+    rows = _rows(all_tables, "predictions", dataset=dataset, protocol=protocol)
+    if model not in rows or not len(rows := rows.dropna(subset=[model])):
+        raise KdgatError(f"no window scores of {model} with dataset {dataset}, protocol {protocol}")
     rows = rows.assign(window=(rows["injected"] > 0).map({True: "attacked", False: "benign"}), score=rows[model])
     return rows.hvplot.hist(
         y="score", by="window", groupby="scenario", dynamic=False, bins=50, alpha=0.6, normed=True,
@@ -172,9 +174,11 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -
     def protocol() -> Any:
         return pick("protocol", "metrics", "protocol", "zero-shot")
 
+    # a run may have an operating point of a model whose window scores it does not keep
+    scored = [m for m in options("operating_points", "model") if "predictions" in found and m in found["predictions"]]
     table = pn.widgets.Select(name="table", options=sorted(found))
     query = pn.widgets.TextAreaInput(name="query", value=next(iter(queries().values())).sql, rows=8)
-    model = pn.widgets.Select(name="model", options=[m for m in options("operating_points", "model")])
+    model = pn.widgets.Select(name="model", options=scored)
     return pn.Tabs(
         ("Leaderboard", tab(leaderboard, dataset=dataset(), protocol=protocol(), metric=pick("metric", "metrics", "metric", "f1"))),
         ("Curves", tab(curves, dataset=dataset(), metric=pick("metric", "curves", "metric", "train_loss"))),

@@ -39,9 +39,15 @@ if (location.pathname.includes("/paper/results/")) {{
   const early = (file, kind) => document.head.append(Object.assign(document.createElement("link"), {{...kind, href: new URL(file, assets)}}));
   for (const file of {modules}) early(file, {{rel: "modulepreload"}});
   early("release/manifest.json", {{rel: "preload", as: "fetch", crossOrigin: "anonymous"}});
+  import(new URL("kdgat.js", assets)).catch(() => {{
+    document.body.classList.add("kdgat-failed");
+    const text = "The figures cannot be loaded: load the page again. If that does not help, the site lacks a part of its folder assets/. Until then, pictures stand for them.";
+    const attributes = {{className: "kdgat-empty kdgat-error", role: "alert", textContent: text}};
+    document.querySelector("main").prepend(Object.assign(document.createElement("p"), attributes));
+  }});
 }}
-const {{install}} = await import(new URL("page.js", assets));
-install(document.body, new URL("trace.json", assets));
+// without it numbers say less and do nothing, which no reader has to be told
+import(new URL("page.js", assets)).then(({{install}}) => install(document.body, new URL("trace.json", assets)), () => {{}});
 </script>
 """
 ROOT = Path(__file__).resolve().parents[1]

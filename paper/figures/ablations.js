@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {figure, message} from "./lib/figure.js";
 import {distinct, number} from "./lib/rows.js";
-import {base, modelColor} from "./lib/theme.js";
+import {base, labelRoom, modelColor} from "./lib/theme.js";
 
 /**
  * What one changed factor does: the paired difference from the reference and its 95 % interval, a panel a scenario. A filled dot: the
@@ -19,8 +19,8 @@ export function forest(rows, {width = 640} = {}) {
   const row = {y: "change", [panel]: "scenario"};
   const chart = Plot.plot({
     ...base({width}),
-    height: narrow ? 60 + scenarios.length * (30 + changes.length * 36) : 70 + changes.length * 21,
-    marginLeft: narrow ? 8 : 12 + 6 * Math.max(...changes.map((change) => change.length)),
+    height: narrow ? 60 + scenarios.length * (30 + changes.length * 29) : 70 + changes.length * 21,
+    marginLeft: narrow ? 8 : labelRoom(changes, width),
     marginTop: narrow ? 24 : 36,
     marginBottom: 42,
     x: {label: `${metric}, difference from the reference →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 2, insetLeft: 6, insetRight: 6},
@@ -29,7 +29,7 @@ export function forest(rows, {width = 640} = {}) {
     fy: {label: null, axis: null},
     marks: [
       narrow ? Plot.text(scenarios, {fy: (name) => name, text: (name) => name, frameAnchor: "top-left", dy: -12, fontWeight: 600}) : null,
-      narrow ? Plot.text(shown, {...row, text: "change", frameAnchor: "left", dy: -14, fontSize: 11}) : null,
+      narrow ? Plot.text(shown, {...row, text: "change", frameAnchor: "left", dy: -11, fontSize: 11}) : null,
       Plot.ruleX([0], {strokeOpacity: 0.6}),
       Plot.ruleY(shown, {...row, x1: "difference_low", x2: "difference_high", stroke: color, strokeWidth: 2.5, strokeOpacity: 0.55}),
       Plot.dot(shown, {...row, x: "difference", stroke: color, strokeWidth: 1.6, r: 3.8, fill: (d) => (told(d) ? color : "var(--kdgat-paper, #fff)"), title: describe})

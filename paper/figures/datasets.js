@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
+import {groups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
-import {base, categoryColor, labelColor} from "./lib/theme.js";
+import {base, categoryColor, labelColor, labelRoom} from "./lib/theme.js";
 import {distinct} from "./lib/rows.js";
 
 /** Frames of every capture, injected ones apart. `rows`: rows of `datasets`. */
@@ -14,7 +15,7 @@ export function captures(rows, {width = 640} = {}) {
   const chart = Plot.plot({
     ...base({width}),
     height: 70 + rows.length * 20,
-    marginLeft: Math.min(240, width * 0.42),
+    marginLeft: labelRoom(bars.map((bar) => bar.name), width),
     marginBottom: 42,
     x: {label: "frames →", labelOffset: 36, grid: true, tickFormat: "~s", ticks: width < 520 ? 3 : 6},
     y: {label: null, domain: bars.map((bar) => bar.name)},
@@ -30,20 +31,47 @@ export function captures(rows, {width = 640} = {}) {
   return figure(chart, {label: "Frames of every capture, injected ones apart", rows, columns});
 }
 
+/**
+ * What was read of each vehicle, real and synthetic captures apart: a row each for a table. `rows`: rows of `datasets`. Captures whose
+ * content stands elsewhere count as duplicates only.
+ */
+export function vehicles(rows) {
+  const spread = (of, digits) => [Math.min(...of), Math.max(...of)].map((value) => value.toFixed(digits)).filter((text, i, all) => i === 0 || text !== all[0]).join("–");
+  return groups(rows, (row) => row.vehicle, (row) => row.data_kind).flatMap(([vehicle, kinds]) =>
+    kinds.map(([data, all]) => {
+      const read = all.filter((row) => !row.duplicate_of && row.seconds > 0);
+      return {
+        vehicle,
+        data,
+        captures: read.length,
+        duplicates: all.filter((row) => row.duplicate_of).length,
+        attacks: [...new Set(all.map((row) => row.attack))].filter((attack) => attack !== "benign").sort().join(", ") || "none",
+        minutes: Number((sum(read, (row) => row.seconds) / 60).toFixed(1)),
+        "frames a second": read.length ? spread(read.map((row) => row.frames / row.seconds), 0) : null,
+        "window (ms)": read.length ? spread(read.map((row) => (1000 * row.seconds) / Math.max(row.windows, 1)), 0) : null,
+        windows: sum(read, (row) => row.windows),
+        attacked: sum(read, (row) => row.positives),
+        "rows not readable": sum(all, (row) => row.quarantined)
+      };
+    })
+  );
+}
+
 /** How busy each bus is: CAN IDs against frames a second; a cross is synthetic. `rows`: rows of `datasets`. */
 export function rates(rows, {width = 640} = {}) {
   const points = rows.filter((row) => row.seconds > 0).map((row) => ({...row, rate: row.frames / row.seconds, "window (ms)": (1000 * row.seconds) / Math.max(row.windows, 1)}));
   if (!points.length) return message("No capture was selected.");
-  const vehicles = distinct(points, "vehicle");
+  const names = distinct(points, "vehicle");
+  const kinds = distinct(points, "data_kind");
   const chart = Plot.plot({
     ...base({width}),
     height: 320,
     marginLeft: 56,
     marginBottom: 42,
-    x: {label: "distinct CAN IDs →", labelOffset: 36, grid: true, nice: true, type: "log", tickFormat: "d"},
-    y: {label: "frames a second", grid: true, zero: true},
-    color: {domain: vehicles, range: vehicles.map((_, i) => categoryColor(i)), legend: true},
-    symbol: {domain: ["real", "synthetic"], range: ["circle", "times"]},
+    x: {label: "distinct CAN IDs →", labelOffset: 36, grid: true, type: "log", ticks: 4, tickFormat: "d", inset: 14},
+    y: {label: "frames a second", grid: true, zero: true, nice: true},
+    color: {domain: names, range: names.map((_, i) => categoryColor(i)), legend: true},
+    symbol: {domain: ["real", "synthetic"], range: ["circle", "times"], legend: kinds.length > 1},
     marks: [
       Plot.dot(points, {
         x: "ids", y: "rate", stroke: "vehicle", symbol: "data_kind", r: 5, strokeWidth: 2,

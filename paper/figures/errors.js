@@ -61,6 +61,7 @@ export function rocCurve(prepared, {threshold, width = 640} = {}) {
     ...base({width}),
     height: 285,
     marginLeft: 40,
+    marginTop: 32,
     marginBottom: 42,
     x: {label: "false-positive rate →", labelOffset: 36, domain: [0, 1], grid: true, ticks: 5},
     y: {label: "recall", domain: [0, 1], grid: true},

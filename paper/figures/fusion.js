@@ -46,8 +46,9 @@ export function policyMap(rows, {width = 640, bins = 12} = {}) {
   const side = Math.min(width, 440);
   const chart = Plot.plot({
     ...base({width: side}),
-    height: side * 0.85,
+    height: side * 0.9,
     marginLeft: 52,
+    marginTop: 30,
     marginBottom: 42,
     x: {label: "anomaly score →", labelOffset: 36, domain: [0, 1]},
     y: {label: "attack probability", domain: [0, 1]},

@@ -7,7 +7,7 @@ export {beside, list} from "./lib/figure.js";
 export {forest} from "./ablations.js";
 export {attributionMap} from "./attributions.js";
 export {curves, epochsOf} from "./curves.js";
-export {captures, rates} from "./datasets.js";
+export {captures, rates, vehicles} from "./datasets.js";
 export {similarity, sizeAgainstScore} from "./distillation.js";
 export {colourings, embedding, outcomes} from "./embedding.js";
 export {confusionTable, reconstruction, rocCurve, scoreHistogram} from "./errors.js";

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {distinct, models, number} from "./lib/rows.js";
-import {base, modelColor} from "./lib/theme.js";
+import {base, labelRoom, modelColor} from "./lib/theme.js";
 
 /** How models may be ordered: as the method builds them, or by their mean over the scenarios. */
 export const orders = ["method", "highest first", "lowest first"];
@@ -16,22 +16,26 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
   if (!shown.length) return message("No value of this metric: the scenario holds one class only, or nothing was selected.");
   const names = ordered(shown, order);
   const scenarios = distinct(shown, "scenario");
-  const narrow = width < 520;
+  const stacked = width < 640 || scenarios.length > 6; // else the panels stand side by side, and a model is one line across
+  const panel = stacked ? "fy" : "fx";
+  const title = {[panel]: (name) => name, text: (name) => name, fontWeight: 600, frameAnchor: "top-left", dy: -14};
+  const row = {y: "model", [panel]: "scenario"};
   const chart = Plot.plot({
     ...base({width}),
-    marginLeft: narrow ? 138 : 150,
-    marginRight: 16,
+    marginLeft: labelRoom(names, width),
+    marginTop: stacked ? 22 : 28,
+    marginRight: 12,
     marginBottom: 42,
-    height: 56 + scenarios.length * (24 + names.length * 19),
-    x: {label: `${metric} →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 8},
+    height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 70 + names.length * 21,
+    x: {label: `${metric} →`, labelOffset: 36, grid: true, nice: true, ticks: stacked ? 4 : 3, insetLeft: 5, insetRight: 5},
     y: {domain: names, label: null},
-    fy: {domain: scenarios, label: null, axis: null, padding: 0.12},
+    [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? 0.12 : 0.16},
     color: {domain: names, range: names.map(modelColor)},
     marks: [
-      Plot.text(scenarios, {fy: (name) => name, text: (name) => name, frameAnchor: "top-left", dy: -13, fontWeight: 600, textAnchor: "start"}),
-      Plot.ruleY(shown, {y: "model", fy: "scenario", stroke: "currentColor", strokeOpacity: 0.08}),
-      Plot.ruleY(shown, {y: "model", fy: "scenario", x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
-      Plot.dot(shown, {y: "model", fy: "scenario", x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf})
+      Plot.text(scenarios, title),
+      Plot.ruleY(shown, {...row, stroke: "currentColor", strokeOpacity: 0.1}),
+      Plot.ruleY(shown, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
+      Plot.dot(shown, {...row, x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf})
     ]
   });
   chart.querySelectorAll("a").forEach(toClick);

@@ -18,7 +18,12 @@ export const students = (manifest) =>
     .map(([, dataset, seed]) => ({dataset, seed: Number(seed)}));
 
 /** A student ready to score windows; see live/detector.js, which brings the runtime. */
-export const openDetector = (release, student) => import("./live/detector.js").then((module) => module.openDetector(release, student));
+export async function openDetector(release, student) {
+  const module = await import("./live/detector.js").catch(() => {
+    throw new Error("The runtime cannot be loaded: the site lacks a part of its folder assets/. Load the page again to try once more.");
+  });
+  return module.openDetector(release, student);
+}
 
 /** A drop-down of `students`. */
 export const selectStudent = (name, list) =>
@@ -39,7 +44,7 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
   const kind = select("attack", Object.keys(ATTACKS), {label: "attack", format: (name) => `${name.replace("_", " ")}: ${ATTACKS[name].about}`});
   const rate = range("rate", [20, 2000], {label: "attack frames a second", step: 10, value: 500});
   const target = element("div");
-  const start = element("button", {type: "button"}, "Start");
+  const start = element("button", {type: "button", class: "kdgat-primary"}, "Start");
   const inject = element("button", {type: "button", "aria-pressed": "false", disabled: ""}, "Attack");
   const status = element("p", {class: "kdgat-alarm", role: "status"}, "Start loads the runtime: 14 MB of WebAssembly, from this site.");
   const graph = canvasOf();
@@ -47,8 +52,8 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
   const facts = element("dl", {class: "kdgat-facts"});
   const called = element("div");
   const data = element("details", {class: "kdgat-data"}, element("summary", {}, "Data table"));
-  const node = element("div", {class: "kdgat-figure kdgat-live"}, vehicle, kind, rate, target,
-    element("div", {class: "kdgat-row"}, start, inject), status, element("div", {class: "kdgat-side"}, graph, facts), scores, called, data);
+  const buttons = element("div", {class: "kdgat-buttons"}, start, inject);
+  const node = element("div", {class: "kdgat-figure kdgat-live"}, element("div", {class: "controls"}, vehicle, kind, rate, target, buttons), status, element("div", {class: "kdgat-side"}, graph, facts), scores, called, data);
 
   let monitor, id, detector, threshold;
   let running = false;

@@ -4,8 +4,10 @@ import {figure, message} from "./lib/figure.js";
 import {distinct} from "./lib/rows.js";
 import {base, categoryColor} from "./lib/theme.js";
 
+const KINDS = ["this release", "other"];
+
 /**
- * Every evaluation that opened a test folder, also of runs that are in no release, counted up over time; a colour a configuration.
+ * Every evaluation that opened a test folder, also of runs that are in no release, counted up over time.
  * `rows`: rows of `readings`, one a reading of a capture; `released`: the flow runs that this release is made of.
  */
 export function readings(rows, {width = 640, released = []} = {}) {
@@ -23,7 +25,7 @@ export function readings(rows, {width = 640, released = []} = {}) {
     .map(([reader, about]) => ({reader, ...about, released: released.some((run) => reader.startsWith(`${run}/`)) ? "this release" : "other"}))
     .sort((a, b) => ascending(a.time, b.time) || ascending(a.reader, b.reader))
     .map((row, i) => ({...row, evaluation: i + 1, at: new Date(row.time)}));
-  const configurations = distinct(evaluations, "configuration");
+  const configurations = distinct(evaluations, "configuration").length;
   const chart = Plot.plot({
     ...base({width}),
     height: 240,
@@ -31,16 +33,16 @@ export function readings(rows, {width = 640, released = []} = {}) {
     marginBottom: 42,
     x: {type: "utc", label: "time (UTC) →", labelOffset: 36, nice: true, ticks: width < 520 ? 2 : 5, tickFormat: utcFormat("%-d %b %H:%M")},
     y: {label: "evaluations so far", grid: true, zero: true, nice: true},
-    color: {domain: configurations, range: configurations.map((_, i) => categoryColor(i)), legend: true},
-    symbol: {domain: ["this release", "other"], range: ["circle", "times"]},
+    color: {domain: KINDS, range: [categoryColor(1), categoryColor(0)]},
+    symbol: {domain: KINDS, range: ["circle", "times"], legend: true},
     marks: [
       Plot.line(evaluations, {x: "at", y: "evaluation", curve: "step-after", strokeOpacity: 0.35}),
       Plot.dot(evaluations, {
-        x: "at", y: "evaluation", stroke: "configuration", symbol: "released", r: 4.5, strokeWidth: 2,
+        x: "at", y: "evaluation", stroke: "released", symbol: "released", r: 4.5, strokeWidth: 2,
         title: (row) => `${row.reader}\n${row.time}, ${row.captures} captures\nconfiguration ${row.configuration}, commit ${row.commit}`
       })
     ]
   });
   const columns = ["evaluation", "time", "reader", "captures", "configuration", "commit", "released"];
-  return figure(chart, {label: `${evaluations.length} evaluations that read the test folders, of ${configurations.length} configurations, over time`, rows: evaluations, columns});
+  return figure(chart, {label: `${evaluations.length} evaluations that read the test folders, of ${configurations} configurations, over time`, rows: evaluations, columns});
 }

@@ -12,7 +12,7 @@ export function speeds(rows, {width = 640} = {}) {
   if (!rows.length) return message("No release holds measured speeds; `make bench` makes them.");
   const releases = [...new Set(rows.map((row) => row.release))];
   const names = distinct(rows, "name");
-  const columns = width < 520 ? 1 : width < 720 ? 2 : 3;
+  const columns = width < 520 ? 1 : width < 960 ? 2 : 3;
   const chart = document.createElement("div");
   chart.className = "kdgat-multiples";
   for (const name of names) {

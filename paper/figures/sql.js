@@ -25,7 +25,7 @@ export function sqlConsole(release, manifest, {width = 640} = {}) {
   const pick = element("select", {id: "kdgat-example"}, ...all.map(({name, about}) => element("option", {value: name}, `${name}: ${about}`)));
   const editor = element("textarea", {id: "kdgat-query", rows: 8, spellcheck: "false", autocomplete: "off"});
   const view = element("select", {id: "kdgat-view"}, ...["table", "bars", "dots", "lines"].map((name) => element("option", {value: name}, name)));
-  const run = element("button", {type: "button"}, "Run (Ctrl + Enter)");
+  const run = element("button", {type: "button", class: "kdgat-primary", title: "Ctrl + Enter"}, "Run");
   const output = element("div", {class: "kdgat-result", "aria-live": "polite"});
   const status = element("p", {class: "kdgat-readout", role: "status"}, "The database is loaded with the first query.");
   const label = (text, input) => element("label", {for: input.id}, text);
@@ -42,7 +42,9 @@ export function sqlConsole(release, manifest, {width = 640} = {}) {
     run.disabled = true;
     const begin = performance.now();
     try {
-      const {query} = await import("./lib/duckdb.js");
+      const {query} = await import("./lib/duckdb.js").catch(() => {
+        throw new Error("The database cannot be loaded: the site lacks a part of its folder assets/. Load the page again to try once more.");
+      });
       rows = await query(release.base, Object.keys(manifest.tables), editor.value);
       status.textContent = `${rows.length} rows in ${((performance.now() - begin) / 1000).toFixed(2)} s.`;
       show();

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import {figure, message} from "./lib/figure.js";
-import {base, categoryColor} from "./lib/theme.js";
+import {base, categoryColor, labelRoom} from "./lib/theme.js";
 
 const STAGES = ["prepare", "vgae", "gat", "fusion", "baseline", "evaluate", "ablation"];
 
@@ -21,7 +21,7 @@ export function timeline(rows, {width = 640} = {}) {
   const chart = Plot.plot({
     ...base({width}),
     height: 70 + bars.length * 16,
-    marginLeft: Math.min(10 + 6 * Math.max(...bars.map((bar) => bar.name.length)), width * 0.5),
+    marginLeft: labelRoom(bars.map((bar) => bar.name), width),
     marginBottom: 42,
     x: {label: "seconds after the first run began →", labelOffset: 36, grid: true, ticks: width < 520 ? 3 : 8},
     y: {label: null, domain: bars.map((bar) => bar.run), tickFormat: (run) => bars.find((bar) => bar.run === run).name},

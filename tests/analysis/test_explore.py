@@ -40,6 +40,20 @@ def test_what_is_not_there_is_said(tables):
         explore.leaderboard(tables, "other", "zero-shot", "f1")
     with pytest.raises(KdgatError, match="no table 'curves' yet"):
         explore.curves({"runs": tables["runs"]}, "hcrl-sa", "train_loss")
+    with pytest.raises(KdgatError, match="no window scores of frequency-baseline"):
+        explore.scores(tables, "hcrl-sa", "zero-shot", "frequency-baseline")
+
+
+def test_a_run_without_window_scores_of_a_model_opens_all_the_same(tables):
+    import pandas as pd
+    import panel as pn
+
+    points = tables["operating_points"]
+    more = points.iloc[:1].assign(model="frequency-baseline")
+    tabs = explore._tabs(pn, lambda view: view(), tables | {"operating_points": pd.concat([points, more])})
+    offered = next(w for w in tabs[2].select(pn.widgets.Select) if w.name == "model").options
+    assert offered
+    assert "frequency-baseline" not in offered
 
 
 def test_sql_runs_over_the_tables(tables):

@@ -187,6 +187,46 @@ def test_a_loop_around_points_lists_their_windows(visit):
     assert visit.page.locator('[aria-label="Data: Selected windows"] td:nth-child(4)').count() >= len(attacks) - 2
 
 
+def test_a_loop_is_drawn_by_keys_alone(visit):
+    visit.open("paper/results/embeddings.html?dataset=hcrl-sa")
+    canvas = visit.page.locator("canvas")
+    canvas.focus()
+    keys = visit.page.keyboard
+    for arrow, steps in (("ArrowLeft", 40), ("ArrowUp", 30), ("ArrowRight", 90), ("ArrowDown", 60), ("ArrowLeft", 90)):
+        for _ in range(steps):
+            keys.press(arrow)
+        keys.press(" ")
+    keys.press("Enter")
+    visit.page.wait_for_selector('[aria-label="Data: Selected windows"]')
+    assert "windows selected" in visit.page.locator(".kdgat-readout").text_content()
+    assert "loop=" in visit.page.url
+    keys.press("Escape")
+    visit.page.get_by_text("Windows inside your loop are listed here").wait_for()
+
+
+@pytest.mark.parametrize("visit", [DESKTOP | {"reduced_motion": "reduce"}], indirect=True)
+def test_nothing_moves_where_less_motion_is_asked_for(visit):
+    visit.open("paper/results/leaderboard.html")
+    visit.page.wait_for_selector(SHOWN)
+    assert visit.page.evaluate("document.getAnimations().length") == 0
+    name = "getComputedStyle(document.querySelector('.kdgat-figure')).animationName"
+    assert visit.page.evaluate(name) == "none"
+
+
+def test_the_threshold_moves_what_is_there_and_draws_nothing_anew(visit):
+    visit.open("paper/results/errors.html?dataset=hcrl-sa&model=gat-student")
+    visit.page.wait_for_selector(".kdgat-facts")
+    visit.page.evaluate("window.before = [...document.querySelectorAll('.kdgat-figure')]")
+    line = visit.page.locator("line[stroke-dasharray='4 3']")
+    place = line.get_attribute("x1")
+    slider = visit.page.locator("input[type=range]")
+    slider.focus()
+    slider.press("End")
+    assert line.get_attribute("x1") != place
+    same = "before.every((node, i) => node === document.querySelectorAll('.kdgat-figure')[i])"
+    assert visit.page.evaluate(same)
+
+
 def test_sql_runs_in_the_page_and_the_query_stands_in_the_address(visit):
     visit.open("paper/results/sql.html?q=select+count(*)+as+n+from+runs&view=table")
     cell = visit.page.locator(".kdgat-result td")

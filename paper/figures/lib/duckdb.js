@@ -1,20 +1,23 @@
 // DuckDB in the page: loaded from beside it, over the same Parquet files. Pinned to the last version that needs nothing else.
 import {AsyncDuckDB, ConsoleLogger, LogLevel} from "@duckdb/duckdb-wasm";
+import {load, requireWasm} from "./load.js";
 import {plain} from "./release.js";
 
 let opened = null;
 
 /** Starts the database once and gives every table of the release a view. */
 async function open(base, tables) {
-  const files = new URL("../duckdb/", base);
-  const worker = new Worker(new URL("duckdb-browser-eh.worker.js", files));
-  const database = new AsyncDuckDB(new ConsoleLogger(LogLevel.WARNING), worker);
-  await database.instantiate(new URL("duckdb-eh.wasm", files).href);
+  requireWasm();
+  const part = (name) => load(new URL(`../duckdb/${name}`, base), async (response) => URL.createObjectURL(await response.blob()));
+  // fetched here and not by DuckDB, which would wait for ever for what does not come
+  const [script, module] = await Promise.all([part("duckdb-browser-eh.worker.js"), part("duckdb-eh.wasm")]);
+  const database = new AsyncDuckDB(new ConsoleLogger(LogLevel.WARNING), new Worker(script));
+  await database.instantiate(module);
   const connection = await database.connect();
   await Promise.all(
     tables.map(async (name) => {
-      const response = await fetch(new URL(`${name}.parquet`, base));
-      await database.registerFileBuffer(`${name}.parquet`, new Uint8Array(await response.arrayBuffer()));
+      const bytes = await load(new URL(`${name}.parquet`, base), (response) => response.arrayBuffer());
+      await database.registerFileBuffer(`${name}.parquet`, new Uint8Array(bytes));
     })
   );
   for (const name of tables) await connection.query(`create view "${name}" as select * from read_parquet('${name}.parquet')`);

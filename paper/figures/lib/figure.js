@@ -55,6 +55,6 @@ export function dataTable(rows, columns, label, {link, keys = {}} = {}) {
   return element("div", {class: "kdgat-scroll", tabindex: "0", role: "region", "aria-label": `Data: ${label}`}, table);
 }
 
-/** Rows as a table of their own, or a sentence where there are none. */
-export const list = (rows, {label, columns = rows.length ? Object.keys(rows[0]) : []}) =>
-  rows.length ? dataTable(rows, columns, label) : message(`${label}: none.`);
+/** Rows as a table of their own, or the sentence `none` where there are none. */
+export const list = (rows, {label, columns = rows.length ? Object.keys(rows[0]) : [], none = `${label}: none.`}) =>
+  rows.length ? dataTable(rows, columns, label) : message(none);

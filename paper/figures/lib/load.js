@@ -2,7 +2,7 @@
 
 /** The error for a file that cannot be used. */
 export const unreadable = (url, why) =>
-  new Error(`${url.pathname.split("/").at(-1)} of the release cannot be read (${why}). Load the page again; if that does not help, the site lacks a part of its folder assets/.`);
+  new Error(`${url.pathname.split("/").at(-1)} cannot be read (${why}). Load the page again; if that does not help, the site lacks a part of its folder assets/.`);
 
 /** Fetches `url` and parses the response; rejects with one such error whatever goes wrong. */
 export async function load(url, parse) {
@@ -15,4 +15,9 @@ export async function load(url, parse) {
   } catch {
     throw unreadable(url, "damaged");
   }
+}
+
+/** Throws one sentence where the browser has no WebAssembly. */
+export function requireWasm() {
+  if (typeof WebAssembly === "undefined") throw new Error("This needs WebAssembly, which this browser does not have or has switched off. The other pages work without it.");
 }

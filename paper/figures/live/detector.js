@@ -1,6 +1,6 @@
 // The frozen student in the page: its ONNX file on a WebAssembly runtime that lies beside the site.
 import * as ort from "onnxruntime-web/wasm";
-import {load} from "../lib/load.js";
+import {load, requireWasm} from "../lib/load.js";
 import {standardise} from "./features.js";
 
 /**
@@ -8,13 +8,16 @@ import {standardise} from "./features.js";
  * `student`: {dataset, seed}.
  */
 export async function openDetector(release, {dataset, seed}) {
+  requireWasm();
   const file = (suffix) => new URL(`weights/${dataset}/gat-student-s${seed}.${suffix}`, release.base);
   ort.env.wasm.numThreads = 1; // more need headers that a static host cannot send
-  ort.env.wasm.wasmPaths = {wasm: new URL("../onnx/ort-wasm-simd-threaded.wasm", release.base).href};
-  const [meta, network] = await Promise.all([
+  const bytes = (response) => response.arrayBuffer();
+  const [meta, network, runtime] = await Promise.all([
     load(file("json"), (response) => response.json()),
-    load(file("onnx"), (response) => response.arrayBuffer())
+    load(file("onnx"), bytes),
+    load(new URL("../onnx/ort-wasm-simd-threaded.wasm", release.base), bytes)
   ]);
+  ort.env.wasm.wasmBinary = runtime;
   const session = await ort.InferenceSession.create(new Uint8Array(network), {executionProviders: ["wasm"]});
   const {nodes, edges} = meta.scalers;
 

@@ -37,7 +37,7 @@ const FIGURES = {
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
   "beside", "benchmarks", "checkbox", "colourings", "distinct", "epochsOf", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "where"
+  "parts", "range", "runsOf", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "vehicles", "where"
 ];
 
 afterEach(() => {
@@ -57,9 +57,9 @@ test.each(Object.entries(FIGURES))("%s without rows is a sentence", (_, draw) =>
 });
 
 test.each(Object.entries(FIGURES))("%s without rows says what could not be read", (_, draw) => {
-  instead([])(new Error("x.parquet of the release cannot be read."));
+  instead([])(new Error("x.parquet cannot be read."));
   const node = draw();
-  expect([node.getAttribute("role"), node.textContent]).toEqual(["alert", "x.parquet of the release cannot be read."]);
+  expect([node.getAttribute("role"), node.textContent]).toEqual(["alert", "x.parquet cannot be read."]);
 });
 
 test.each(Object.entries({
@@ -84,7 +84,7 @@ test.each([
   expect(await broken.groups("predictions", ["dataset"])).toEqual([]);
   expect(await kdgat.benchmarks(new URL("http://localhost/assets/releases/"))).toEqual([]);
   const text = kdgat.leaderboard([]).textContent;
-  expect(text).toContain(`manifest.json of the release cannot be read (${why})`);
+  expect(text).toContain(`manifest.json cannot be read (${why})`);
   expect(text).toContain("Load the page again");
 });
 
@@ -96,8 +96,8 @@ test("a table that cannot be read is named, the rest is there", async () => {
   expect(await broken.groups("predictions", ["dataset"])).toEqual([]);
   expect(await broken.rows("predictions", {dataset: "d"}, [])).toEqual([]);
   const text = kdgat.timeline([]).textContent;
-  expect(text).toMatch(/runs\.parquet of the release cannot be read \(damaged\)/);
-  expect(text).toMatch(/predictions\.parquet of the release cannot be read \(damaged, or no answer\)/);
+  expect(text).toMatch(/runs\.parquet cannot be read \(damaged\)/);
+  expect(text).toMatch(/predictions\.parquet cannot be read \(damaged, or no answer\)/);
 });
 
 test("a number without a trace says so", () => {

@@ -3,6 +3,7 @@ import {describe, expect, test} from "vitest";
 import * as fixed from "./rows.js";
 import {forest} from "../ablations.js";
 import {curves, epochsOf} from "../curves.js";
+import {vehicles} from "../datasets.js";
 import {front} from "../distillation.js";
 import {loopOf, outcomes, written} from "../embedding.js";
 import {windowFrames} from "../frames.js";
@@ -142,6 +143,14 @@ describe("what became of a window", () => {
     expect(outcomes(rows, points).map((r) => r.outcome)).toEqual(["found", "missed", "false alarm", "benign"]);
     expect(outcomes(rows, [])[0].outcome).toBe("unknown");
   });
+});
+
+test("vehicles count what was read of them, real and synthetic apart", () => {
+  const twin = {...fixed.datasets[0], capture: "train/again.csv", duplicate_of: "train/benign-soul.csv", quarantined: 2};
+  const rows = vehicles([...fixed.datasets, twin]);
+  expect(rows.map(({vehicle, data, captures, duplicates}) => [vehicle, data, captures, duplicates])).toEqual([["soul", "real", 1, 1], ["spark", "synthetic", 1, 0]]);
+  expect(rows[0]).toMatchObject({attacks: "none", "frames a second": "100", "window (ms)": "1000", windows: 10, "rows not readable": 2});
+  expect(rows[1]).toMatchObject({attacks: "dos", "window (ms)": "500", attacked: 3});
 });
 
 test("readings are counted as evaluations, not as captures", () => {
