@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from same_code import ran  # (beside this file)
 
 
 def asked(arguments: Sequence[str]) -> bool:
@@ -45,7 +46,7 @@ def furthest(store: Path) -> str | None:
     origins = {folder.parent.name: _origin(folder.parent) for folder in store.glob("*/_parameters")}
     for run in chain:
         chain += sorted(r for r, origin in origins.items() if origin == run and r not in chain)
-    whole = [run for run in chain if run == begun or not _mixed(store.name, run)]
+    whole = [run for run in chain if run == begun or len(ran(store.name, run)) <= 1]
     return max(whole, key=lambda run: _finished(store / run))  # the oldest of equals
 
 
@@ -64,16 +65,3 @@ def _finished(run: Path) -> int:
     """Tasks of a run that ended well."""
     tasks = {file.parents[1] for file in run.glob("*/*/_meta/sysmeta_attempt_ok_*.json") if _values([file]) == ["True"]}
     return len(tasks)
-
-
-def _mixed(flow: str, run: str) -> bool:
-    """Whether the finished tasks of a run ran different code."""
-    from metaflow import Run, namespace
-
-    namespace(None)
-    ran: set[Any] = set()
-    for step in Run(f"{flow}/{run}"):
-        for task in step:
-            if task.successful and "code" in task:
-                ran |= set(task["code"].data)
-    return len(ran) > 1

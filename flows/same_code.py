@@ -36,20 +36,25 @@ def record(flow: Any, step: str, inputs: Sequence[Any] | None = None) -> None:
     flow.code = made
 
 
-def tell(flow: str, origin: str) -> None:
-    """Say so where the run `origin`, which is about to be resumed, ran other code than is here now."""
+def ran(flow: str, run: str) -> set[str]:
+    """Hashes of the code that the finished tasks of a run ran; none where there is no such run, or nothing had finished."""
     from metaflow import Run, namespace
     from metaflow.exception import MetaflowException
 
     namespace(None)
     try:
-        ran = dict(Run(f"{flow}/{origin}")["start"].task.data.code)
-    except (MetaflowException, KeyError, AttributeError):
-        return  # no such run, or nothing of it had finished: Metaflow says so itself
-    if code_hash() not in ran:
+        done = [task for step in Run(f"{flow}/{run}") for task in step if task.successful]
+    except MetaflowException:
+        return set()
+    return {code for task in done if "code" in task for code in task["code"].data}
+
+
+def tell(flow: str, origin: str) -> None:
+    """Say so where the run `origin`, which is about to be resumed, ran other code than is here now."""
+    if others := ran(flow, origin) - {code_hash()}:
         print(
-            f"resume: run {origin} ran other code ({', '.join(c[:12] for c in ran)}) than is here ({code_hash()[:12]}); "
-            "its finished tasks are kept as they are, and join refuses to mix the two",
+            f"resume: run {origin} ran other code ({', '.join(sorted(c[:12] for c in others))}) than is here "
+            f"({code_hash()[:12]}); its finished tasks are kept as they are, and join refuses to mix the two",
             file=sys.stderr,
             flush=True,
         )
