@@ -62,11 +62,13 @@ def test_a_model(examples: dict[str, str]) -> None:
 
 
 def test_a_figure(examples: dict[str, str], release) -> None:
-    from analysis.figures import svg
+    from analysis.figures import STATICS, svg
 
     names: dict = {}
     exec(examples["A figure"], names)
-    drawn = svg(release, names["CAPTURES"])
+    made = names["DURATIONS"]
+    assert made.name not in {s.name for s in STATICS}, "the example takes the place of a figure that there is"
+    drawn = svg(release, made)
     assert drawn.startswith(b"<?xml") and b"<svg" in drawn
 
 
