@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis import labels
-from analysis.format import NA, count
-from analysis.numbers import Numbers, slug
+from analysis.format import NA, count, slug
+from analysis.numbers import Numbers
 from analysis.statements import ablation_sign
 from analysis.tables import Source, cell, markdown, numbers_of
 

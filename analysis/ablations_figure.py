@@ -25,7 +25,7 @@ def forest(rows: Rows) -> Figure:
     changes = sorted({(r["factor"], r["level"]) for r in rows})
     color = labels.color(HEADLINE_MODEL)
     figure, axes = multiples(
-        len(places), 4, lambda lines: 0.4 + lines * (0.35 + 0.145 * len(changes)), sharex=True, sharey=True
+        len(places), 4, lambda lines: 0.4 + lines * (0.35 + 0.125 * len(changes)), sharex=True, sharey=True
     )
     for ax, (dataset, scenario) in zip(axes, places, strict=True):
         ax.axvline(0, color="0.3", lw=0.6)
@@ -37,8 +37,8 @@ def forest(rows: Rows) -> Figure:
             face = color if ablation_sign(r) else "white"
             ax.plot(r["difference"], y, ls="", marker="o", ms=3.2, mew=0.9, mec=color, mfc=face)
         shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}", fontsize=7)
+        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")
         ax.set_yticks(range(len(changes)), [f"{factor}: {level}" for factor, level in changes])
         ax.set_ylim(len(changes) - 0.5, -0.5)
-    figure.supxlabel("F1, difference from the reference and its 95 % interval", fontsize=7)
+    figure.supxlabel("F1, difference from the reference and its 95 % interval")
     return figure

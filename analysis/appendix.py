@@ -97,43 +97,86 @@ def capture_table(release: Source = None) -> str:
 
 
 def layer_table(release: Source = None) -> str:
-    """Counted parameters of every model by layer (all its weights and biases together), of the first dataset that has it."""
+    """Counted parameters by layer (all its weights and biases together), a column a model, of the first dataset that has it."""
     rows = numbers_of(release).release.table("parameters").to_pylist()
-    body = []
-    for model in labels.sort_models(row["model"] for row in rows):
+    models = labels.sort_models(row["model"] for row in rows)
+    counted: dict[str, Counter[str]] = {}  # layer → model → parameters
+    for model in models:
         mine = [row for row in rows if row["model"] == model]
-        layers: Counter[str] = Counter()
-        for row in mine:
-            if row["dataset"] == mine[0]["dataset"]:
-                layers[".".join(row["layer"].split(".")[:2])] += row["count"]
-        body += [[labels.model(model), f"`{layer}`", count(total)] for layer, total in layers.items()]
-        body.append([labels.model(model), "*all*", f"**{count(layers.total())}**"])
-    return markdown(["Model", "Layer", "Parameters"], body, left=2)
+        for row in (row for row in mine if row["dataset"] == mine[0]["dataset"]):
+            counted.setdefault(_layer(row["layer"]), Counter())[model] += row["count"]
+    body = [
+        [f"`{layer}`", *(count(by[m]) if m in by else "–" for m in models)] for layer, by in sorted(counted.items())
+    ]
+    totals = [f"**{count(sum(by[m] for by in counted.values()))}**" for m in models]
+    return markdown(["Layer", *map(labels.model, models)], [*body, ["*all*", *totals]])
 
 
-def _runs(numbers: Numbers) -> list[dict[str, object]]:
-    """Rows of `runs` in the order of the paper, which numbers them from 1."""
-    rows = list(numbers.release.table("runs").to_pylist())
-    return sorted(rows, key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"]))
+def _layer(parameter: str) -> str:
+    """`convolutions.0.att.weight` → `convolutions.0`, `features.bias` → `features`."""
+    first, _, rest = parameter.partition(".")
+    second = rest.partition(".")[0]
+    return f"{first}.{second}" if second.isdecimal() else first
+
+
+def _runs(numbers: Numbers) -> dict[tuple[str, ...], list[dict[str, object]]]:
+    """Rows of `runs` by what they share but the seed: flow run, dataset, model, preset, commit, kind of data."""
+    found: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    rows = numbers.release.table("runs").to_pylist()
+    for row in sorted(rows, key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"])):
+        flow = "/".join(row["run"].split("/")[:2])
+        found.setdefault((row["dataset"], row["model"], flow, *(row[c] for c in _SHARED)), []).append(row)
+    return found
+
+
+#: what a run has besides dataset, model and seed
+_SHARED = ("preset", "commit", "data_kind")
 
 
 def run_table(release: Source = None) -> str:
-    """Every run: what it trained and how long; on what and from which code, where runs differ in it."""
-    rows = _runs(numbers_of(release))
+    """Every run: its task, and the seconds it took, in the column of its seed; on what and from which code, where runs differ."""
+    groups = _runs(numbers_of(release))
+    seeds = sorted({r["seed"] for rows in groups.values() for r in rows}, key=lambda seed: int(str(seed)))
+
+    def task(row: dict[str, object]) -> str:
+        name = str(row["run"]).removesuffix(f"/{row['model']}").split("/")
+        return f"`{'/'.join(name[2:] or name)}` {row['seconds']:.0f} s"
+
     columns: dict[str, list[str]] = {
-        "No.": [str(number) for number, _ in enumerate(rows, 1)],
-        "Run": [f"`{str(r['run']).removesuffix('/' + str(r['model']))}`" for r in rows],
-        "Model": [str(r["model"]) for r in rows],
-        "Seed": [str(r["seed"]) for r in rows],
-        "Dataset": [str(r["dataset"]) for r in rows],
-        "Preset": [str(r["preset"]) for r in rows],
-        "Commit": [f"`{str(r['commit'])[:10]}`" for r in rows],
-        "Data": [str(r["data_kind"]) for r in rows],
-        "Seconds": [f"{r['seconds']:.0f}" for r in rows],
+        "No.": [str(number) for number, _ in enumerate(groups, 1)],
+        "Model": [model for _, model, *_ in groups],
+        "Dataset": [dataset for dataset, *_ in groups],
+        "Flow run": [f"`{flow}`" for _, _, flow, *_ in groups],
+        "Preset": [preset for *_, preset, _, _ in groups],
+        "Commit": [f"`{commit[:10]}`" for *_, commit, _ in groups],
+        "Data": [kind for *_, kind in groups],
     }
     shared = {name for name in ("Dataset", "Preset", "Commit", "Data") if len(set(columns[name])) == 1}
     shown = {name: cells for name, cells in columns.items() if name not in shared}
-    return markdown(list(shown), list(zip(*shown.values(), strict=True)), left=len(shown) - 1)
+    for seed in seeds:
+        cells = [", ".join(task(r) for r in rows if r["seed"] == seed) for rows in groups.values()]
+        shown[f"Seed {seed}"] = [cell or "–" for cell in cells]
+    return markdown(list(shown), list(zip(*shown.values(), strict=True)), left=len(shown))
+
+
+def departures_table(release: Source = None) -> str:
+    """Where runs, those of ablations, have other hyper-parameters than the method's: with it, every run's are known."""
+    numbers = numbers_of(release)
+    position = _positions(numbers)
+    usual: dict[str, set[str]] = {}
+    for row in numbers.hyperparameters:
+        usual.setdefault(row["name"], set()).add(row["value"])
+    found: dict[tuple[str, str], set[int]] = {}
+    for row in numbers.release.table("hyperparameters").to_pylist():
+        if row["value"] not in usual.get(row["name"], set()):
+            found.setdefault((row["name"], row["value"]), set()).add(position[row["run"]])
+    body = [[f"`{name}`", f"`{value}`", ranges(runs)] for (name, value), runs in sorted(found.items())]
+    return markdown(["Name", "Value", "Runs"], body or [["none", "–", "–"]], left=3)
+
+
+def _positions(numbers: Numbers) -> dict[str, int]:
+    """Run → its number in the table of runs."""
+    return {str(row["run"]): i for i, rows in enumerate(_runs(numbers).values(), 1) for row in rows}
 
 
 def ranges(found: Iterable[int]) -> str:
@@ -145,18 +188,22 @@ def ranges(found: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
+#: what a number rests on that names no run of its own, by the first segment of its key
+_WITHOUT_RUN = {"config": "all", "release": "all", "benchmarks": "benchmarks"}
+
+
 def number_table(keys: Sequence[str] | None = None, release: Source = None) -> str:
     """Every number that the sources use: key, value, interval, seeds, and the runs behind it by their number."""
     numbers = numbers_of(release)
     if keys is None:  # those in sentences that the release chooses too
         used = {k for k, _, _ in uses(sources(REPO))}
         keys = sorted(used | {k for key in used for k in names(numbers.markdown(key))})
-    position = {row["run"]: i for i, row in enumerate(_runs(numbers), 1)}
+    position = _positions(numbers)
     body = []
     for key in keys:
         number = numbers[key]
         if number.span:
-            seeds = str(number.n_seeds) if number.n_seeds else ""
-            behind = ranges(position[run] for run in numbers.runs(number))
-            body.append([f"`{key}`", numbers.markdown(key), number.interval, seeds, behind])
+            seeds = str(number.n_seeds) if number.n_seeds else "–"
+            behind = ranges({position[run] for run in numbers.runs(number)}) or _WITHOUT_RUN[key.split(".")[0]]
+            body.append([f"`{key}`", numbers.markdown(key), number.interval or "–", seeds, behind])
     return markdown(["Key", "Value", "95 % interval", "Seeds", "Runs"], body, left=1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.drawing import COLUMN, PAGE, STYLE
+from analysis.drawing import COLUMN, PAGE, style
 from analysis.labels import palette
 from kdgat import atomic
 
@@ -39,9 +39,9 @@ def _box(axes: Axes, at: Point, size: Point, title: str, lines: str = "", color:
         FancyBboxPatch((x, y), *size, boxstyle=style, facecolor=color + "18", edgecolor=color, linewidth=0.9)
     )
     rise = 0.1 + 0.05 * lines.count("\n", lines.find("\n") + 1) if lines else 0  # more room for a third line
-    axes.text(at[0], at[1] + rise, title, ha="center", va="center", fontsize=7, weight="bold")
+    axes.text(at[0], at[1] + rise, title, ha="center", va="center", fontsize=8, weight="bold")
     if lines:
-        axes.text(at[0], at[1] - 0.09, lines, ha="center", va="center", fontsize=5.6, color=INK, linespacing=1.25)
+        axes.text(at[0], at[1] - 0.09, lines, ha="center", va="center", fontsize=7, color=INK, linespacing=1.25)
 
 
 def _arrow(axes: Axes, start: Point, end: Point, text: str = "", **style: Any) -> None:
@@ -62,7 +62,7 @@ def _arrow(axes: Axes, start: Point, end: Point, text: str = "", **style: Any) -
             text,
             ha="left",
             va="center",
-            fontsize=5.6,
+            fontsize=7,
             color=INK,
         )
 
@@ -95,19 +95,19 @@ def classifier() -> Figure:
     """The classifier from node and edge features to two logits."""
     figure, axes = _canvas(COLUMN, 1.5)
     color = palette()["models"]["gat-student"]
-    _box(axes, (0.52, 1.15), (0.9, 0.4), "nodes", "features of each ID")
-    _box(axes, (0.52, 0.45), (0.9, 0.4), "edges", "features of each\ntransition")
-    for i, x in enumerate((1.42, 1.9)):
-        _box(axes, (x, 0.8), (0.38, 1.0), f"GATv2\nlayer {i + 1}", "", color)
-    _box(axes, (2.47, 0.8), (0.54, 1.0), "readout", "mean, max,\nweighted\nby share", color)
-    _box(axes, (3.07, 0.8), (0.42, 0.6), "MLP", "two logits", color)
-    _arrow(axes, (0.97, 1.1), (1.23, 0.95))
-    _arrow(axes, (0.97, 0.5), (1.23, 0.65))
-    _arrow(axes, (1.61, 0.8), (1.71, 0.8))
-    _arrow(axes, (2.09, 0.8), (2.2, 0.8))
-    _arrow(axes, (2.74, 0.8), (2.86, 0.8))
-    _arrow(axes, (1.42, 0.3), (2.4, 0.3), connectionstyle="arc3,rad=0.35", linestyle="--")
-    axes.text(1.92, 0.05, "jumping knowledge: every layer's output", ha="center", va="center", fontsize=5.6, color=INK)
+    _box(axes, (0.46, 1.15), (0.84, 0.44), "nodes", "features of each ID")
+    _box(axes, (0.46, 0.45), (0.84, 0.44), "edges", "features of each\ntransition")
+    for i, x in enumerate((1.3, 1.83)):
+        _box(axes, (x, 0.8), (0.44, 1.0), f"GATv2\nlayer {i + 1}", "", color)
+    _box(axes, (2.43, 0.8), (0.56, 1.0), "readout", "mean, max,\nweighted\nby share", color)
+    _box(axes, (3.08, 0.8), (0.5, 0.6), "MLP", "two logits", color)
+    _arrow(axes, (0.88, 1.1), (1.08, 0.95))
+    _arrow(axes, (0.88, 0.5), (1.08, 0.65))
+    _arrow(axes, (1.52, 0.8), (1.61, 0.8))
+    _arrow(axes, (2.05, 0.8), (2.15, 0.8))
+    _arrow(axes, (2.71, 0.8), (2.83, 0.8))
+    _arrow(axes, (1.3, 0.3), (2.38, 0.3), connectionstyle="arc3,rad=0.35", linestyle="--")
+    axes.text(1.83, 0.04, "jumping knowledge: every layer's output", ha="center", va="center", fontsize=7, color=INK)
     return figure
 
 
@@ -116,11 +116,9 @@ DIAGRAMS: dict[str, Callable[[], Figure]] = {"pipeline": pipeline, "classifier":
 
 def write(folder: Path) -> list[Path]:
     """Write every diagram as SVG, the same bytes every time."""
-    import matplotlib
-
     made = []
     for name, draw in DIAGRAMS.items():
-        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        with style():
             out = io.BytesIO()
             draw().savefig(out, format="svg", metadata={"Date": None, "Title": name})
         made.append(folder / f"{name}.svg")

@@ -1,9 +1,15 @@
-"""What every static figure shares: style, widths, panels."""
+"""What every static figure shares: style, font, widths, panels.
+
+`fonts/` holds the Latin part of Libertinus Serif (SIL Open Font License), in which Typst sets the paper, so that figures
+and text match; a character that it lacks is taken from DejaVu Sans, which comes with matplotlib.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,8 +21,10 @@ COLUMN, PAGE = 3.4, 7.0
 STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "kdgat",
-    "font.family": "DejaVu Sans",
-    "font.size": 7,
+    "font.family": ["Libertinus Serif", "DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "figure.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -29,11 +37,21 @@ STYLE = {
 }
 
 
+@cache
+def _fonts() -> None:
+    """Make the text's font known to matplotlib."""
+    from matplotlib.font_manager import fontManager
+
+    for file in sorted((Path(__file__).parent / "fonts").glob("*.otf")):
+        fontManager.addfont(file)
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The project's look, for the figures drawn inside."""
     import matplotlib
 
+    _fonts()
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         yield
 

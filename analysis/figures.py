@@ -49,7 +49,7 @@ def leaderboard(rows: Rows) -> Figure:
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     figure, axes = multiples(
-        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
+        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.145 * len(models)), sharex=True, sharey=True
     )
     for ax, (dataset, scenario) in zip(axes, places, strict=True):
         ax.grid(False, axis="y")
@@ -64,22 +64,23 @@ def leaderboard(rows: Rows) -> Figure:
             ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
             ax.plot(r["mean"], y, ls="", ms=2.8, mew=0.8, **protocol_mark(rank, color))
         shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}", fontsize=7)
+        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
         ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
     figure.legend(handles=protocol_handles(protocols, 3.5), loc="outside upper right", ncols=len(protocols))
-    figure.supxlabel("F1, mean over seeds and 95 % interval", fontsize=7)
+    figure.supxlabel("F1, mean over seeds and 95 % interval")
     return figure
 
 
 def curves(rows: Rows) -> Figure:
-    """Training curves: a panel a metric, a line a run."""
+    """Training curves: a panel a metric, a line a run; the many of ablations, which share the method's colour, left out."""
+    rows = [r for r in rows if " (" not in r["model"]]
     if not rows:
         return empty("no training curves in this release")
     metrics = sorted({r["metric"] for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
-    figure, axes = multiples(len(metrics), 3, lambda lines: 0.5 + 1.6 * lines)
+    figure, axes = multiples(len(metrics), 3, lambda lines: 0.6 + 1.7 * lines)
     for ax, metric in zip(axes, metrics, strict=True):
         groups: dict[tuple[str, ...], list[tuple[int, float]]] = {}
         for r in rows:
@@ -89,7 +90,7 @@ def curves(rows: Rows) -> Figure:
             x, y = zip(*sorted(points), strict=True)
             style = "-" if model.endswith("student") else "--" if model.endswith("teacher") else ":"
             ax.plot(x, y, style, color=labels.color(model), lw=1, marker="." if len(x) == 1 else None)
-        ax.set_title(labels.metric(metric), fontsize=7)
+        ax.set_title(labels.metric(metric))
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     from matplotlib.lines import Line2D
@@ -113,7 +114,7 @@ def captures(rows: Rows) -> Figure:
     injected = [r["frames"] * r["injected_share"] for r in rows]
     ax.barh(range(len(rows)), [r["frames"] for r in rows], color=colors["benign"], label="not injected")
     ax.barh(range(len(rows)), injected, color=colors["attack"], label="injected")
-    ax.set_yticks(range(len(rows)), names, fontsize=5.5)
+    ax.set_yticks(range(len(rows)), names, fontsize=6.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel("frames")
     figure.legend(loc="outside upper right", ncols=2)
@@ -161,11 +162,11 @@ def window(rows: Rows) -> Figure:
         ax.scatter(
             x, y, s=size, c=colors["attack" if i in injected else "benign"], marker=marker, zorder=3, linewidths=0
         )
-        ax.text(1.18 * x, 1.18 * y, f"{i:03X}", ha="center", va="center", fontsize=5.5)
+        ax.text(1.18 * x, 1.18 * y, f"{i:03X}", ha="center", va="center", fontsize=6.5)
     ax.set_xlim(-1.35, 1.35)
     ax.set_ylim(-1.35, 1.35)
     first = rows[0]
-    ax.set_title(f"{first['vehicle']}, {first['attack']}: {len(order)} IDs, {len(edges)} transitions", fontsize=7)
+    ax.set_title(f"{first['vehicle']}, {first['attack']}: {len(order)} IDs, {len(edges)} transitions")
     return figure
 
 

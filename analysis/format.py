@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 NA = "n/a"
@@ -13,6 +14,11 @@ _DECIMALS = {
     "benign_minutes": 2,
     "detection_delay": 3,
 }
+
+
+def slug(name: str) -> str:
+    """A name as a segment of a key: lower-case, `-` and spaces as `_`, no dots."""
+    return re.sub(r"[^a-z0-9_]+", "_", name.lower())
 
 
 def count(value: Any) -> str:

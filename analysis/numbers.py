@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -27,7 +26,7 @@ from typing import Any, TypeAlias
 
 from analysis import explanations, phrases, statements
 from analysis.effects import Effects, Side
-from analysis.format import NA, by_metric, count, interval, plain, signed
+from analysis.format import NA, by_metric, count, interval, plain, signed, slug
 from analysis.release import ABLATION, Release
 from kdgat.errors import KdgatError
 from kdgat.records import HEADLINE_MODEL, SCORED_MODELS
@@ -41,11 +40,6 @@ METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric"
 
 class KeyUnknown(KdgatError):
     """A key that the release does not have, with the nearest ones that it has."""
-
-
-def slug(name: str) -> str:
-    """A name as a segment of a key: lower-case, `-` and spaces as `_`, no dots."""
-    return re.sub(r"[^a-z0-9_]+", "_", name.lower())
 
 
 @dataclass(frozen=True)
@@ -273,7 +267,9 @@ class Numbers:
             columns = ("dataset", "factor", "level", "scenario", "protocol", "metric")
             where = "from ablations where " + " and ".join(f"{c} = '{row[c]}'" for c in columns)
             key = ".".join((slug(row["dataset"]), "ablations", *(slug(row[c]) for c in columns[1:])))
-            who, seeds = {"dataset": row["dataset"], "model": HEADLINE_MODEL}, row["n_seeds"]
+            variant = f"{HEADLINE_MODEL} ({row['factor']}: {row['level']})"
+            trained = any(r["model"] == variant for r in self._runs)  # a reference is not trained once a factor
+            who, seeds = {"dataset": row["dataset"], "model": variant if trained else HEADLINE_MODEL}, row["n_seeds"]
             for column, suffix, write in (
                 ("mean", "", partial(by_metric, row["metric"])),
                 ("difference", "_minus_reference", signed),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import labels
-from analysis.statements import ablations, explanations, latency, operating_points, readings
-from analysis.wording import Main, enumerate_words, slugged, under
+from analysis.statements import ablations, explanations, latency, operating_points, readings, scope, virtual_vehicles
+from analysis.wording import Main, among, enumerate_words, slugged, under
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TEACHER = "gat-teacher"
 BASELINE = "gbm-baseline"
 DQN, MEAN = "fusion-dqn-student", "fusion-mean-student"
+#: what a sentence calls a model, where that is not its label
+_NAMES = {DQN: "the learned fusion of the students"}
 
 
 def known_car(numbers: Numbers) -> str:
@@ -51,12 +53,27 @@ def worst(numbers: Numbers) -> str:
     return f"{text}; its interval {'lies under' if under(low, known) else 'overlaps'} that of the known vehicle."
 
 
+def worst_calibrated(numbers: Numbers) -> str:
+    """Where the headline model is worst once it has a profile of the test vehicle."""
+    r = Main(numbers)
+    keys = {s: r.key(s, HEADLINE_MODEL, "calibrated") for s in r.scenarios}
+    known = {s: key for s, key in keys.items() if r.known(key)}
+    if not known:
+        return "This release holds no calibrated results of the headline model."
+    scenario = min(known, key=lambda s: numbers[known[s]].value)
+    name = labels.model(HEADLINE_MODEL)
+    return (
+        f"With a profile of the car's own traffic the lowest F1 of the {name} is {r.shown(known[scenario])}, "
+        f"in {labels.scenario(scenario)}."
+    )
+
+
 def _versus(numbers: Numbers, model: str, other: str, lead: str) -> str:
     r = Main(numbers)
     found = r.differences(f"{slugged(model)}_minus_{slugged(other)}", "zero_shot")
     if not found:
         return f"This release does not hold both the {labels.model(model)} and {labels.model(other)}."
-    return f"{lead}, the {labels.model(model)} {found}."
+    return f"{lead}, {_NAMES.get(model, f'the {labels.model(model)}')} {found}."
 
 
 def baseline(numbers: Numbers) -> str:
@@ -168,7 +185,7 @@ def answers(numbers: Numbers) -> str:
         if len(keys) < 2 or "test_01" not in keys:
             return "This release does not compare an unknown vehicle with the known one."
         low = [labels.scenario(s) for s, key in keys.items() if under(numbers[key], numbers[keys["test_01"]])]
-        where.append(enumerate_words(low) if low else "no scenario")
+        where.append(among(low, len(keys) - 1, "every other scenario") if low else "no scenario")
     first = (
         f"Without a profile of the car the F1 of the {labels.model(HEADLINE_MODEL)} lies under that of the known vehicle "
         f"in {where[0]}, with one in {where[1]}."
@@ -181,8 +198,9 @@ def answers(numbers: Numbers) -> str:
     said = [first]
     for lead, a, b, who in asked:
         signs = r.by_sign(f"{a}_minus_{b}", "zero_shot")
+        whole = sum(map(len, signs.values()))
         parts = [
-            f"{name} in {enumerate_words(list(signs[name]))}" for name in ("ahead", "behind", "level") if name in signs
+            f"{name} in {among(list(signs[name]), whole)}" for name in ("ahead", "behind", "level") if name in signs
         ]
         if parts:
             said.append(f"{lead}, {who} is {enumerate_words(parts)}.")
@@ -205,7 +223,8 @@ def failures(numbers: Numbers) -> str:
     for what, other, pair, middle in COMPARED:
         signs = r.by_sign(pair, middle)
         compared = compared or bool(signs)
-        behind = f"behind it in {enumerate_words(list(signs['behind']))}" if "behind" in signs else ""
+        whole = sum(map(len, signs.values()))
+        behind = f"behind it in {among(list(signs['behind']), whole)}" if "behind" in signs else ""
         if signs and "ahead" not in signs:
             found.append(f"{what} is ahead of {other} in no scenario" + (f" and {behind}" if behind else ""))
         elif behind:
@@ -222,11 +241,14 @@ ALL: dict[str, Callable[[Numbers], str]] = {
     for made in (
         known_car,
         worst,
+        worst_calibrated,
+        scope,
         baseline,
         distillation,
         fusion,
         ranking,
         operating_points,
+        virtual_vehicles,
         answers,
         calibration,
         explanations,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import labels, verify
-from analysis.format import count
-from analysis.numbers import Numbers, slug
+from analysis.format import count, slug
+from analysis.numbers import Numbers
 from analysis.release import REPO, Release, sha256
 from analysis.statements import data_note
 from kdgat import atomic, records

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from analysis import labels
@@ -10,7 +9,6 @@ from analysis.drawing import COLUMN, Rows, empty, multiples, panels, protocol_ha
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BINS = 50
@@ -34,11 +32,11 @@ def scores(rows: Rows) -> Figure:
             heights = [sign * (r["windows"] / total) ** 0.5 for r in mine]
             ax.bar([r["bin"] + 0.5 / _BINS for r in mine], heights, 1 / _BINS, color=colors[name], label=name)
         ax.axhline(0, color="0.3", lw=0.5)
-        ax.set_title(labels.scenario(place[1]) if len({d for d, _ in places}) == 1 else " ".join(place), fontsize=7)
+        ax.set_title(labels.scenario(place[1]) if len({d for d, _ in places}) == 1 else " ".join(place))
         ax.set_yticks([-1, 0, 1], ["100 %", "0", "100 %"])
     axes[0].legend(loc="upper center")
-    figure.supxlabel("score (zero-shot)", fontsize=7)
-    figure.supylabel("share of class, √ scale", fontsize=7)
+    figure.supxlabel("score (zero-shot)")
+    figure.supylabel("share of class, √ scale")
     return figure
 
 
@@ -51,7 +49,11 @@ def alpha(rows: Rows) -> Figure:
     for r in rows:
         grid[attacks.index(r["attack"])][round(r["alpha"] * 20)] += r["share"]
     return _heat_map(
-        grid, [f"{i / 20:g}" if i % 5 == 0 else "" for i in range(21)], attacks, "weight of the classifier"
+        grid,
+        [f"{i / 20:g}" if i % 5 == 0 else "" for i in range(21)],
+        attacks,
+        "weight of the classifier",
+        scale="share of windows",
     )
 
 
@@ -63,11 +65,17 @@ def similarity(rows: Rows) -> Figure:
     grid = [[0.0] * len(student) for _ in teacher]
     for r in rows:
         grid[teacher.index(r["teacher_layer"])][student.index(r["student_layer"])] = r["similarity"]
-    return _heat_map(grid, student, teacher, "student", "teacher", numbers=True)
+    return _heat_map(grid, student, teacher, "student", "teacher", numbers=True, scale="linear CKA")
 
 
 def _heat_map(
-    grid: list[list[float]], columns: list[str], rows: list[str], xlabel: str, ylabel: str = "", numbers: bool = False
+    grid: list[list[float]],
+    columns: list[str],
+    rows: list[str],
+    xlabel: str,
+    ylabel: str = "",
+    numbers: bool = False,
+    scale: str = "",
 ) -> Figure:
     figure, axes = panels(1, 1, COLUMN, 0.7 + 0.28 * len(rows))
     ax = axes[0, 0]
@@ -85,7 +93,8 @@ def _heat_map(
             ax.text(
                 x + 0.5, y + 0.5, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.5 else "white"
             )
-    figure.colorbar(mesh, ax=ax, fraction=0.05).outline.set_visible(False)
+    bar = figure.colorbar(mesh, ax=ax, fraction=0.05, label=scale)
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -93,33 +102,47 @@ def size(rows: Rows) -> Figure:
     """Counted parameters against mean F1 over the test scenarios: what distillation buys and costs."""
     if not rows:
         return empty("no counted parameters in this release")
-    figure, axes = panels(1, 1, COLUMN, 2.2)
+    figure, axes = panels(1, 1, COLUMN, 2.3)
     ax = axes[0, 0]
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    places = _side_by_side({r["model"]: r["parameters"] for r in rows})
     for r in rows:
-        color, place = labels.color(r["model"]), protocols.index(r["protocol"])
-        ax.plot(r["parameters"], r["f1"], ls="", ms=4, **protocol_mark(place, color))
+        color, rank = labels.color(r["model"]), protocols.index(r["protocol"])
+        ax.plot(places[r["model"]][0], r["f1"], ls="", ms=4, **protocol_mark(rank, color))
     ax.set_xscale("log")
     ax.margins(x=0.2, y=0.1)
-    _name_columns(ax, {r["model"]: r["parameters"] for r in rows})
+    ax.grid(False, axis="x")
+    for model, (x, align, line) in places.items():  # names over the panel, not colours alone
+        ax.axvline(x, color=labels.color(model), lw=0.5, alpha=0.6, zorder=0)
+        ax.annotate(
+            labels.model(model), (x, 1), (0, 3 + 8 * line), xycoords=ax.get_xaxis_transform(),
+            textcoords="offset points", ha=align, fontsize=7,
+        )  # fmt: skip
     ax.set_xlabel("parameters")
-    ax.set_ylabel("F1, mean of the test scenarios")
+    ax.set_ylabel("F1, mean of the scenarios")
     figure.legend(handles=protocol_handles(protocols, 4), loc="outside lower center", ncols=2)
     return figure
 
 
-def _name_columns(ax: Axes, sizes: dict[str, int]) -> None:
-    """Names over the panel, where each model's marks stand; those of like size one above the other."""
-    left, right = (math.log10(x) for x in ax.get_xlim())
-    ends: list[float] = []  # right end of the last name of each line, in shares of the panel
-    for model, parameters in sorted(sizes.items(), key=lambda item: (item[1], item[0])):
-        place = (math.log10(parameters) - left) / (right - left)
-        half = 0.0125 * len(labels.model(model))
-        line = next((i for i, end in enumerate(ends) if end < place - half), len(ends))
-        ends[line:] = [place + half, *ends[line + 1 :]]
-        ax.axvline(parameters, color="0.8", lw=0.5, zorder=0)
-        at = (parameters, 1.02 + 0.055 * line)
-        ax.text(*at, labels.model(model), transform=ax.get_xaxis_transform(), ha="center", fontsize=6)
+def _side_by_side(sizes: dict[str, int]) -> dict[str, tuple[float, str, int]]:
+    """Where a model's marks stand, how its name is aligned there, and in what line; models of like size stand apart.
+
+    Like size: names of both would not fit over their marks, a third of a decade.
+    """
+    groups: list[list[str]] = []
+    for model in sorted(sizes, key=lambda m: (sizes[m], m)):
+        if groups and sizes[model] < 2 * sizes[groups[-1][-1]]:
+            groups[-1].append(model)
+        else:
+            groups.append([model])
+    found: dict[str, tuple[float, str, int]] = {}
+    for group in groups:
+        for i, model in enumerate(group):
+            close = len(group) > 1 and sizes[group[-1]] < 1.2 * sizes[group[0]]
+            shift = 0.045 * (2 * i - len(group) + 1) if close else 0.0
+            align = "center" if len(group) == 1 else "right" if 2 * i + 1 < len(group) else "left"
+            found[model] = (sizes[model] * 10**shift, align, i // 2)
+    return found
 
 
 def embedding(rows: Rows) -> Figure:

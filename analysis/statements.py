@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import explanations as examples
 from analysis import labels
+from analysis.format import slug
 from analysis.wording import Main, enumerate_words, slugged
+from kdgat.catalog import entries
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
@@ -34,6 +36,24 @@ def data_note(release: Release) -> str:
     return (
         f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
     )
+
+
+def scope(numbers: Numbers) -> str:
+    """On what data the results rest, how much of it there is, and what the catalog names besides."""
+    release = numbers.release
+    held = sorted(release.manifest.get("datasets", {}), key=lambda name: (name != numbers.main_dataset, name))
+    if not held:
+        return "This release holds no dataset."
+    parts = []
+    for name in held:
+        vehicles, captures, seconds = (
+            numbers.markdown(f"{slug(name)}.{what}") for what in ("vehicles", "test_captures", "test_seconds")
+        )
+        parts.append(f"{name} ({vehicles} vehicles, {captures} test recordings, {seconds}\u00a0s of test traffic)")
+    real = release.data_kind == "real"
+    lead = "The results rest on real captures:" if real else f"{data_note(release)} They rest on"
+    left = " Other datasets of the catalog are not covered." if set(entries()) - set(held) else ""
+    return f"{lead} {enumerate_words(parts)}.{left}"
 
 
 #: what the table of operating points calls a threshold's source → how a sentence does
@@ -71,6 +91,15 @@ def operating_points(numbers: Numbers) -> str:
         return "This release holds no operating points."
     parts = [f"{what} for {enumerate_words(names)}" for what, names in families.items()]
     return f"The threshold is {'; it is '.join(parts)}."
+
+
+def virtual_vehicles(numbers: Numbers) -> str:
+    """How fast virtual vehicles send and what profiles they have, where the configuration says so."""
+    keys = ("config.augmentation.rate", "config.augmentation.profiles")
+    if not all(key in numbers for key in keys):
+        return "The configuration of this release names neither their rates nor the shares of their profiles."
+    rate, shares = (numbers.markdown(key) for key in keys)
+    return f"Their frames a second, least and most, are {rate}; the shares of a clean profile, of none and of one under attack {shares}."
 
 
 def readings(numbers: Numbers) -> str:
@@ -144,13 +173,36 @@ def ablations(numbers: Numbers) -> str:
     if not signs:
         return "This release holds no ablations."
     groups = {
-        "A lower F1 in some scenario and a higher one in none": [c for c, s in signs.items() if -1 in s and 1 not in s],
-        "A higher F1 in some and a lower one in none": [c for c, s in signs.items() if 1 in s and -1 not in s],
-        "Both": [c for c, s in signs.items() if {-1, 1} <= s],
-        "No difference that can be told": [c for c, s in signs.items() if s == {0}],
+        "F1 is lower in some scenario and higher in none": [c for c, s in signs.items() if -1 in s and 1 not in s],
+        "It is higher in some and lower in none": [c for c, s in signs.items() if 1 in s and -1 not in s],
+        "It is lower in one and higher in another": [c for c, s in signs.items() if {-1, 1} <= s],
+        "It cannot be told from the reference": [c for c, s in signs.items() if s == {0}],
     }
     parts = [f"{what} ({len(changes)}): {_by_factor(changes)}" for what, changes in groups.items() if changes]
-    return f"{len(signs)} changes to the {labels.model(HEADLINE_MODEL)} were judged zero-shot. {'. '.join(parts)}."
+    text = f"{len(signs)} changes to the {labels.model(HEADLINE_MODEL)} were judged zero-shot. {_extremes(numbers)}"
+    return f"{text}{'. '.join(parts)}."
+
+
+def _extremes(numbers: Numbers) -> str:
+    """The largest loss and the largest gain whose intervals exclude zero."""
+    keys = {}
+    for row in numbers.release.table("ablations").to_pylist():
+        what = tuple(slug(row[c]) for c in ("factor", "level", "scenario", "protocol"))
+        key = f"main.ablations.{'.'.join(what)}.f1_minus_reference"
+        mine = (row["dataset"], row["protocol"], row["metric"]) == (numbers.main_dataset, "zero-shot", "f1")
+        if mine and not row["reference"] and key in numbers:
+            keys[key] = row
+    parts = []
+    for name, side, pick in (("loss", -1, min), ("gain", 1, max)):
+        found = [key for key, row in keys.items() if ablation_sign(row) == side]
+        if found:
+            key = pick(found, key=lambda k: keys[k]["difference"])
+            row = keys[key]
+            parts.append(
+                f"the largest {name} is {numbers.with_interval(key)} in {labels.scenario(row['scenario'])}, for *{row['factor']}: {row['level']}*"
+            )
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
 def _by_factor(changes: Sequence[tuple[str, str]]) -> str:

@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from analysis import labels
-from analysis.format import NA
-from analysis.numbers import Number, Numbers, slug
+from analysis.format import NA, slug
+from analysis.numbers import Number, Numbers
 from analysis.release import Release
 from kdgat.catalog import entries
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
@@ -182,7 +183,7 @@ def effect_table(release: Source = None, baseline: str = "gbm-baseline", model: 
 
 
 def size_table(release: Source = None) -> str:
-    """Counted parameters of every model that was trained, those of ablations apart."""
+    """Counted parameters of every model that was trained, those of ablations apart; by dataset where it makes a difference."""
     numbers = numbers_of(release)
     rows = [r for r in numbers.release.trained() if r["parameters"]]
     body = []
@@ -191,6 +192,8 @@ def size_table(release: Source = None) -> str:
         datasets = sorted({r["dataset"] for r in rows if r["model"] == model})
         keys = {"all": one} if one in numbers else {d: f"{slug(d)}.parameters.{slug(model)}" for d in datasets}
         body += [[labels.model(model), dataset, cell(numbers, key)] for dataset, key in keys.items()]
+    if all(dataset == "all" for _, dataset, _ in body):
+        return markdown(["Model", "Parameters"], [[model, size] for model, _, size in body])
     return markdown(["Model", "Dataset", "Parameters"], body, left=2)
 
 
@@ -224,14 +227,15 @@ def dataset_table(release: Source = None) -> str:
 
 
 def hyperparameter_table(release: Source = None) -> str:
-    """Every hyper-parameter; one that differs between runs (ablations apart) lists all its values."""
+    """Every hyper-parameter, in two columns side by side; one that differs between runs (ablations apart) lists all its values."""
     numbers = numbers_of(release)
     values: dict[str, set[str]] = {}
     for r in numbers.hyperparameters:
         values.setdefault(r["name"], set()).add(r["value"])
-    return markdown(
-        ["Name", "Value"], [[f"`{n}`", ", ".join(f"`{v}`" for v in sorted(vs))] for n, vs in sorted(values.items())], 2
-    )
+    rows = [[f"`{n}`", ", ".join(f"`{v}`" for v in sorted(vs))] for n, vs in sorted(values.items())]
+    half = -(-len(rows) // 2)
+    pairs = [[*left, *right] for left, right in zip_longest(rows[:half], rows[half:], fillvalue=["", ""])]
+    return markdown(["Name", "Value", "Name", "Value"], pairs, left=4)
 
 
 #: tables whose keys a page may show; their traces are written before the page is rendered

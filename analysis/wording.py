@@ -16,6 +16,11 @@ def enumerate_words(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def among(found: Sequence[str], whole: int, every: str = "every scenario") -> str:
+    """The scenarios found, by name, or `every` where they are all of `whole`, if these are several."""
+    return every if len(found) == whole > 1 else enumerate_words(found)
+
+
 def sign(difference: Number) -> str:
     """`ahead`, `behind` or `level`: whether the interval of a difference lies over zero, under it, or holds it."""
     if difference.low is None or difference.high is None:
@@ -78,5 +83,6 @@ class Main:
                 by = [f"{scenario} (by {self.shown(key)})" for scenario, key in found[name].items()]
                 parts.append(f"is {name} in {enumerate_words(by)}")
         if "level" in found:
-            parts.append(f"cannot be told from it in {enumerate_words(list(found['level']))}")
+            whole = sum(map(len, found.values()))
+            parts.append(f"cannot be told from it in {among(list(found['level']), whole, 'any scenario')}")
         return enumerate_words(parts) if parts else ""

@@ -9,7 +9,14 @@ import pytest
 from analysis import ablations, statements, tables, trace
 from analysis.numbers import Numbers
 
-ROW = {"dataset": "d", "protocol": "zero-shot", "metric": "f1", "factor": "edges", "reference": False}
+ROW = {
+    "dataset": "d",
+    "difference": 0.0,
+    "protocol": "zero-shot",
+    "metric": "f1",
+    "factor": "edges",
+    "reference": False,
+}
 
 
 def test_the_table_marks_what_the_interval_tells_apart(shared_release):
@@ -31,18 +38,35 @@ def test_its_numbers_are_recomputed_from_the_release(shared_release):
 
 
 def sentence(*rows: tuple[str, float, float]) -> str:
-    made = [ROW | {"level": level, "difference_low": low, "difference_high": high} for level, low, high in rows]
+    made = [
+        ROW | {"scenario": f"test_{i:02}", "level": level, "difference_low": low, "difference_high": high}
+        for i, (level, low, high) in enumerate(rows)
+    ]
     table = SimpleNamespace(to_pylist=lambda: made)
-    return statements.ablations(SimpleNamespace(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
+    return statements.ablations(Given(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
+
+
+class Given(SimpleNamespace):
+    """Numbers of a release that defines the differences of one level."""
+
+    def __contains__(self, key: str) -> bool:
+        return key.split(".")[3] in ("odd",)
+
+    def with_interval(self, key: str) -> str:
+        return key.split(".")[3]
 
 
 def test_the_sentence_turns_with_the_signs():
     text = sentence(("off", -0.2, -0.1), ("few", 0.1, 0.2), ("odd", -0.2, -0.1), ("odd", 0.1, 0.2), ("same", -0.1, 0.1))
-    assert text.startswith("4 changes to the GAT student were judged zero-shot. A lower F1 in some scenario")
-    assert "a higher one in none (1): edges (off)" in text
-    assert "A higher F1 in some and a lower one in none (1): edges (few)" in text
-    assert "Both (1): edges (odd)" in text
-    assert "No difference that can be told (1): edges (same)" in text
+    assert text.startswith(
+        "4 changes to the GAT student were judged zero-shot. The largest loss is odd in test 02, for *edges: odd*;"
+    )
+    assert "the largest gain is odd in test 03" in text
+    assert "F1 is lower in some scenario and higher in none (1): edges (off)" in text
+    assert "It is higher in some and lower in none (1): edges (few)" in text
+    assert "It is lower in one and higher in another (1): edges (odd)" in text
+    assert "It cannot be told from the reference (1): edges (same)" in text
+    assert "largest" not in sentence(("odd", -0.1, 0.1))
     assert sentence() == "This release holds no ablations."
 
 

@@ -8,6 +8,9 @@ import fake_run
 
 from analysis import appendix, freeze, tables
 from analysis.release import Release
+from kdgat import records
+
+FLOW = fake_run.FLOW_RUN
 
 
 def rows(text: str) -> list[list[str]]:
@@ -37,16 +40,22 @@ def test_the_checklist_follows_the_release(run, frozen):
 
 def test_every_capture_layer_and_run_has_its_row(shared_release):
     assert len(rows(appendix.capture_table(shared_release))) == shared_release.table("datasets").num_rows
-    assert len(rows(appendix.run_table(shared_release))) == shared_release.table("runs").num_rows
-    layers = rows(appendix.layer_table(shared_release))
-    assert ["GAT student", "`encoder.weight`", "800"] in layers
-    assert ["GAT student", "*all*", "**1,000**"] in layers
+    text = appendix.run_table(shared_release)
+    for run in shared_release.table("runs").to_pylist():
+        (line,) = (r for r in rows(text) if r[1] == run["model"] and r[2] in (run["dataset"], f"`{FLOW}`"))
+        at = [cell.strip() for cell in text.splitlines()[0].strip("| ").split(" | ")].index(f"Seed {run['seed']}")
+        task = run["run"].removeprefix(f"{FLOW}/").removesuffix(f"/{run['model']}")
+        assert line[at] == f"`{task}` {run['seconds']:.0f} s"
+    header, *_ = appendix.layer_table(shared_release).splitlines()
+    at = [cell.strip() for cell in header.strip("| ").split(" | ")].index("GAT student")
+    layers = {row[0]: row[at] for row in rows(appendix.layer_table(shared_release))}
+    assert (layers["`encoder`"], layers["`head`"], layers["*all*"]) == ("800", "200", "**1,000**")
 
 
 def test_numbers_name_their_runs_as_the_run_table_counts_them(shared_release):
     key = "hcrl_sa.test_01.gat_student.zero_shot.f1"
     (row,) = rows(appendix.number_table([key], shared_release))
-    trained = [line[0] for line in rows(appendix.run_table(shared_release)) if line[2] == "gat-student"]
+    trained = [line[0] for line in rows(appendix.run_table(shared_release)) if line[1] == "gat-student"]
     found = [int(n) for part in row[-1].split(", ") for n in range(*_ends(part))]
     assert sorted(found) == sorted(map(int, trained))
 
@@ -66,3 +75,21 @@ def test_a_dataset_that_is_not_covered_stands_as_an_empty_row(shared_release):
     assert found["hcrl-ch"][1] == "not covered"
     assert set(found["hcrl-ch"][2:]) == {"n/a"}
     assert found["hcrl-sa"][1] != "not covered"
+
+
+def test_hyper_parameters_that_a_run_has_alone_are_named_with_its_line(run, frozen):
+    made, weights = run
+    lines = made["hyperparameters"].to_pylist()
+    line = next(row for row in lines if row["name"] == "training.epochs")
+    ablation = made["runs"].to_pylist()[0] | {
+        "run": "AblationFlow/2/variant/1",
+        "stage": "ablation",
+        "model": "gat-student (width: 4)",
+    }
+    changed = made | {
+        "runs": records.table("runs", [*made["runs"].to_pylist(), ablation]),
+        "hyperparameters": records.table("hyperparameters", [*lines, line | {"run": ablation["run"], "value": "1"}]),
+    }
+    release = freeze.freeze("ablated", changed, weights)
+    (number,) = (row[0] for row in rows(appendix.run_table(release)) if row[1] == ablation["model"])
+    assert rows(appendix.departures_table(release)) == [["`training.epochs`", "`1`", number]]

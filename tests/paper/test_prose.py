@@ -25,6 +25,7 @@ def manuscript(repo: Path) -> str:
     text = text.replace("KD-GAT", "")  # a name
     for pattern in (
         r"```.*?```",
+        r"`[^`]*`",
         r"\$\$.*?\$\$",
         r"\$[^$]*\$",
         r"\{\{<.*?>\}\}",
@@ -36,30 +37,50 @@ def manuscript(repo: Path) -> str:
     return text
 
 
+def undefined(text: str) -> list[str]:
+    """Abbreviations that are used before they are defined, or never are."""
+    found = []
+    for name in dict.fromkeys(ACRONYM.findall(text)):
+        defined = text.find(f"({name})")
+        if name not in COMMON and (defined < 0 or text.index(name) < defined):
+            found.append(name)
+    return found
+
+
+def overlong(text: str) -> list[str]:
+    """Captions of a source that are longer than a reader takes in."""
+    captions = re.findall(r"^!\[([^\]]+)\]", text, re.M)
+    captions += re.findall(r'-cap: "([^"]+)"', text) + re.findall(r"^: (.+?) \{#", text, re.M)
+    return [caption for caption in captions if len(caption.split()) > MAX_CAPTION_WORDS]
+
+
+def misspelt(repo: Path, *sources: str) -> str:
+    """What codespell prints of some files."""
+    pytest.importorskip("codespell_lib", reason="codespell is not installed")
+    return subprocess.run(
+        [sys.executable, "-m", "codespell_lib", *sources], cwd=repo, capture_output=True, text=True
+    ).stdout
+
+
 def test_abbreviations_are_defined_before_they_are_used(manuscript: str):
-    undefined = []
-    for name in dict.fromkeys(ACRONYM.findall(manuscript)):
-        if name in COMMON:
-            continue
-        first, defined = manuscript.index(name), manuscript.find(f"({name})")
-        if defined < 0 or first < defined:
-            undefined.append(name)
-    assert undefined == []
+    assert undefined(manuscript) == []
+    assert undefined(f"{manuscript}\nThe XQZ is new.") == ["XQZ"]
+    assert undefined(f"GAT first. {manuscript}") == ["GAT"]
 
 
 def test_captions_are_short(repo: Path):
     text = "\n".join(path.read_text() for path in (repo / "paper" / "sections").glob("*.qmd"))
-    captions = (
-        re.findall(r"^!\[([^\]]+)\]", text, re.M)
-        + re.findall(r'-cap: "([^"]+)"', text)
-        + re.findall(r"^: (.+?) \{#", text, re.M)
+    assert overlong(text) == []
+    long = "word " * MAX_CAPTION_WORDS + "end"
+    for caption in (f"![{long}](a.svg){{#fig-a}}", f'#| tbl-cap: "{long}"', f": {long} {{#tbl-a}}"):
+        assert overlong(f"{text}\n{caption}\n") == [long]
+
+
+def test_nothing_is_misspelt(repo: Path, tmp_path: Path):
+    texts = ["analysis/phrases.py", "analysis/statements.py", "analysis/appendix.py"]
+    assert (
+        misspelt(repo, "index.qmd", "paper/index.qmd", "paper/talk.qmd", "paper/sections", "paper/results", *texts)
+        == ""
     )
-    assert len(captions) > 8
-    assert [caption for caption in captions if len(caption.split()) > MAX_CAPTION_WORDS] == []
-
-
-def test_nothing_is_misspelt(repo: Path):
-    pytest.importorskip("codespell_lib", reason="codespell is not installed")
-    sources = ["index.qmd", "paper/index.qmd", "paper/sections", "paper/results", "analysis/phrases.py"]
-    done = subprocess.run([sys.executable, "-m", "codespell_lib", *sources], cwd=repo, capture_output=True, text=True)
-    assert done.stdout == ""
+    (tmp_path / "a.qmd").write_text("This is teh end.\n")
+    assert "teh ==> the" in misspelt(repo, str(tmp_path / "a.qmd"))

@@ -34,8 +34,23 @@ def test_dois_are_well_formed_and_unique(entries):
     assert len(set(titles)) == len(titles)
 
 
+def cited(text: str) -> set[str]:
+    """Keys that a text cites."""
+    return set(re.findall(r"@([a-z]+\d{4}\w*)", text))
+
+
 def test_what_is_cited_is_there_and_what_is_there_is_cited(entries, repo: Path):
     text = "".join(path.read_text() for path in (repo / "paper").rglob("*.qmd") if "node_modules" not in path.parts)
-    cited = {key for key in re.findall(r"@([a-z]+\d{4}\w*)", text)}
-    assert cited == set(entries)
+    assert cited(text) == set(entries)
     assert len(entries) >= 20
+    assert cited(f"{text} as [see @nobody2020never, p. 3] says") - set(entries) == {"nobody2020never"}
+
+
+def test_a_citation_that_the_bibliography_lacks_stops_the_rendering(repo: Path):
+    from tools.draft.__main__ import pandoc
+    from tools.draft.project import DraftError
+
+    arguments = ["--to=html5", "--citeproc", f"--bibliography={repo / 'paper' / 'references.bib'}"]
+    assert "Song" in pandoc("Seen [@song2016intervals].", arguments, "a.qmd")
+    with pytest.raises(DraftError, match="nobody2020never"):
+        pandoc("Seen [@nobody2020never].", arguments, "a.qmd")

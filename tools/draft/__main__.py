@@ -119,11 +119,12 @@ def to_slides(page: Page, body: str, site: Path) -> None:
     depth = "../" * len(page.path.parent.parts)
     after = f'<script type="module" src="{depth}assets/draft.js"></script><p class="draft">{NOTICE}</p>'
     head = (ROOT / "assets" / "head.txt").read_text() + f'<link rel="icon" href="{depth}theme/favicon.svg">'
-    variables = {
+    variables: dict[str, Any] = {
         "header-includes": head,
         "revealjs-url": f"{depth}assets/reveal",
         "theme": "white",
         "include-after": after,
+        **{size: meta[size] for size in ("width", "height") if size in meta},
     }
     arguments = ["--to=revealjs", "--standalone", "--mathml", "--slide-level=2", f"--css={depth}theme/slides.css"]
     arguments += common(meta)
