@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,12 @@ def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Ru
     except MetaflowNotFound:
         finished = []
     if not finished:
-        raise RunError(f"no finished run of {FLOW}{f' with the tag {tag!r}' if tag else ''} in the store")
+        tagged = f" with the tag {tag!r}" if tag else ""
+        place = os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"]
+        raise RunError(
+            f"no finished run of {FLOW}{tagged} in the store of {place}; known, finished or not: "
+            f"{', '.join(_known(metaflow)) or 'none'}"
+        )
     return finished[:1] if latest else finished
 
 
