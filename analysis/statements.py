@@ -5,7 +5,6 @@ Each is a key `text.<name>`, as those of `analysis.phrases`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis import explanations as examples
@@ -173,14 +172,14 @@ def ablations(numbers: Numbers) -> str:
     if not signs:
         return "This release holds no ablations."
     groups = {
-        "F1 is lower in some scenario and higher in none": [c for c, s in signs.items() if -1 in s and 1 not in s],
-        "It is higher in some and lower in none": [c for c, s in signs.items() if 1 in s and -1 not in s],
-        "It is lower in one and higher in another": [c for c, s in signs.items() if {-1, 1} <= s],
-        "It cannot be told from the reference": [c for c, s in signs.items() if s == {0}],
+        "lower F1 in some scenario and raise it in none": [-1 in s and 1 not in s for s in signs.values()],
+        "raise it in some and lower it in none": [1 in s and -1 not in s for s in signs.values()],
+        "lower it in one and raise it in another": [{-1, 1} <= s for s in signs.values()],
+        "cannot be told from the reference": [s == {0} for s in signs.values()],
     }
-    parts = [f"{what} ({len(changes)}): {_by_factor(changes)}" for what, changes in groups.items() if changes]
-    text = f"{len(signs)} changes to the {labels.model(HEADLINE_MODEL)} were judged zero-shot. {_extremes(numbers)}"
-    return f"{text}{'. '.join(parts)}."
+    parts = [f"{sum(found)} {what}" for what, found in groups.items()]
+    text = f"Of {len(signs)} changes to the {labels.model(HEADLINE_MODEL)}, judged zero-shot, {enumerate_words(parts)}."
+    return f"{text}{_extremes(numbers)}"
 
 
 def _extremes(numbers: Numbers) -> str:
@@ -202,10 +201,4 @@ def _extremes(numbers: Numbers) -> str:
                 f"the largest {name} is {numbers.with_interval(key)} in {labels.scenario(row['scenario'])}, for *{row['factor']}: {row['level']}*"
             )
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. " if text else ""
-
-
-def _by_factor(changes: Sequence[tuple[str, str]]) -> str:
-    """`factor (level, level); factor (level)`."""
-    factors = sorted({factor for factor, _ in changes})
-    return "; ".join(f"{f} ({' / '.join(level for g, level in changes if g == f)})" for f in factors)
+    return f" {text[0].upper()}{text[1:]}." if text else ""

@@ -18,7 +18,7 @@ export function similarity(rows, {width = 640} = {}) {
     marginBottom: 44,
     x: {label: "student layer", labelOffset: 38},
     y: {label: "teacher layer"},
-    color: {scheme: "cividis", domain: [0, 1], legend: true, label: "linear CKA"},
+    color: {scheme: "cividis", domain: [0, 1], legend: true, marginLeft: 12, label: "linear CKA"},
     marks: [
       Plot.cell(cells, {x: "student", y: "teacher", fill: "value", inset: 1}),
       Plot.text(cells, {x: "student", y: "teacher", text: (cell) => cell.value.toFixed(2), fill: (cell) => (cell.value > 0.55 ? "#000" : "#fff")})

@@ -4,7 +4,7 @@ import {figure, message} from "./lib/figure.js";
 import {benignFirst, number} from "./lib/rows.js";
 import {base} from "./lib/theme.js";
 
-const SCALE = {scheme: "cividis", legend: true};
+const SCALE = {scheme: "cividis", legend: true, marginLeft: 12};
 const NONE = "This release holds no fusion policy for the selection.";
 
 /** How often each weight α was chosen, a row an attack. `rows`: rows of `policy` of one dataset and model. */
