@@ -82,7 +82,10 @@ def table(part: str, lines: Sequence[dict[str, Any]]) -> str:
 def document(lines: Sequence[dict[str, Any]]) -> str:
     """docs/soak.md."""
     head = "# Soak\n\nWritten by `python -m tests.soak write` from what the parts of `make soak` noted as they ended. A `+` "
-    head += "behind a commit: the checkout held changes besides. Seconds are the clock's, beside whatever else ran.\n"
+    head += "behind a commit: the checkout held changes besides. Seconds are the clock's, beside whatever else ran. "
+    head += (
+        "What was found is mended, and the inputs that showed it are tried by the suite (`tests/fuzz/corpus/found`).\n"
+    )
     return "\n".join([head, *(table(part, [x for x in lines if x["part"] == part]) for part in PARTS)])
 
 
