@@ -5,6 +5,7 @@ Each is a key `text.<name>`, as those of `analysis.phrases`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis import explanations as examples
@@ -163,12 +164,15 @@ def ablation_sign(row: dict[str, Any]) -> int:
 
 def ablations(numbers: Numbers) -> str:
     """Which changes of one factor help or hurt the headline model, zero-shot."""
+    rows = [
+        row
+        for row in numbers.release.table("ablations").to_pylist()
+        if (row["dataset"], row["protocol"], row["metric"]) == (numbers.main_dataset, "zero-shot", "f1")
+        and not row["reference"]
+    ]
     signs: dict[tuple[str, str], set[int]] = {}
-    for row in numbers.release.table("ablations").to_pylist():
-        if (row["dataset"], row["protocol"], row["metric"]) != (numbers.main_dataset, "zero-shot", "f1"):
-            continue
-        if not row["reference"]:
-            signs.setdefault((row["factor"], row["level"]), set()).add(ablation_sign(row))
+    for row in rows:
+        signs.setdefault((row["factor"], row["level"]), set()).add(ablation_sign(row))
     if not signs:
         return "This release holds no ablations."
     groups = {
@@ -179,17 +183,16 @@ def ablations(numbers: Numbers) -> str:
     }
     parts = [f"{sum(found)} {what}" for what, found in groups.items()]
     text = f"Of {len(signs)} changes to the {labels.model(HEADLINE_MODEL)}, judged zero-shot, {enumerate_words(parts)}."
-    return f"{text}{_extremes(numbers)}"
+    return f"{text}{_extremes(numbers, rows)}"
 
 
-def _extremes(numbers: Numbers) -> str:
-    """The largest loss and the largest gain whose intervals exclude zero."""
+def _extremes(numbers: Numbers, rows: Sequence[dict[str, Any]]) -> str:
+    """The largest loss and the largest gain whose intervals exclude zero, of rows of `ablations` in zero-shot F1."""
     keys = {}
-    for row in numbers.release.table("ablations").to_pylist():
+    for row in rows:
         what = tuple(slug(row[c]) for c in ("factor", "level", "scenario", "protocol"))
         key = f"main.ablations.{'.'.join(what)}.f1_minus_reference"
-        mine = (row["dataset"], row["protocol"], row["metric"]) == (numbers.main_dataset, "zero-shot", "f1")
-        if mine and not row["reference"] and key in numbers:
+        if key in numbers:
             keys[key] = row
     parts = []
     for name, side, pick in (("loss", -1, min), ("gain", 1, max)):
