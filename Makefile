@@ -4,10 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
+# what `make reproduce` trains
+PRESET ?= demo
+SEEDS ?= 0,1
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help site reproduce test test-system lint lock audit sbom bench soak clean
+.PHONY: help site reproduce quick test test-system lint lock audit sbom bench soak clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,30 +36,29 @@ paper/figures/node_modules/.stamp: paper/figures/package-lock.json
 	@touch $@
 
 site: $(VENV)/.paper paper/figures/node_modules/.stamp ## render the committed release: PDF and site, nothing trained
-	$(BIN)/python -m tools.render
+	$(BIN)/python -m analysis.render
 
 reproduce: $(VENV)/.train paper/figures/node_modules/.stamp ## train, freeze, render, compare with a committed release
-	$(BIN)/python -m tools.reproduce
+	$(BIN)/python -m analysis.reproduce --level train --preset $(PRESET) --seeds $(SEEDS)
 
-test: $(VENV)/.dev paper/figures/node_modules/.stamp ## the whole suite
+quick: $(VENV)/.dev ## style, types and the quick tests: what to edit against
+	$(BIN)/python -m tools.check quick
+
+test: $(VENV)/.dev paper/figures/node_modules/.stamp ## style, dead code, licences, and the whole suite
 	@# what only root may install; elsewhere the tests that want it say so and are left out
 	@if [ -n "$$CI" ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory test-system; fi
-	$(BIN)/python -m tools.check
+	$(BIN)/python -m tools.check test
 
 test-system: ## Debian packages that some tests need (root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium poppler-utils slurmctld slurmd slurm-client munge > /dev/null
 
 lint: $(VENV)/.dev ## style, types and import contracts
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+	$(BIN)/python -m tools.check lint
 
 audit: $(VENV)/.dev ## dead code, unused and vulnerable dependencies (needs PyPI itself), licences, workflows
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[audit]'
-	$(BIN)/vulture
-	$(BIN)/deptry kdgat analysis tools flows benchmarks
-	@# codespell and grandalf (of dvc) are programs that are run beside the project, nothing of it links them
-	$(BIN)/pip-licenses --partial-match --fail-on "AGPL;GPL-2.0-only;GPLv2);SSPL" --ignore-packages codespell grandalf --summary
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/python -m tools.check audit
 	@# strict: without it, packages that could not be looked up pass
 	$(BIN)/pip-audit --strict --requirement $(LOCK) --no-deps --disable-pip --progress-spinner off
 	cd paper/figures && npm audit --omit=dev

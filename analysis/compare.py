@@ -6,17 +6,13 @@ every row of the chosen metric was reproduced within its interval; 1: some were 
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.format import by_metric
-from analysis.freeze import LOCAL
-from analysis.release import Release, frozen_root, names
-from kdgat.errors import cli
+from analysis.reference.format import by_metric
+from analysis.releases.release import LOCAL, Release, frozen_root, names
+from kdgat.front_door import start
 
 KEY = ("dataset", "scenario", "attack", "model", "protocol", "metric")
 #: bit-equality is promised on the CPU with the same of all of these
@@ -137,6 +133,9 @@ def report(a: Release, b: Release, metric: str) -> int:
         verdict = "reproduced within interval" if r.reproduced else "NOT reproduced"
         values = f"{by_metric(metric, r.a):>7} → {by_metric(metric, r.b):>7}"
         print(f"  {dataset} {scenario} {protocol:12} {model:22} {metric} {values}  {change} {within}  {verdict}")
+    if not judged:
+        print(f"not a reproduction: the two releases have no {metric!r} to compare")
+        return NOT_COMPARABLE
     failed = [r for r in judged if not r.reproduced]
     others = [r for r in found if r.key[5] != metric or r.key[2] != "all"]
     tally = {v: sum(r.reproduced is v for r in others) for v in (True, False, None)}
@@ -147,16 +146,17 @@ def report(a: Release, b: Release, metric: str) -> int:
     return 1 if failed or (promised and not equal) else 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=__doc__.splitlines()[0])
-    parser.add_argument("a", help="a release; the only one given is held against a committed one that it reproduces")
-    parser.add_argument("b", nargs="?", help="the release that may reproduce it")
-    parser.add_argument("--metric", default="f1", help="metric that decides (default f1)")
-    parser.add_argument("--json", action="store_true", help="all rows, machine-readable")
-    args = parser.parse_args(argv)
-    if args.b is None:
-        b = Release.open(args.a)
+def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: bool = False) -> int:
+    """Print what of release `first` the release `second` reproduces; return the exit code.
+
+    Args:
+        first: name of a release; the only one given is held against a committed one that it reproduces.
+        second: name of the release that may reproduce it.
+        metric: the one that decides.
+        as_json: print all rows as JSON; the exit code is 0 then, and the reader judges.
+    """
+    if second is None:
+        b = Release.open(first)
         found = reference(b)
         if found is None:
             print(
@@ -165,18 +165,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             return NOT_COMPARABLE
         a = found
     else:
-        a, b = Release.open(args.a), Release.open(args.b)
+        a, b = Release.open(first), Release.open(second)
     why = obstacles(a, b)
-    if args.json:
+    if as_json:
         keys = [dict(zip(KEY, r.key, strict=True)) for r in rows(a, b)]
         values = [{"a": r.a, "b": r.b, "low": r.low, "high": r.high, "reproduced": r.reproduced} for r in rows(a, b)]
         print(json.dumps([k | v for k, v in zip(keys, values, strict=True)], indent=1))
         return 0
     for reason in why:
         print(f"not a reproduction: {reason}")
-    code = report(a, b, args.metric)
+    code = report(a, b, metric)
     return NOT_COMPARABLE if why else code
 
 
 if __name__ == "__main__":
-    cli(lambda: main(sys.argv[1:]))
+    start("compare")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from analysis import rescore
-from analysis.release import Release
-from kdgat.captures import OnBadRows, quarantined, read
-from kdgat.catalog import Capture
+from analysis.checks import scores
+from analysis.releases.release import Release
+from kdgat import terminal
+from kdgat.captures.reader import OnBadRows, quarantined, read
+from kdgat.catalog.datasets import Capture
 from kdgat.errors import KdgatError
 from kdgat.records import HEADLINE_MODEL
 
@@ -61,12 +60,12 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
         KdgatError: no capture, one that is shorter than a window, or a release without such weights.
     """
     frames = read(path, on_bad_rows=on_bad_rows)
-    from kdgat.dataset import scored_store
-    from kdgat.stages import SCORING_BATCH
-    from kdgat.training import Batches, attack_probability, predict_gat
+    from kdgat.dataset.protocols import scored_store
+    from kdgat.training.batches import Batches
+    from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
-    config = rescore.configuration(release, dataset, seed)
-    checkpoint, scalers = rescore.student(release, dataset, seed, HEADLINE_MODEL)
+    config = scores.configuration(release, dataset, seed)
+    checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
     capture = Capture(dataset, path.name, "unknown", "unknown", "test", path, "", "real", "")
     protocol, store = "zero-shot", None
     if config.features == "profile":
@@ -76,12 +75,12 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
     if store is None:
         raise KdgatError(f"{path}: {frames.num_rows} frames; a window needs {config.windows.size}")
     logits, _ = predict_gat(checkpoint.model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
-    scores = np.float32(attack_probability(logits))
+    p_attack = np.float32(attack_probability(logits))
     threshold, source = checkpoint.meta["points"][protocol]
     begin = np.asarray(store.t0)
     window = np.asarray(store.start) // config.windows.stride
-    end, alarm = begin + np.asarray(store.duration), scores >= np.float32(threshold)
-    columns = [c.tolist() for c in (window, begin, end, scores, alarm)]
+    end, alarm = begin + np.asarray(store.duration), p_attack >= np.float32(threshold)
+    columns = [c.tolist() for c in (window, begin, end, p_attack, alarm)]
     seconds = config.windows.profile_seconds if protocol == "calibrated" else 0.0
     return Detection(
         protocol, seconds, float(np.float32(threshold)), source, frames.num_rows, quarantined(frames),
@@ -91,7 +90,7 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
 
 def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str, int]:
     """Dataset and seed of the student: as asked for, else the release's first dataset with weights, lowest seed."""
-    trained = {d: rescore.seeds(release, d) for d in sorted(release.manifest["datasets"])}
+    trained = {d: scores.seeds(release, d) for d in sorted(release.manifest["datasets"])}
     trained = {d: s for d, s in trained.items() if s}
     if not trained:
         raise KdgatError(f"release {release.name} holds no weights")
@@ -115,40 +114,46 @@ def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:
         yield run[0].begin, run[-1].end, len(run)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+def run(
+    capture: Path,
+    release: str | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    alarms_only: bool = False,
+    on_bad_rows: OnBadRows = "raise",
+) -> int:
+    """Print a capture's windows as CSV on stdout, what was used and found on stderr; return the exit code 0.
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `kdgat detect`."""
-    parser.add_argument("capture", type=Path, help="CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd")
-    parser.add_argument("--release", help="name of a release (default: the current one)")
-    parser.add_argument("--dataset", help="trained on which dataset (default: the release's first)")
-    parser.add_argument("--seed", type=int, help="trained with which seed (default: the lowest)")
-    parser.add_argument("--alarms", action="store_true", help="print only windows with an alarm")
-    parser.add_argument("--bad-rows", choices=("raise", "quarantine"), default="raise", help="unreadable rows")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Windows as CSV on stdout, what was used and found on stderr."""
-    release = Release.open(args.release)
-    dataset, seed = choose(release, args.dataset, args.seed)
-    found = detect(args.capture, release, dataset, seed, args.bad_rows)
-    _say(f"{args.capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
-    _say(f"{HEADLINE_MODEL} of release {release.name}, trained on {dataset} ({release.data_kind} data), seed {seed}")
+    Args:
+        capture: file in any format that `kdgat.captures` reads.
+        release: name of the release; None: the current one.
+        dataset, seed: which student; see `choose`.
+        alarms_only: print only windows with an alarm.
+        on_bad_rows: what to do with unreadable rows.
+    """
+    opened = Release.open(release)
+    name, number = choose(opened, dataset, seed)
+    found = detect(capture, opened, name, number, on_bad_rows)
+    terminal.note(f"{capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
+    terminal.note(
+        f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), seed {number}"
+    )
     if found.profile_seconds:
-        _say(f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored ({found.protocol})")
+        terminal.note(
+            f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored ({found.protocol})"
+        )
     else:
-        _say(f"too short for a profile of the vehicle, or the model uses none ({found.protocol})")
-    _say(f"alarm at or over {found.threshold:.4f} ({found.source})")
+        terminal.note(f"too short for a profile of the vehicle, or the model uses none ({found.protocol})")
+    terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
     print("window,begin_s,end_s,score,alarm")
     for v in found.verdicts:
-        if v.alarm or not args.alarms:
+        if v.alarm or not alarms_only:
             print(f"{v.window},{v.begin:.6f},{v.end:.6f},{v.score:.6f},{int(v.alarm)}")
     alarms = sum(v.alarm for v in found.verdicts)
-    _say(f"{len(found.verdicts)} windows, {alarms} alarms")
+    terminal.note(f"{len(found.verdicts)} windows, {alarms} alarms")
     longest = sorted(episodes(found.verdicts), key=lambda e: -e[2])[:5]
     for begin, end, windows in sorted(longest):
-        _say(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
-    _say("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
+        terminal.note(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
+    terminal.note("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
     return 0

@@ -5,18 +5,19 @@ In a notebook: `from analysis.explore import app; app()`. Nothing is written; un
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from analysis import freeze, labels, runs
-from analysis.queries import queries
-from analysis.release import Release, names
-from kdgat.errors import KdgatError, cli
+from analysis.reference import labels
+from analysis.reference.queries import queries
+from analysis.releases import runs
+from analysis.releases.assemble import concatenate
+from analysis.releases.release import Release, names
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +42,7 @@ def tables(source: str) -> Tables:
     if kind == "release":
         release = Release.open(name)
         return {table: release.table(table).to_pandas() for table in release.tables}
-    made: dict[str, pa.Table] = freeze.concatenate(runs.read([runs.unfinished_too(name)])[0])
+    made: dict[str, pa.Table] = concatenate(runs.read([runs.unfinished_too(name)])[0])
     if not made:
         raise KdgatError(f"{source} has left no records yet")
     return {table: rows.to_pandas() for table, rows in made.items()}
@@ -60,7 +61,7 @@ def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
 
 
 def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) -> Any:
-    """One metric of every model and seed, a panel a scenario: the spread of seeds, not an interval."""
+    """One metric of every model and seed, one panel per scenario: the spread of seeds, not an interval."""
     rows = _rows(all_tables, "metrics", dataset=dataset, protocol=protocol, metric=metric, attack="all")
     rows = rows.assign(colour=rows["model"].map(labels.color))
     return rows.hvplot.scatter(
@@ -70,7 +71,7 @@ def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) ->
 
 
 def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
-    """A training metric by epoch, a line a run, coloured by model."""
+    """A training metric by epoch, one line per run, coloured by model."""
     rows = _rows(all_tables, "curves", dataset=dataset, metric=metric).sort_values("epoch")
     models = labels.sort_models(rows["model"].unique())
     lines = [
@@ -190,15 +191,12 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -
     )  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.explore", description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=5006, help="on this machine only (default 5006; 0: any free one)")
-    args = parser.parse_args(argv)
+def run(port: int) -> int:
+    """Serve the app on a port of this machine (0: any free one) until Control-C."""
     app()  # what is wrong is said here, before a server starts
     import panel as pn
 
-    server = pn.serve(app, port=args.port, address="127.0.0.1", show=False, start=False, title="KD-GAT", verbose=False)
+    server = pn.serve(app, port=port, address="127.0.0.1", show=False, start=False, title="KD-GAT", verbose=False)
     print(f"http://localhost:{server.port}/ (stop with Ctrl-C)", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         server.io_loop.start()
@@ -206,4 +204,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli(lambda: main(sys.argv[1:]))
+    start("explore")

@@ -6,12 +6,10 @@ The same runs give the same bytes.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +17,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis import checks, provenance
-from analysis.release import FORMAT, NAME, Release, frozen_root, names, sha256
-from kdgat import atomic, records
-from kdgat.errors import KdgatError, cli
-
-#: releases that `make reproduce` makes beside the published ones; ignored by git and left out of the index
-LOCAL = "local-"
+from analysis.checks import cross_sums
+from analysis.releases.assemble import concatenate
+from analysis.releases.files import files_of
+from analysis.releases.index import index
+from analysis.releases.manifest import describe, distinct
+from analysis.releases.plausible import FORMAT, check_manifest
+from analysis.releases.release import LOCAL, NAME, Release, frozen_root
+from kdgat import atomic, records, terminal
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
+from kdgat.provenance import sha256
 
 
 class FreezeError(KdgatError):
@@ -40,27 +42,6 @@ class Policy:
     allow_synthetic: bool = False
     mixed_commits: str | None = None
     min_seeds: int = 1
-
-
-def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """Tables of all tasks by name, one row a key.
-
-    Rows that several tasks state alike (a dataset's counts, a model's parameters) are kept once; rows that share a key
-    and differ are an error of the runs.
-    """
-    joined = {}
-    for name in records.TABLES:
-        pieces = [part[name] for part in parts if name in part and part[name].num_rows]
-        if pieces:
-            joined[name] = records.validate(name, _distinct_rows(pa.concat_tables(pieces)))
-    unknown = {name for part in parts for name in part} - set(records.TABLES)
-    if unknown:
-        raise records.RecordError(f"no table is called {sorted(unknown)[0]!r}")
-    return joined
-
-
-def _distinct_rows(table: pa.Table) -> pa.Table:
-    return table.group_by(table.column_names, use_threads=False).aggregate([]).cast(table.schema)
 
 
 def check_policy(tables: Mapping[str, pa.Table], policy: Policy) -> None:
@@ -97,31 +78,24 @@ def build(
     if not NAME.fullmatch(name):
         raise FreezeError(f"{name!r} cannot name a release: lower-case letters, digits, `.`, `_`, `-`")
     check_policy(tables, policy)
-    if problems := checks.cross_sums(tables):
+    if problems := cross_sums.cross_sums(tables):
         raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} contradictions)")
     files: dict[str, bytes] = {}
     entries: dict[str, Any] = {}
     for table_name in sorted(tables):
         made = records.validate(table_name, tables[table_name])
-        data = files[f"{table_name}.parquet"] = records.parquet_bytes(table_name, made)
-        entries[table_name] = {
-            "rows": made.num_rows,
-            "bytes": len(data),
-            "sha256": sha256(data),
-            "content_hash": records.content_hash(made),
-            "columns": {c.name: str(c.type) for c in records.schema(table_name).columns},
-        }
+        written, entries[table_name] = files_of(table_name, made)
+        files |= written
     for path, data in weights.items():
         files[f"weights/{path}"] = data
-    manifest = provenance.describe(dict(tables)) | {
+    manifest = describe(dict(tables)) | {
         "format": FORMAT,
         "name": name,
         "tables": entries,
         "weights": {f"weights/{p}": {"bytes": len(d), "sha256": sha256(d)} for p, d in sorted(weights.items())},
-        "mixed_commits_reason": policy.mixed_commits
-        if len(provenance._distinct(tables["runs"], "commit")) > 1
-        else None,
+        "mixed_commits_reason": policy.mixed_commits if len(distinct(tables["runs"], "commit")) > 1 else None,
     }
+    check_manifest(name, manifest)  # what could not be read again is not written
     return files, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
@@ -184,21 +158,6 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-def index(root: Path) -> dict[str, Any]:
-    """What `index.json` must say: every release on disk that is not local, with what identifies it."""
-    listed = {}
-    for name in names(root):
-        if not name.startswith(LOCAL):
-            release = Release(root / name)
-            listed[name] = {
-                "manifest_sha256": release.manifest_sha256,
-                "data_kind": release.data_kind,
-                "datasets": sorted(release.manifest["datasets"]),
-                "commits": release.manifest["code"]["commits"],
-            }
-    return listed
-
-
 def _write_index(root: Path) -> None:
     atomic.write_text(root / "index.json", json.dumps(index(root), indent=1, sort_keys=True) + "\n")
 
@@ -213,47 +172,50 @@ def measured(file: Path | None) -> dict[str, pa.Table]:
         raise FreezeError(f"{file} holds no benchmarks: {error}") from None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.freeze", description=__doc__.splitlines()[0])
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        "--run", action="append", metavar="ID", help="Metaflow run, `<id>` or `<flow>/<id>`; may be repeated"
-    )
-    which.add_argument("--latest", action="store_true", help="the newest finished run of the flow")
-    which.add_argument("--tag", help="all finished runs with this Metaflow tag")
-    parser.add_argument(
-        "--best", action="store_true", help="of these runs, the one whose headline model has the lowest validation loss"
-    )
-    parser.add_argument("--release", help=f"name of the release (default {LOCAL}<run id>)")
-    parser.add_argument("--current", action="store_true", help="show this release from now on")
-    parser.add_argument(
-        "--allow-dirty", action="store_true", help="accept runs from a work tree with uncommitted changes"
-    )
-    parser.add_argument("--allow-synthetic", action="store_true", help="accept runs on synthetic data")
-    parser.add_argument(
-        "--mixed-commits", metavar="REASON", help="accept runs of several commits; the reason is recorded"
-    )
-    parser.add_argument("--min-seeds", type=int, default=1, metavar="N", help="refuse fewer seeds a dataset than N")
-    parser.add_argument("--benchmarks", type=Path, metavar="FILE", help="rows that `make bench` kept")
-    args = parser.parse_args(argv)
+def run(
+    ids: Sequence[str] | None = None,
+    *,
+    latest: bool = False,
+    tag: str | None = None,
+    best: bool = False,
+    name: str | None = None,
+    policy: Policy | None = None,
+    benchmarks: Path | None = None,
+    current: bool = False,
+) -> int:
+    """Freeze runs of the flow and print the tables of the new release; return the exit code 0.
 
-    from analysis import mirror, runs  # Metaflow and W&B: only the extra `train` has them
-    from kdgat.store import work_folder
+    Args:
+        ids: Metaflow runs, `<id>` or `<flow>/<id>`; exactly one of `ids`, `latest` and `tag` says which runs.
+        latest: the newest finished run of the flow.
+        tag: all finished runs with this Metaflow tag.
+        best: of these runs, the one whose headline model has the lowest validation loss.
+        name: of the release; default `local-<run id>`.
+        policy: what the release may hold.
+        benchmarks: file of rows that `python -m benchmarks` kept.
+        current: show this release from now on.
 
-    selected = runs.select(args.run, latest=args.latest, tag=args.tag, best=args.best)
+    Raises:
+        FreezeError: no selection or several, no such run, or runs that may not become a release.
+    """
+    if sum((bool(ids), latest, bool(tag))) != 1:
+        raise FreezeError("which runs? one of --run ID, --latest, --tag TAG")
+    from analysis.checks import tracker  # Metaflow and W&B: only the extra `train` has them
+    from analysis.releases import runs
+    from kdgat.runtime import work_folder
+
+    selected = runs.select(list(ids) if ids else None, latest=latest, tag=tag, best=best)
     parts, weights = runs.read(selected)
-    tables = concatenate(parts) | measured(args.benchmarks)
-    for warning in mirror.check(tables, work_folder()):
-        print(f"warning: {warning}", file=sys.stderr)
-    policy = Policy(args.allow_dirty, args.allow_synthetic, args.mixed_commits, args.min_seeds)
-    name = args.release or LOCAL + "-".join(run.id for run in selected)
-    release = freeze(name, tables, weights, policy, current=args.current)
+    tables = concatenate(parts) | measured(benchmarks)
+    for warning in tracker.check(tables, work_folder()):
+        terminal.warning(warning)
+    release = freeze(name or LOCAL + "-".join(r.id for r in selected), tables, weights, policy, current=current)
     for table, entry in release.manifest["tables"].items():
-        print(f"{table:18} {entry['rows']:8,} rows {entry['bytes']:10,} bytes")
+        size = sum(file["bytes"] for file in entry.get("parts", [entry]))
+        print(f"{table:18} {entry['rows']:8,} rows {size:10,} bytes")
     print(f"frozen: {release.path} ({release.data_kind}), manifest sha256 {release.manifest_sha256}")
     return 0
 
 
 if __name__ == "__main__":
-    cli(lambda: main(sys.argv[1:]))
+    start("freeze")

@@ -12,12 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis import ablations, diagrams, figures, tables, trace
-from analysis.numbers import KeyUnknown, Numbers
-from analysis.release import REPO, Release
-from analysis.sources import source_hashes, sources, uses
+from analysis.claims.sentences import Sentences
+from analysis.figures import diagrams, statics
+from analysis.numbers import KeyUnknown, Numbers, trace
+from analysis.reference.sources import source_hashes, sources, uses
+from analysis.releases.release import Release
+from analysis.tables import ablations, results
 from kdgat import atomic
-from kdgat.errors import KdgatError
+from kdgat.errors import KdgatError, cli
+from kdgat.paths import REPO
 
 _SPAN = re.compile(r'data-key="([^"]+)"')
 STATIC = Path("paper/figures/static")
@@ -49,16 +52,16 @@ def run(release: Release, project: Path) -> dict[str, int]:
     """Write all generated files below `project`; returns how many of each."""
     import yaml
 
-    numbers = Numbers(release)
+    numbers = Sentences(release)
     used = list(uses(sources(project)))
     tree = variables(numbers, used, project)
     keys = {key for key, _, _ in used} | set(numbers.facts())
     keys |= {k for key, _, _ in used for k in _SPAN.findall(numbers.markdown(key))}
-    shown = [*tables.all_tables(release).values(), ablations.table(release)]
+    shown = [*results.all_tables(release).values(), ablations.table(release)]
     keys |= {k for text in shown for k in _SPAN.findall(text)}
-    made = figures.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
+    made = statics.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
-    atomic.write_text(project / "_variables.yml", f"# made by analysis.numbers from release {release.name}\n{text}")
+    atomic.write_text(project / "_variables.yml", f"# made by analysis.prerender from release {release.name}\n{text}")
     document = trace.document(numbers, sorted(keys)) | {"sources": source_hashes(project)}
     atomic.write_text(
         project / "trace.json", json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -72,3 +75,7 @@ def main() -> int:
     done = run(release, REPO)
     print(f"release {release.name}: " + ", ".join(f"{n} {what}" for what, n in done.items()))
     return 0
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -6,21 +6,23 @@ The crate holds the release as it is, model cards, CITATION.cff, LICENSE, checks
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis import labels, verify
-from analysis.format import count, slug
+from analysis.checks.verification import verify_release
+from analysis.claims.sentences import Sentences
+from analysis.claims.statements import data_note
 from analysis.numbers import Numbers
-from analysis.release import REPO, Release, sha256
-from analysis.statements import data_note
+from analysis.reference import labels
+from analysis.reference.format import count, slug
+from analysis.releases.release import Release
 from kdgat import atomic, records
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
+from kdgat.paths import REPO
+from kdgat.provenance import sha256
 
 _TYPES = {
     ".parquet": "application/vnd.apache.parquet",
@@ -100,7 +102,7 @@ def contents(release: Release) -> dict[str, bytes]:
     """Every file of the crate besides its metadata: path → bytes."""
     files = {name: (release.path / name).read_bytes() for name in release.files()}
     files["manifest.json"] = (release.path / "manifest.json").read_bytes()
-    numbers = Numbers(release)
+    numbers = Sentences(release)
     for dataset in sorted({name.split("/")[1] for name in release.manifest["weights"]}):
         files[f"weights/{dataset}/README.md"] = model_card(numbers, dataset).encode()
     for name in ("CITATION.cff", "LICENSE"):
@@ -194,7 +196,7 @@ def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
 
 def publish(release: Release, out: Path) -> Path:
     """Write the crate to the new folder `out`; raises `KdgatError` if the release does not verify or `out` exists."""
-    if problems := verify.verify_release(release.path):
+    if problems := verify_release(release.path):
         raise KdgatError(f"{release.name} is not published: {problems[0]} ({len(problems)} problems)")
     files = contents(release)
     about = json.dumps(metadata(release, files), indent=1, ensure_ascii=False) + "\n"
@@ -219,19 +221,14 @@ def pack(folder: Path) -> Path:
     return target
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.publish", description=__doc__.splitlines()[0])
-    parser.add_argument("--release", help="name of the release (default: the current one)")
-    parser.add_argument("--out", type=Path, required=True, help="folder that is made")
-    parser.add_argument("--zip", action="store_true", help="also as one zip file")
-    args = parser.parse_args(argv)
-    folder = publish(Release.open(args.release), args.out)
+def run(release: str | None, out: Path, *, as_zip: bool = False) -> int:
+    """Publish a release (None: the current one) as the new folder `out`, and as `<out>.zip` if `as_zip`; print both."""
+    folder = publish(Release.open(release), out)
     print(f"{folder}: {sum(p.is_file() for p in folder.rglob('*'))} files")
-    if args.zip:
+    if as_zip:
         print(pack(folder))
     return 0
 
 
 if __name__ == "__main__":
-    cli(lambda: main(sys.argv[1:]))
+    start("publish")

@@ -7,42 +7,36 @@ intervals.
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import figures, verify
-from analysis.release import REPO, Release
-from analysis.rendered import Site
-from kdgat.errors import KdgatError, cli
+from analysis import render as rendering
+from analysis.checks.pages import Site
+from analysis.checks.verification import report, verify_release
+from analysis.figures import statics
+from analysis.releases.release import LOCAL, Release
+from analysis.tables import TABLES
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
+from kdgat.paths import REPO
+from kdgat.training.interrupt import SAVED
 
 _CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
 _INCLUDE = re.compile(r"\{\{<\s*include\s+(\S+)\s*>\}\}")
 #: a Markdown table with its caption
 _WRITTEN = re.compile(r"(?:^\|.*\n)+\n: .*\{#(?P<label>tbl-\S+?)\}", re.MULTILINE)
 _LABEL = re.compile(r"^#\|\s*label:\s*(tbl-\S+)", re.MULTILINE)
-_IMPORT = re.compile(r"^from analysis import .*$", re.MULTILINE)
-_DISPLAY = re.compile(r"^from IPython.*$", re.MULTILINE)
-
-
-def run(release: Release, *command: str, **environment: str) -> None:
-    """A command of the project with this release shown; raises `KdgatError` if it fails."""
-    env = os.environ | {"KDGAT_RELEASE": release.name} | environment
-    if subprocess.run([sys.executable, *command], cwd=REPO, env=env).returncode:
-        raise KdgatError(f"`python {' '.join(command)}` failed, see above")
 
 
 def render(release: Release) -> int:
-    """Paper and site, then every check of the output."""
-    run(release, "-m", "tools.render")
-    found = verify.report(f"release {release.name}", verify.verify_release(release.path))
-    found += verify.report("rendered output", Site(REPO / "_site", REPO).problems())
+    """Render paper and site of a release, then check all output; 1 if there is a problem."""
+    rendering.render(release.name)
+    found = report(f"release {release.name}", verify_release(release.path))
+    found += report("rendered output", Site(REPO / "_site", REPO).problems())
     return 1 if found else 0
 
 
@@ -89,77 +83,86 @@ def table(release: Release, number: str) -> int:
     if not chosen[0].cell:
         print(chosen[0].text)
         return 0
-    os.environ["KDGAT_RELEASE"] = release.name
-    made: list[str] = []
-    # the cell is the paper's own source; `Markdown` keeps the text instead of displaying it
-    imports = "\n".join(sorted({m[0] for m in _IMPORT.finditer(manuscript(REPO))}))
-    exec(f"{imports}\n{_DISPLAY.sub('', chosen[0].text)}", {"Markdown": made.append})
-    print("\n".join(made))
+    print(TABLES[chosen[0].label](release))
     return 0
 
 
 def figure(release: Release, name: str) -> int:
     """Write one static figure as `<name>.svg` into the current folder."""
-    known = {s.name: s for s in figures.STATICS}
+    known = {s.name: s for s in statics.STATICS}
     if name not in known:
         raise KdgatError(f"no figure {name!r}; there are: {', '.join(known)}")
     path = Path(f"{name}.svg")
-    path.write_bytes(figures.svg(release, known[name]))
+    path.write_bytes(statics.svg(release, known[name]))
     print(path)
     return 0
 
 
 def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
     """Score every test window again with the frozen weights, and hold the scores against the frozen ones."""
-    from analysis import rescore
+    from analysis.checks import scores
+    from kdgat.catalog.datasets import absolute_root
 
-    root = Path(data).resolve() if data else None
+    root = absolute_root(data or "")
     found = 0
     for name in [dataset] if dataset else sorted(release.manifest["datasets"]):
-        seeds = rescore.seeds(release, name)
+        seeds = scores.seeds(release, name)
         if not seeds:
             raise KdgatError(f"{release.name} has no weights for {name!r}")
         for seed in seeds:
             begin = time.monotonic()
-            fresh = list(rescore.rescore(release, name, seed, root))
+            fresh = list(scores.rescore(release, name, seed, root))
             title = f"{name}, seed {seed}: {len(fresh)} windows scored again in {time.monotonic() - begin:.0f} s"
-            found += verify.report(title, rescore.differences(release, fresh, name, seed))
-    found += verify.report("metrics from the scores", verify.verify_release(release.path))
+            found += report(title, scores.differences(release, fresh, name, seed))
+    found += report("metrics from the scores", verify_release(release.path))
     return 1 if found else 0
 
 
-def train(release: Release) -> int:
-    """The whole flow again with the release's preset and seeds, frozen as a local release and compared."""
-    presets = release.manifest["presets"]
-    if len(presets) != 1:
-        raise KdgatError(f"{release.name} mixes presets ({', '.join(presets)}): run the flow for each")
-    run(release, "-m", "tools.reproduce", PRESET=presets[0], SEEDS=",".join(map(str, release.manifest["seeds"])))
+def train(release: str | None, preset: str | None, seeds: str | None) -> int:
+    """Run the whole flow again, freeze it as a local release, render that, and compare it with a committed one.
+
+    Captures are those of $KDGAT_DATA or data/raw; without any the synthetic bus is used and every page says so.
+
+    Args:
+        release: the one whose preset and seeds are used where none are given; None: the current one.
+        preset: name of a preset.
+        seeds: comma-separated.
+    """
+    if preset is None or seeds is None:
+        usual = recipe(Release.open(release))
+        preset, seeds = preset or usual[0], seeds or usual[1]
+    begin = time.monotonic()
+    id_file = REPO / ".kdgat" / "reproduce-run-id"
+    id_file.parent.mkdir(exist_ok=True)
+    _run("flows/kdgat_flow.py", "run", "--preset", preset, "--seeds", seeds, "--run-id-file", str(id_file))
+    run_id = id_file.read_text().strip()
+    name = f"{LOCAL}{run_id}"
+    # a local release is never published: it may come from a work tree in progress and from synthetic data, and says so
+    _run("-m", "analysis.freeze", "--run", run_id, "--release", name, "--allow-dirty", "--allow-synthetic")
+    rendering.render(name)
+    _run("-m", "analysis.verify", name)
+    # tells what was reproduced within its interval; results that differ are a finding, not a failure of the command
+    subprocess.run([sys.executable, "-m", "analysis.compare", name], cwd=REPO)
+    print(f"\nrun, frozen as data/frozen/{name}, rendered: {(time.monotonic() - begin) / 60:.1f} minutes in all")
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.reproduce", description=__doc__.splitlines()[0])
-    parser.add_argument("--level", choices=("render", "evaluate", "train"), default="render")
-    parser.add_argument("--release", help="name of the release (default: the current one)")
-    parser.add_argument("--dataset", help="evaluate: only this dataset")
-    parser.add_argument("--data", help="evaluate: folder of captures (default $KDGAT_DATA, else data/raw)")
-    parser.add_argument(
-        "--table", metavar="N", help="render: only this table, by its number in the PDF or its label, to stdout"
-    )
-    parser.add_argument("--figure", metavar="ID", help="render: only this figure, to the current folder")
-    args = parser.parse_args(argv)
-    release = Release.open(args.release)
-    if args.level == "evaluate":
-        return evaluate(release, args.dataset, args.data)
-    if args.level == "train":
-        return train(release)
-    if args.table:
-        return table(release, args.table)
-    if args.figure:
-        return figure(release, args.figure)
-    return render(release)
+def _run(*command: str) -> None:
+    """Run a command of the project; end as it does if its training was saved, raise `KdgatError` if it fails."""
+    code = subprocess.run([sys.executable, *command], cwd=REPO).returncode
+    if code == SAVED:
+        sys.exit(SAVED)
+    if code:
+        raise KdgatError(f"`{' '.join(command)}` failed, see above")
+
+
+def recipe(release: Release) -> tuple[str, str]:
+    """Preset and comma-separated seeds of a release; raises `KdgatError` where its runs had several presets."""
+    presets = release.manifest["presets"]
+    if len(presets) != 1:
+        raise KdgatError(f"{release.name} mixes presets ({', '.join(presets)}): run the flow for each")
+    return presets[0], ",".join(map(str, release.manifest["seeds"]))
 
 
 if __name__ == "__main__":
-    cli(lambda: main(sys.argv[1:]))
+    start("reproduce")

@@ -18,7 +18,7 @@ def main() -> None:
 
     from benchmarks import latency, traffic
     from kdgat import atomic, records
-    from kdgat.store import work_folder
+    from kdgat.runtime import work_folder
 
     made = [*traffic.rows(2 if quick else 5), *latency.rows(100 if quick else latency.REPETITIONS)]
     for row in made:

@@ -33,9 +33,9 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def csv_of(table: Any, path: Path) -> Path:
     """Write a frame table in the can-train-and-test layout."""
-    from kdgat.captures import frame_arrays
+    from kdgat.captures.frames import Frames
 
-    t, ids, dlc, payload, label = frame_arrays(table)
+    t, ids, dlc, payload, label = Frames.from_table(table).columns
     hexed = payload.tobytes().hex().upper()
     with path.open("wb") as file:
         file.write(HEADER)
@@ -47,15 +47,15 @@ def csv_of(table: Any, path: Path) -> Path:
 
 def captures(folder: Path) -> Captures:
     """The captures to measure with."""
-    from kdgat import catalog
+    from kdgat.dataset import sources
     from kdgat.errors import KdgatError
 
     try:
-        found = [c for c in catalog.captures("hcrl-sa") if not c.duplicate_of]
+        found = [c for c in sources.captures("hcrl-sa") if not c.duplicate_of]
         print(f"captures: hcrl-sa, {len(found)} files")
         return [(c.name, c.attack, c.path) for c in found if c.path]
     except KdgatError:
-        made = catalog.captures("synthetic")
+        made = sources.captures("synthetic")
         print(f"captures: synthetic, {len(made)} files (no hcrl-sa found)")
         return [(c.name, c.attack, csv_of(c.frames(), folder / f"{i}.csv")) for i, c in enumerate(made)]
 
@@ -75,9 +75,9 @@ def polars_frames(files: Captures) -> int:
 
 def csv_to_store(files: Captures, folder: Path, repeats: int) -> float:
     """CSV → GraphStore against polars only parsing the same files; the ratio for the feature set `published`."""
-    from kdgat.captures import read
-    from kdgat.features import Profile
-    from kdgat.stream import stream
+    from kdgat.captures.reader import read
+    from kdgat.graphs.profile import Profile
+    from kdgat.graphs.stream import stream
 
     frames = polars_frames(files)
     profiles = [Profile.fit(read(path)) for _, _, path in files]
@@ -105,12 +105,12 @@ def csv_to_store(files: Captures, folder: Path, repeats: int) -> float:
 
 def memory_to_graphs(files: Captures, repeats: int) -> Any:
     """Frames in memory → graphs in memory; returns a store."""
-    from kdgat import windows
-    from kdgat.captures import read
-    from kdgat.graphs import GraphStore
+    from kdgat.captures.reader import read
+    from kdgat.graphs import splits
+    from kdgat.graphs.store import GraphStore
 
     tables = [(name, attack, read(path)) for name, attack, path in files]
-    inputs = [(name, attack, t, windows.starts(t.num_rows, SIZE, SIZE)) for name, attack, t in tables]
+    inputs = [(name, attack, t, splits.starts(t.num_rows, SIZE, SIZE)) for name, attack, t in tables]
     store = None
     for feature_set in ("published", "relative"):
         store = GraphStore.build(inputs, SIZE, feature_set, threads=THREADS)
@@ -159,10 +159,10 @@ def _status(field: str) -> int:
 
 def memory_of_long_capture(files: Captures, folder: Path, n_frames: int) -> None:
     """Peak memory of one capture of `n_frames` frames, end to end: a synthetic capture, repeated on disk."""
-    from kdgat import catalog
-    from kdgat.stream import stream
+    from kdgat.dataset import sources
+    from kdgat.graphs.stream import stream
 
-    body = csv_of(catalog.captures("synthetic")[0].frames(), folder / "one.csv").read_bytes()[len(HEADER) :]
+    body = csv_of(sources.captures("synthetic")[0].frames(), folder / "one.csv").read_bytes()[len(HEADER) :]
     per_copy = body.count(b"\n")
     copies = -(-n_frames // per_copy)
     path = folder / "long.csv"

@@ -15,111 +15,132 @@ from typing import Any
 
 import numpy as np
 
+from analysis.checks import scores
+from analysis.releases.release import Release
+from kdgat import provenance
+from kdgat.captures.frames import Frames
+from kdgat.dataset.protocols import profile_of
+from kdgat.dataset.sources import captures
+from kdgat.graphs.features import FEATURES
+from kdgat.graphs.kernels import build
+from kdgat.graphs.profile import Profile
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPETITIONS = 2000
+#: windows that are not counted, while caches fill
+WARM_UP = 50
+
+
+class Pipeline:
+    """The current release's students of one seed, from frames to the fused score.
+
+    Args:
+        release: whose students.
+    """
+
+    def __init__(self, release: Release) -> None:
+        import onnxruntime
+        import torch
+
+        from kdgat.experiment.detect import Calibration, Moments
+        from kdgat.models.export import to_onnx, vgae_to_onnx
+
+        torch.set_num_threads(1)
+        dataset = sorted(release.manifest["datasets"])[0]
+        seed = scores.seeds(release, dataset)[0]
+        self.config = scores.configuration(release, dataset, seed)
+        (gat, self.scalers), (vgae, _), (fusion, _) = (
+            scores.student(release, dataset, seed, m) for m in ("gat-student", "vgae-student", "fusion-dqn-student")
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                fusion.model(), (torch.zeros(1, 15),), dynamo=True, input_names=["state"], verbose=False
+            )
+        assert program is not None
+        self.gat, self.vgae, self.values = (
+            onnxruntime.InferenceSession(data, options)
+            for data in (
+                to_onnx(gat.model()),  # type: ignore[arg-type]
+                vgae_to_onnx(vgae.model()),  # type: ignore[arg-type]
+                program.model_proto.SerializeToString(),
+            )
+        )
+        self.calibration, self.moments = Calibration.from_meta(vgae.meta), Moments.from_meta(fusion.meta)
+        self.share = FEATURES[self.config.features][0].index("share")
+
+    def features(self, window: Frames, profile: Profile) -> dict[str, np.ndarray]:
+        """Standardised inputs of both students, of one window."""
+        size, starts = self.config.windows.size, [np.zeros(1, np.int64)]
+        graph = build.graphs([window], starts, size, self.config.features, [profile], threads=1)
+        shares = graph["x"][:, self.share]
+        return {
+            "x": self.scalers.nodes(graph["x"]),
+            "edge_index": np.asarray(graph["edge_index"], np.int64),
+            "edge_attr": self.scalers.edges(graph["edge_attr"]),
+            "share": shares / shares.sum(),
+            "id_code": np.asarray(graph["id_code"], np.int64),
+        }
+
+    @staticmethod
+    def ask(session: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Outputs of one student."""
+        return session.run(None, {i.name: inputs[i.name] for i in session.get_inputs()})
+
+    def fused(self, p: np.ndarray, embedding: np.ndarray, parts: np.ndarray, stats: np.ndarray) -> float:
+        """The fused score of one window, from what both students say."""
+        from kdgat.experiment.detect import standardised
+        from kdgat.models.fusion_input import ALPHAS, FusionInput, state
+
+        error = self.calibration.moments.standardised(parts)
+        anomaly = self.calibration.cdf(error.mean(1))
+        data = FusionInput(state(error, stats, anomaly, p, embedding), anomaly, p, np.zeros(1, np.int64))
+        scaled = standardised(data, self.moments.mean, self.moments.std).state
+        return float(data.fused(ALPHAS[self.values.run(None, {"state": scaled})[0].argmax(1)])[0])
+
+
+def measure(pipeline: Pipeline, repetitions: int) -> dict[str, list[float]]:
+    """Stage → milliseconds of each window, on an attacked drive of the synthetic bus."""
+    capture = next(c for c in captures("synthetic") if c.split == "test_01" and c.attack != "benign")
+    table, size = capture.frames(), pipeline.config.windows.size
+    profile, frames = profile_of(table, pipeline.config), Frames.from_table(table)
+    begins = np.random.default_rng(0).integers(profile.n_frames, table.num_rows - size, repetitions)
+    took: dict[str, list[float]] = {s: [] for s in ("features", "gat-student", "vgae-student", "fusion", "window")}
+
+    def timed(stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        begin = time.perf_counter()
+        out = work(*arguments)
+        took[stage].append(1e3 * (time.perf_counter() - begin))
+        return out
+
+    def window(begin: int) -> None:
+        inputs = timed("features", pipeline.features, frames.slice(begin, begin + size), profile)
+        p, embedding = timed("gat-student", pipeline.ask, pipeline.gat, inputs)
+        parts, stats = timed("vgae-student", pipeline.ask, pipeline.vgae, inputs)
+        timed("fusion", pipeline.fused, p, embedding, parts, stats)
+
+    for begin in begins[:WARM_UP]:
+        window(int(begin))
+    for milliseconds in took.values():
+        milliseconds.clear()
+    for begin in begins:
+        timed("window", window, int(begin))
+    return took
 
 
 def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`."""
-    import onnxruntime
-    import torch
-
-    from analysis.release import Release
-    from analysis.rescore import configuration, seeds, student
-    from kdgat import catalog, provenance
-    from kdgat.captures import Frames, frame_arrays
-    from kdgat.dataset import profile_of
-    from kdgat.engine import build
-    from kdgat.evaluation.thresholds import BenignCDF
-    from kdgat.export import to_onnx, vgae_to_onnx
-    from kdgat.features import FEATURES
-    from kdgat.models.fusion import ALPHAS, FusionInput
-    from kdgat.models.fusion import state as fusion_state
-    from kdgat.stages import standardised
-
-    torch.set_num_threads(1)
-    release = Release.open()
-    dataset = sorted(release.manifest["datasets"])[0]
-    seed = seeds(release, dataset)[0]
-    config = configuration(release, dataset, seed)
-    (gat, scalers), (vgae, _), (fusion, _) = (
-        student(release, dataset, seed, m) for m in ("gat-student", "vgae-student", "fusion-dqn-student")
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    network = fusion.model()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(network, (torch.zeros(1, 15),), dynamo=True, input_names=["state"], verbose=False)
-    assert program is not None
-    values = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), options)
-    sessions = [
-        onnxruntime.InferenceSession(data, options)
-        for data in (to_onnx(gat.model()), vgae_to_onnx(vgae.model()))  # type: ignore[arg-type]
-    ]
-    cdf = BenignCDF(np.asarray(vgae.meta["cdf"][0]), vgae.meta["cdf"][1])
-    centre, spread = (np.asarray(vgae.meta[k]) for k in ("centre", "spread"))
-    state_centre, state_spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
-
-    capture = next(c for c in catalog.captures("synthetic") if c.split == "test_01" and c.attack != "benign")
-    frames = capture.frames()
-    profile = profile_of(frames, config)
-    size = config.windows.size
-    begins = np.random.default_rng(0).integers(profile.n_frames, frames.num_rows - size, repetitions)
-
-    arrived = Frames(*frame_arrays(frames))
-    at = np.zeros(1, np.int64)
-    share = FEATURES[config.features][0].index("share")
-
-    def features(begin: int) -> dict[str, np.ndarray]:
-        window = arrived.slice(begin, begin + size)
-        made = build.graphs([window], [at], size, config.features, [profile], threads=1)
-        shares = made["x"][:, share]
-        return {
-            "x": scalers.nodes(made["x"]),
-            "edge_index": np.asarray(made["edge_index"], np.int64),
-            "edge_attr": scalers.edges(made["edge_attr"]),
-            "share": shares / shares.sum(),
-            "id_code": np.asarray(made["id_code"], np.int64),
-        }
-
-    def ask(session: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        return session.run(None, {i.name: inputs[i.name] for i in session.get_inputs()})
-
-    def fused(p: np.ndarray, e: np.ndarray, parts: np.ndarray, stats: np.ndarray) -> float:
-        error = (parts - centre) / spread
-        anomaly = cdf(error.mean(1))
-        data = FusionInput(fusion_state(error, stats, anomaly, p, e), anomaly, p, np.zeros(1, np.int64))
-        scaled = standardised(data, state_centre, state_spread).state
-        return float(data.fused(ALPHAS[values.run(None, {"state": scaled})[0].argmax(1)])[0])
-
-    took: dict[str, list[float]] = {
-        name: [] for name in ("features", "gat-student", "vgae-student", "fusion", "window")
-    }
-
-    def timed(stage: str, work: Callable[..., Any], *given_to: Any) -> Any:
-        begin = time.perf_counter()
-        out = work(*given_to)
-        took[stage].append(1e3 * (time.perf_counter() - begin))
-        return out
-
-    for number, begin in enumerate([*begins[:50], *begins]):
-        if number == 50:  # what came before warmed the caches
-            for measured in took.values():
-                measured.clear()
-        whole = time.perf_counter()
-        inputs = timed("features", features, int(begin))
-        p, e = timed("gat-student", ask, sessions[0], inputs)
-        parts, stats = timed("vgae-student", ask, sessions[1], inputs)
-        timed("fusion", fused, p, e, parts, stats)
-        took["window"].append(1e3 * (time.perf_counter() - whole))
-    for stage, measured in took.items():
+    for stage, milliseconds in measure(Pipeline(Release.open()), repetitions).items():
         for name, q in (("p50", 50), ("p99", 99)):
-            value = float(np.percentile(measured, q))
             yield {
-                "name": f"latency {stage} {name}", "value": value, "unit": "ms", "n": repetitions,
+                "name": f"latency {stage} {name}",
+                "value": float(np.percentile(milliseconds, q)),
+                "unit": "ms",
+                "n": repetitions,
                 "machine": provenance.machine(),
-            }  # fmt: skip
+            }
 
 
 def main() -> None:

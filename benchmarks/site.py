@@ -20,7 +20,7 @@ from typing import Any
 
 from kdgat import provenance
 from kdgat.errors import KdgatError, cli
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from kdgat.errors import KdgatError, cli
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 TESTS = REPO / "tests" / "slurm"
 

@@ -17,7 +17,7 @@ from benchmarks.graphs import SIZE, captures, seconds
 def rows(repetitions: int = 5) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`: medians over the repetitions."""
     from kdgat import provenance
-    from kdgat.stream import stream
+    from kdgat.graphs.stream import stream
     from kdgat.synthetic import virtual
 
     def row(name: str, values: list[float], unit: str) -> dict[str, Any]:

@@ -6,14 +6,14 @@ Freeze it beside the main run: `python -m analysis.freeze --run KDGATFlow/ID --r
 
 from __future__ import annotations
 
-from plain_errors import main, plain, ready  # (beside this file)
+from support.steps import main, plain, ready
 
 ready()
 
 from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
 
-from code_package import travelling  # noqa: E402  (beside this file)
-from training_task import forget, task_of  # noqa: E402  (beside this file)
+from support.code_package import travelling  # noqa: E402
+from support.training_task import forget, task_of  # noqa: E402
 
 
 @travelling
@@ -21,26 +21,26 @@ class AblationFlow(FlowSpec):
     """The headline model with one factor changed at a time, at equal budget."""
 
     datasets = Parameter(
-        "datasets", default="auto", help="names, comma-separated; auto: what is on disk, else synthetic"
+        "datasets", default="", help="names, comma-separated; default: hcrl-sa where it is on disk, else synthetic"
     )
     seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
     preset = Parameter("preset", default="paper", help="smoke, demo or paper")
     factors = Parameter("factors", default="all", help="comma-separated names of factors")
     tracker = Parameter("tracker", default="none", help="wandb (offline without an API key), mlflow or none")
-    data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
+    data = Parameter("data", default="", help="folders of captures, a:b; default $KDGAT_DATA, else data/raw")
 
     @step
     @plain
     def start(self):
         """Check every name before anything runs."""
-        from kdgat import tracking
-        from kdgat.ablation import at_budget, trainings
-        from kdgat.plan import plan
+        from kdgat.experiment.ablation import at_budget, trainings
+        from kdgat.experiment.plan import plan
+        from kdgat.tracking import trackers
 
         self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
         self.config = at_budget(config)
         self.variants = trainings(self.factors)
-        tracking.check(self.tracker)
+        trackers.check(self.tracker)
         self.lineage = f"{current.flow_name}/{current.run_id}"
         self.next(self.teach, foreach="tasks")
 
@@ -48,19 +48,19 @@ class AblationFlow(FlowSpec):
     @plain
     def teach(self):
         """The VGAE's errors and the teacher's logits of one dataset and seed."""
-        from kdgat.ablation import teach
+        from kdgat.experiment.ablation import train_reference
 
         self.dataset, self.data_kind, self.seed = self.input
-        self.taught = teach(task_of(self), self.root)
+        self.reference = train_reference(task_of(self), self.root)
         self.next(self.variant, foreach="variants")
 
     @step
     @plain
     def variant(self):
         """Train and score one variant."""
-        from kdgat.ablation import run
+        from kdgat.experiment.ablation import run
 
-        stage, self.outcome = run(task_of(self), self.input, self.taught, self.root)
+        stage, self.outcome = run(task_of(self), self.input, self.reference, self.root)
         self.records = stage.records()
         self.next(self.collect)
 
@@ -76,7 +76,7 @@ class AblationFlow(FlowSpec):
     @plain
     def join(self, inputs):
         """Effects over seeds and their intervals."""
-        from kdgat.ablation import summarise
+        from kdgat.experiment.ablation import summarise
 
         outcomes = [o for i in inputs for o in i.outcomes]
         self.records = summarise(outcomes, inputs[0].config.bootstrap_draws)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from kdgat import atomic
 from kdgat.errors import KdgatError, cli
-from kdgat.site import site
-from kdgat.store import REPO, configure, work_folder
+from kdgat.paths import REPO
+from kdgat.runtime import configure, work_folder
+from kdgat.settings import settings
 
 FLOW = "flows/kdgat_flow.py"
 #: states of SLURM in which a job is not over
@@ -112,7 +113,7 @@ def script(flow: str, arguments: list[str], origin: str | None) -> str:
     return "\n".join(
         [
             "#!/bin/bash",
-            *site().environment.setup,
+            *settings().environment.setup,
             f"folder={shlex.quote(str(work_folder() / 'heads'))}/$SLURM_JOB_ID",
             'mkdir -p "$folder"',
             f'origin=$(cat "$folder/run-id" 2> /dev/null || echo {shlex.quote(origin or "")})',
@@ -135,7 +136,7 @@ def submit(flow: str, arguments: list[str], origin: str | None = None) -> Head:
         raise KdgatError("what the head is to do begins with `run`, e.g. submit -- run --preset smoke")
     if not (REPO / flow).is_file():
         raise KdgatError(f"no flow {flow}")
-    folder, h = work_folder() / "heads", site().head
+    folder, h = work_folder() / "heads", settings().head
     folder.mkdir(exist_ok=True)
     asked = {
         "partition": h.partition,

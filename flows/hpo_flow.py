@@ -6,14 +6,14 @@ A trial is a task. The study outlives the flow: run it again with more trials, o
 
 from __future__ import annotations
 
-from plain_errors import main, plain, ready  # (beside this file)
+from support.steps import main, plain, ready
 
 ready()
 
 from metaflow import FlowSpec, Parameter, card, current, step  # noqa: E402
 
-from code_package import travelling  # noqa: E402  (beside this file)
-from training_task import forget  # noqa: E402  (beside this file)
+from support.code_package import travelling  # noqa: E402
+from support.training_task import forget  # noqa: E402
 
 
 @travelling
@@ -22,10 +22,10 @@ class HPOFlow(FlowSpec):
 
     study = Parameter("study", default="student", help="name; an existing study goes on")
     trials = Parameter("trials", default=20, help="in all, those of earlier runs included")
-    dataset = Parameter("dataset", default="auto", help="name; auto: what is on disk, else synthetic")
+    dataset = Parameter("dataset", default="", help="name; default: hcrl-sa where it is on disk, else synthetic")
     seed = Parameter("seed", default=0)
     preset = Parameter("preset", default="demo", help="configuration under the proposals")
-    data = Parameter("data", default="", help="folder of captures; default $KDGAT_DATA, else data/raw")
+    data = Parameter("data", default="", help="folders of captures, a:b; default $KDGAT_DATA, else data/raw")
 
     @step
     @plain
@@ -33,7 +33,7 @@ class HPOFlow(FlowSpec):
         """Check every name, and how many trials are left to do."""
         from kdgat import search
         from kdgat.errors import KdgatError
-        from kdgat.plan import plan
+        from kdgat.experiment.plan import plan
 
         self.root, self.config, tasks = plan(self.dataset, str(self.seed), self.preset, self.data)
         self.source = tasks[0][0]
@@ -49,7 +49,7 @@ class HPOFlow(FlowSpec):
     @plain
     def prepare(self):
         """Graph stores of the dataset."""
-        from kdgat.dataset import prepare
+        from kdgat.dataset.prepare import prepare
 
         self.prepared = prepare(self.source, self.root, self.config, self.seed)
         self.next(self.trial, foreach="slots")
@@ -70,8 +70,8 @@ class HPOFlow(FlowSpec):
     @plain
     def join(self, inputs):
         """The best trial, and how the search went."""
-        from cards import search_card
         from kdgat import search
+        from support.cards import search_card
 
         self.lineage = inputs[0].lineage
         study = search.open_study(self.study)

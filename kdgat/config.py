@@ -12,12 +12,29 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 
 FeatureSet = Literal["published", "relative", "profile"]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+#: marks a field that is newer than the first releases: `Field(default, json_schema_extra=ADDED)`
+ADDED: dict[str, Any] = {"added": True}
+
+
+def _older(config: BaseModel) -> dict[str, Any]:
+    """Values for JSON without those fields that were added later and have their default."""
+    values = config.model_dump(mode="json")
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if field.json_schema_extra == ADDED and value == field.get_default(call_default_factory=True):
+            del values[name]
+        elif isinstance(value, BaseModel):
+            values[name] = _older(value)
+    return values
 
 
 class Windows(_Frozen):
@@ -129,8 +146,12 @@ class Config(_Frozen):
     bootstrap_draws: int = Field(500, ge=10)
 
     def canonical(self) -> str:
-        """Canonical JSON: sorted keys, no spaces; what `hash` is taken of."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Write canonical JSON (sorted keys, no spaces), of which `hash` is taken.
+
+        A field that was added after a release was frozen is marked `ADDED` and left out while it has its default, so that
+        a new setting changes no older hash.
+        """
+        return json.dumps(_older(self), sort_keys=True, separators=(",", ":"))
 
     def hash(self) -> str:
         """sha256 of `canonical()`."""
@@ -185,11 +206,11 @@ PRESETS: dict[str, Config] = {
 }
 
 #: what `python -m kdgat.selection` chose, without a look at any test capture
-CHOICE = Path(__file__).resolve().parents[1] / "data" / "choice.toml"
+CHOICE = REPO / "data" / "choice.toml"
 
 
 #: presets that a search found (`python -m kdgat.search preset`)
-PRESET_FOLDER = Path(__file__).resolve().parents[1] / "conf" / "presets"
+PRESET_FOLDER = REPO / "conf" / "presets"
 
 
 def settings_lines(settings: Mapping[str, Any]) -> list[str]:

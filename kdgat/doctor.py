@@ -5,17 +5,18 @@ Runs on a bare Python, before anything is installed.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 #: extra of pyproject.toml → what cannot be done without it
 EXTRAS = {
@@ -110,12 +111,12 @@ def _python(wanted: str) -> Finding:
 
 def _captures() -> Finding:
     try:
-        from kdgat import catalog
+        from kdgat.catalog import datasets
     except ImportError:
         return Finding("captures", False, "cannot be looked for without the core packages", "", "")
-    found = [name for name in catalog.entries() if catalog.files(name)]
+    found = [name for name in datasets.entries() if datasets.files(name)]
     return Finding(
-        "captures", bool(found), f"{catalog.root_folder()}: {', '.join(found) or 'none'}",
+        "captures", bool(found), f"{datasets.root_folder()}: {', '.join(found) or 'none'}",
         "training on real traffic; the built-in synthetic bus is used, and every page says so",
         "set KDGAT_DATA; `python -m kdgat.catalog` says what is missing and where it comes from",
     )  # fmt: skip
@@ -164,15 +165,19 @@ def findings() -> Iterator[Finding]:
     yield _gpu()
 
 
-def run() -> int:
-    """Print all findings; 1 if a part is missing without which nothing works."""
+def run(*, as_json: bool = False) -> int:
+    """Print all findings, as text or JSON; return 1 if a part is missing without which nothing works."""
     found = list(findings())
+    missing = [f.part for f in found if not f.ok]
+    code = 1 if set(missing) & set(NEEDED) else 0
+    if as_json:
+        print(json.dumps([asdict(f) for f in found], indent=1, ensure_ascii=False))
+        return code
     for f in found:
         print(f"{'ok     ' if f.ok else 'missing'}  {f.part:16} {f.detail}")
         if not f.ok:
             for title, text in (("without it", f.cost), ("to get it", f.remedy)):
                 if text:
                     print(f"{'':26}{title}: {text}")
-    missing = [f.part for f in found if not f.ok]
     print(f"\n{len(found) - len(missing)} of {len(found)} parts are there" + (f"; missing: {', '.join(missing)}" if missing else ""))  # fmt: skip
-    return 1 if set(missing) & set(NEEDED) else 0
+    return code

@@ -9,6 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from kdgat import terminal
+
+#: what a shell reports of a program that Control-C, or the end of its pipe's reader, stopped
+INTERRUPTED, PIPE_CLOSED = 130, 141
 #: names a file in which a flow's task leaves the line of its user error for the head, which is another process
 ERROR_FILE = "KDGAT_ERROR_FILE"
 
@@ -37,7 +41,7 @@ class CaptureError(KdgatError):
 
 def report(error: KdgatError) -> None:
     """Show `error` as one line, and leave it for the flow's head if there is one."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
+    terminal.error(str(error))
     if os.environ.get(ERROR_FILE):
         Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n")
 
@@ -67,20 +71,23 @@ def cli(main: Callable[[], int | None]) -> None:
         sys.exit(main() or 0)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
-        if package in ("", "kdgat", "analysis", "tools", "benchmarks"):
+        if package in ("", "kdgat", "analysis", "cli", "tools", "benchmarks"):
             raise  # ours
-        print(f"error: {missing(package)}", file=sys.stderr)
+        terminal.error(str(missing(package)))
         sys.exit(2)
     except KdgatError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.error(str(error))
         sys.exit(2)
     except BrokenPipeError:
         # the reader of a pipe (`| head`) went away: not an error of ours
         sys.stderr.close()
-        sys.exit(141)
+        sys.exit(PIPE_CLOSED)
+    except KeyboardInterrupt:
+        terminal.note("interrupted")
+        sys.exit(INTERRUPTED)
     except OSError as error:
         told = refusal(error)
         if told is None:
             raise
-        print(f"error: {told}", file=sys.stderr)
+        terminal.error(str(told))
         sys.exit(2)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 #: beside code that was sent without its repository: what git said of it
 NOTE = "commit.json"
@@ -58,6 +58,11 @@ def code_hash() -> str:
         for path in sorted((REPO / package).rglob("*.py")):
             digest.update(path.relative_to(REPO).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal sha256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def file_hash(path: Path) -> str:

@@ -8,20 +8,21 @@ a file that is created exclusively, which NFS does atomically). The best trial b
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdgat import atomic, provenance
 from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset, settings_lines
-from kdgat.errors import KdgatError, cli
-from kdgat.store import configure, work_folder
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
+from kdgat.runtime import configure, work_folder
 
 if TYPE_CHECKING:
     import optuna
 
-    from kdgat.dataset import Prepared
+    from kdgat.dataset.prepare import Prepared
 
 #: dotted path in the configuration → (kind, arguments of Optuna's suggestion)
 SPACE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -110,7 +111,7 @@ def run_trial(
     """
     import optuna
 
-    from kdgat.recording import training_folder
+    from kdgat.experiment.task import training_folder
 
     place = {"slot": f"{lineage}/{slot}", "made_by": f"{config.hash()[:12]}-{provenance.code_hash()[:12]}"}
     trial = None
@@ -147,14 +148,13 @@ def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
 
 
 def _validation_loss(trial: optuna.Trial, config: Config, prepared: Prepared, seed: int, state: Path) -> float:
-    from kdgat.stages import fit_gat, last
+    from kdgat.experiment.train import fit_gat
+    from kdgat.training.session import Session, last
 
     plain = override(config, {"training.curriculum": "none"})  # there is no VGAE to order the windows
-    _, curves, _ = fit_gat(
-        plain, prepared, config.gat_student, seed, None, None,
-        name=f"trial {trial.number}", logger=_reporter(trial, config.training.epochs), state=state,
-    )  # fmt: skip
-    loss = last(curves, "validation_loss")
+    session = Session(f"trial {trial.number}", _reporter(trial, config.training.epochs), state)
+    _, history, _ = fit_gat(plain, prepared, config.gat_student, seed, session)
+    loss = last(history, "validation_loss")
     assert loss is not None  # every epoch is validated
     return loss
 
@@ -226,28 +226,27 @@ def write_preset(study: str, name: str, base: str) -> Path:
     return file
 
 
-def main() -> int:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python -m kdgat.search", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    shown = commands.add_parser("show", help="trials and best configuration of a study")
-    made = commands.add_parser("preset", help="make the best trial a preset")
-    for sub in (shown, made):
-        sub.add_argument("study")
-    made.add_argument("name")
-    made.add_argument("--base", default="demo", help="preset that the search started from")
-    given = parser.parse_args()
+def show(study: str, *, as_json: bool = False) -> int:
+    """Print trials of a study and the importance of each parameter; return the exit code 0."""
     configure()
-    if given.command == "preset":
-        print(os.path.relpath(write_preset(given.study, given.name, given.base)))
+    trials = existing(study)
+    rows, shares = history(trials), importances(trials)
+    if as_json:
+        print(json.dumps({"trials": rows, "importances": shares}, indent=1))
         return 0
-    study = existing(given.study)
-    for row in history(study):
+    for row in rows:
         print(f"trial {row['trial']:>3}  {row['state']:<8}  loss {row['loss']:.5f}")
-    for name, share in importances(study).items():
+    for name, share in shares.items():
         print(f"{name}: importance {share:.2f}")
     return 0
 
 
+def make_preset(study: str, name: str, base: str) -> int:
+    """Make the best trial of a study the preset `name` and print its file; return the exit code 0."""
+    configure()
+    print(os.path.relpath(write_preset(study, name, base)))
+    return 0
+
+
 if __name__ == "__main__":
-    cli(main)
+    start("search")

@@ -15,7 +15,6 @@ them out. All have about 20,000 windows of virtual vehicles.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -28,15 +27,20 @@ from typing import Any
 
 import numpy as np
 
-from kdgat import atomic, catalog, provenance, records
-from kdgat.catalog import Capture
+from kdgat import atomic, provenance, records
+from kdgat.catalog import datasets
+from kdgat.catalog.datasets import Capture
 from kdgat.config import CHOICE, PRESETS, Config, override, settings_lines
-from kdgat.errors import KdgatError, cli
-from kdgat.store import work_folder
+from kdgat.dataset.sources import captures
+from kdgat.errors import KdgatError
+from kdgat.front_door import start
+from kdgat.runtime import work_folder
 
 DATASET = "hcrl-sa"
 #: what a candidate is screened with, over its own settings
 BUDGET = {"training.epochs": 4, "training.curriculum": "none"}
+#: capture of another car that is judged where it is on disk
+JUDGED_CAPTURE = "train_02_with_attacks/DoS-1.csv"
 #: kinds that virtual vehicles are judged under; malfunction and systematic are in no training data
 JUDGED_ATTACKS = ("dos", "fuzzing", "spoofing", "replay", "malfunction", "systematic")
 JUDGED_VEHICLES = 20
@@ -90,12 +94,13 @@ def blind_root(folder: Path, root: Path | None) -> list[Fold]:
     Raises:
         KdgatError: a training capture is missing.
     """
-    entry = catalog.entries()[DATASET]
-    source = catalog.root_folder(root) / entry["folder"]
-    train = [(name, path) for name, split, path in catalog.files(DATASET, root) if split == "train"]
+    entry = datasets.entries()[DATASET]
+    train = [(name, path) for name, split, path in datasets.files(DATASET, root) if split == "train"]
     vehicles = sorted({_vehicle(name) for name, _ in train})
     if len(vehicles) < 2:
-        raise KdgatError(f"dataset {DATASET}: a blind choice holds out one training car of two or more; see {source}")
+        raise KdgatError(
+            f"dataset {DATASET}: a blind choice holds out one training car of two or more; see {datasets.root_folder(root) / entry['folder']}"
+        )
 
     def copy(target: Path, wanted: list[tuple[str, Path]]) -> None:
         for name, path in wanted:
@@ -103,13 +108,13 @@ def blind_root(folder: Path, root: Path | None) -> list[Fold]:
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to)
 
-    other = catalog.root_folder(root) / "set_01" / "train_02_with_attacks" / "DoS-1.csv"
     judged = {}
-    if other.is_file():
-        to = folder / "judged" / "set_01" / other.parent.name / other.name
-        to.parent.mkdir(parents=True)
-        shutil.copyfile(other, to)
-        judged["set_01 DoS-1"] = ("set_01", folder / "judged")
+    for name, _, path in datasets.files("set_01", root):
+        if name == JUDGED_CAPTURE:
+            to = folder / "judged" / "set_01" / name
+            to.parent.mkdir(parents=True)
+            shutil.copyfile(path, to)
+            judged["set_01 DoS-1"] = ("set_01", folder / "judged")
     copy(folder / "full", train)
     folds = [Fold("full", folder / "full", judged)]
     for vehicle in vehicles:
@@ -121,20 +126,21 @@ def blind_root(folder: Path, root: Path | None) -> list[Fold]:
 
 
 def _vehicle(name: str) -> str:
-    return catalog.first_match(catalog.entries()[DATASET]["vehicles"], name)
+    return datasets.first_match(datasets.entries()[DATASET]["vehicles"], name)
 
 
 def virtual_cases(config: Config, vehicles: int = JUDGED_VEHICLES) -> Iterator[tuple[str, Capture]]:
     """(case, drive): judged virtual vehicles, each under each attack; none of them is trained on."""
+    from kdgat.captures.frames import Frames
     from kdgat.synthetic import virtual
-    from kdgat.synthetic.frames import Frames
 
     ranges = replace(virtual.LIFELIKE_RANGES, rate=JUDGED_RATE, bursts=JUDGED_BURSTS)
     for kind in JUDGED_ATTACKS:
         for number in range(vehicles):
             rng = np.random.default_rng([20_251_122, number])
             seconds = config.windows.profile_seconds
-            drive = virtual.drive(number, JUDGED_SECONDS, seconds, [], rng, attacks=(kind,), ranges=ranges)
+            attacks = virtual.Attacks(kinds=(kind,))
+            drive = virtual.drive(number, JUDGED_SECONDS, seconds, [], rng, attacks=attacks, ranges=ranges)
             table = Frames.concat([drive.profile, drive.frames]).to_table()
             name = f"{kind}-{number}"
             yield f"virtual {kind}", Capture(DATASET, name, name, kind, "train", None, "", "synthetic", "", table)
@@ -144,12 +150,15 @@ def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
     """Train a candidate's student on one fold; rows of case, protocol, operating point, F1 and ROC-AUC."""
     from sklearn.metrics import roc_auc_score
 
-    from kdgat.dataset import prepare, scored_store
+    from kdgat.dataset.prepare import prepare
+    from kdgat.dataset.protocols import scored_store
     from kdgat.evaluation.metrics import f1_score
-    from kdgat.stages import fit_gat, gat_scores, operating_points
+    from kdgat.experiment.operating_points import operating_points
+    from kdgat.experiment.train import fit_gat, gat_scores
+    from kdgat.training.session import Session
 
     prepared = prepare(DATASET, fold.root, config, seed)
-    model, _, _ = fit_gat(config, prepared, config.gat_student, seed, None, None, name=f"{fold.name} seed {seed}")
+    model, _, _ = fit_gat(config, prepared, config.gat_student, seed, Session(f"{fold.name} seed {seed}"))
     scores = gat_scores(model, prepared, prepared.store("validation"))
     points = {
         rule: operating_points(config.model_copy(update={"operating_point": rule}), prepared, scores)
@@ -158,7 +167,7 @@ def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
     cases = [
         (case, c)
         for case, (dataset, root) in fold.judged.items()
-        for c in catalog.captures(dataset, root)
+        for c in captures(dataset, root)
         if not c.duplicate_of
     ]
     found: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -227,24 +236,31 @@ def choose(root: Path | None, seeds: list[int], names: list[str], jobs: int) -> 
     return ranking(rows)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m kdgat.selection", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--data", type=Path, default=None, help="folder of captures; default $KDGAT_DATA, else data/raw"
-    )
-    parser.add_argument("--seeds", default="0", help="comma-separated")
-    parser.add_argument("--candidates", default=",".join(CANDIDATES), help="comma-separated")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side, one thread each")
-    args = parser.parse_args()
-    names = args.candidates.split(",")
+def run(root: Path | None, seeds: str, candidates: str | None, jobs: int) -> int:
+    """Judge candidates, print their ranking and write the choice; return the exit code 0.
+
+    Args:
+        root: folder of captures; None: $KDGAT_DATA, else data/raw.
+        seeds: comma-separated.
+        candidates: names, comma-separated; None: all.
+        jobs: trainings side by side, one thread each.
+
+    Raises:
+        KdgatError: an unknown candidate, seeds that are no numbers, or a missing capture.
+    """
+    names = candidates.split(",") if candidates is not None else list(CANDIDATES)
     if unknown := set(names) - set(CANDIDATES):
         raise KdgatError(f"no candidate is called {sorted(unknown)[0]!r}; known: {', '.join(CANDIDATES)}")
-    ranked = choose(args.data, [int(s) for s in args.seeds.split(",")], names, args.jobs)
+    try:
+        numbers = [int(s) for s in seeds.split(",")]
+    except ValueError:
+        raise KdgatError(f"seeds are numbers, comma-separated; got {seeds!r}") from None
+    ranked = choose(root, numbers, names, jobs)
     for r in ranked:
         print(f"{r['candidate']:16s} {r['rule']:10s} worst {r['worst']:.4f} ({r['worst_case']}), mean {r['mean']:.4f}")
-    write_choice(ranked, args.seeds)
+    write_choice(ranked, seeds)
     print(f"wrote {CHOICE}; commit it before the preset `paper` is evaluated")
+    return 0
 
 
 def write_choice(ranked: list[dict[str, Any]], seeds: str) -> None:
@@ -270,4 +286,4 @@ def write_choice(ranked: list[dict[str, Any]], seeds: str) -> None:
 
 
 if __name__ == "__main__":
-    cli(main)
+    start("select")

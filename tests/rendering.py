@@ -7,20 +7,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.freeze import Policy, freeze
-from analysis.release import current_name
+from analysis.releases.release import current_name
+from kdgat.paths import REPO
+from tests import shared
 from tests.analysis.fake_run import make
 
-REPO = Path(__file__).resolve().parents[1]
 NODE_MODULES = REPO / "paper" / "figures" / "node_modules"
 
 
 def copy_sources(target: Path) -> Path:
     """The sources that rendering needs; node_modules as a link."""
     skip = shutil.ignore_patterns("node_modules", "dist", "static", "__pycache__")
-    for folder in ("analysis", "kdgat", "tools", "paper"):
+    for folder in ("analysis", "cli", "kdgat", "tools", "paper"):
         shutil.copytree(REPO / folder, target / folder, ignore=skip)
     (target / "data").mkdir()
     for file in ("catalog.toml", "choice.toml"):
@@ -29,6 +31,32 @@ def copy_sources(target: Path) -> Path:
         shutil.copy(REPO / file, target)
     (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)
     return target
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A project whose pages were rendered as a draft, and the releases that it was rendered from."""
+
+    project: Path
+    frozen: Path
+
+    @property
+    def site(self) -> Path:
+        """Where the pages are."""
+        return self.project / "_site"
+
+
+def rendered(kinds: dict[str, str]) -> Rendered:
+    """The sources rendered from a made-up release over `kinds`: once in a session, to be read only."""
+
+    def make(folder: Path) -> None:
+        project = copy_sources(folder / "project")
+        freeze_fake(folder / "frozen", kinds)
+        done = render(project, frozen=folder / "frozen")
+        assert done.returncode == 0, done.stderr
+
+    folder = shared.once("rendered-" + "-".join(kinds), make)
+    return Rendered(folder / "project", folder / "frozen")
 
 
 def freeze_fake(root: Path, datasets: dict[str, str]) -> None:

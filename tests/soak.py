@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from kdgat import atomic, provenance
-from kdgat.store import REPO, work_folder
+from kdgat.paths import REPO
+from kdgat.runtime import work_folder
 
 FILE = REPO / "docs" / "soak.md"
 #: what a whole soak is
@@ -106,7 +107,7 @@ def tests(arguments: Sequence[str]) -> int:
 
 def guided(runs: int, borders: Sequence[str]) -> int:
     """`tests.fuzz.guided` on each border, or on those that are named; a process each, since libFuzzer ends its own."""
-    from analysis.release import frozen_root
+    from analysis.releases.release import frozen_root
     from tests.fuzz.targets import targets
 
     file, worst = notes(), 0

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from tests.analysis.fake_run import make
 
+HEADINGS = ["A dataset", "A detector", "A metric", "A figure", "A number", "A sentence"]
+
 
 @pytest.fixture(scope="module")
-def examples(repo: Path) -> dict[str, str]:
-    """Heading → its code block."""
+def examples(repo: Path) -> dict[str, dict[str, str]]:
+    """Heading → language → its code block."""
     sections = re.split(r"^## ", (repo / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)[1:]
-    found = {s.splitlines()[0]: re.search(r"```(?:toml|python)\n(.*?)```", s, re.DOTALL) for s in sections}
-    return {name: match[1] for name, match in found.items() if match}
+    blocks = {s.splitlines()[0]: dict(re.findall(r"```(toml|python|json)\n(.*?)```", s, re.DOTALL)) for s in sections}
+    return {heading: by_language for heading, by_language in blocks.items() if by_language}
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +32,26 @@ def release(tmp_path_factory: pytest.TempPathFactory):
     return freeze("r", *make(), root=tmp_path_factory.mktemp("frozen"))
 
 
-def test_each_example_is_there(examples: dict[str, str]) -> None:
-    assert list(examples) == ["A dataset", "A model", "A figure", "A number"]
+def run(code: str) -> dict:
+    """Names that an example defines."""
+    names: dict = {"__name__": "example"}
+    exec(compile(code, "CONTRIBUTING.md", "exec", dont_inherit=True), names)
+    return names
 
 
-def test_a_dataset(examples: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kdgat import catalog
+def test_each_example_is_there(examples: dict[str, dict[str, str]]) -> None:
+    assert list(examples) == HEADINGS
 
-    monkeypatch.setattr(catalog, "entries", lambda: tomllib.loads(examples["A dataset"]))
+
+def test_a_dataset(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdgat.catalog import datasets
+
+    monkeypatch.setattr(datasets, "entries", lambda: tomllib.loads(examples["A dataset"]["toml"]))
     line = "timestamp,arbitration_id,data_field,attack\n" + "1.0,12A,00FF,0\n" * 300
     for number, name in enumerate(("train/free.csv", "train/flood.csv", "test_01/flood-2.csv", "notes.csv")):
         (tmp_path / "my-car" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "my-car" / name).write_text(line + f"{2 + number}.0,12B,00,0\n")
-    found = [(c.split, c.attack, c.vehicle, c.frames().num_rows) for c in catalog.captures("my-car", tmp_path)]
+    found = [(c.split, c.attack, c.vehicle, c.frames().num_rows) for c in datasets.captures("my-car", tmp_path)]
     assert sorted(found) == [
         ("test_01", "dos", "my-car", 301),
         ("train", "benign", "my-car", 301),
@@ -47,35 +59,64 @@ def test_a_dataset(examples: dict[str, str], tmp_path: Path, monkeypatch: pytest
     ]
 
 
-def test_a_model(examples: dict[str, str]) -> None:
-    from kdgat.evaluation.thresholds import best_f1
-    from kdgat.models.fusion import FusionInput
+def test_a_detector(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its entry and its module, and nothing else, it is trained and has operating points."""
+    from kdgat.experiment.task import Task
+    from kdgat.experiment.train import train_baselines
+    from kdgat.models import registry
+    from tests.kdgat.small import CONFIG, small
 
-    names: dict = {"__name__": "example"}
-    exec(compile(examples["A model"], "CONTRIBUTING.md", "exec", dont_inherit=True), names)
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 200)
-    data = FusionInput(np.zeros((200, 15), np.float32), rng.random(200) * 0.5 + y * 0.4, rng.random(200), y)
-    scores = names["Product"]()(data)
-    assert ((scores >= 0) & (scores <= 1)).all() and scores[y == 1].mean() > scores[y == 0].mean()
-    assert 0 < best_f1(y, scores).threshold < 1
+    entries = [*json.loads(registry.MODELS.read_text()), json.loads(examples["A detector"]["json"])]
+    (tmp_path / "models.json").write_text(json.dumps(entries))
+    monkeypatch.setattr(registry, "MODELS", tmp_path / "models.json")
+    module = ModuleType("kdgat.models.flood")
+    exec(compile(examples["A detector"]["python"], "flood.py", "exec", dont_inherit=True), vars(module))
+    monkeypatch.setitem(sys.modules, "kdgat.models.flood", module)
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path / "work"))
+    registry.models.cache_clear()
+    try:
+        stage = train_baselines(Task("F/1", "F/1/fusion/2", "synthetic", "synthetic", 0, CONFIG), small())
+        assert registry.label("flood-baseline") == "Busiest identifier"
+        assert registry.in_order(["flood-baseline", "gat-student"]) == ["gat-student", "flood-baseline"]
+    finally:
+        registry.models.cache_clear()
+    detector = stage.detectors["flood-baseline"]
+    assert set(detector.points) == {"zero-shot", "calibrated", "contaminated", "poisoned"}
+    scores = detector.score(small().store("validation"))
+    assert ((scores > 0) & (scores <= 1)).all()
+    assert "flood-baseline" in stage.runs
 
 
-def test_a_figure(examples: dict[str, str], release) -> None:
-    from analysis.figures import STATICS, svg
+def test_a_metric(examples: dict[str, dict[str, str]]) -> None:
+    from kdgat.evaluation.registry import Metric
 
-    names: dict = {}
-    exec(examples["A figure"], names)
-    made = names["DURATIONS"]
+    entry = Metric(**json.loads(examples["A metric"]["json"]))
+    assert entry.label == "Specificity" and entry.decimals is None
+    specificity = run(examples["A metric"]["python"])["specificity"]
+    assert specificity(np.array([0, 0, 1, 0]), np.array([True, False, True, False])) == (2 / 3, 3)
+    assert specificity(np.array([1]), np.array([True])) == (None, 0)
+
+
+def test_a_figure(examples: dict[str, dict[str, str]], release) -> None:
+    from analysis.figures.statics import STATICS, svg
+
+    made = run(examples["A figure"]["python"])["DURATIONS"]
     assert made.name not in {s.name for s in STATICS}, "the example takes the place of a figure that there is"
     drawn = svg(release, made)
     assert drawn.startswith(b"<?xml") and b"<svg" in drawn
 
 
-def test_a_number(examples: dict[str, str], release) -> None:
-    names: dict = {}
-    exec(examples["A number"], names)
-    number = names["WithLongest"](release)["runs.longest_minutes"]
+def test_a_number(examples: dict[str, dict[str, str]], release) -> None:
+    number = run(examples["A number"]["python"])["WithLongest"](release)["runs.longest_minutes"]
     assert number.value == max(r["seconds"] for r in release.table("runs").to_pylist()) / 60
     (row,) = release.rows(number.query)
     assert list(row.values()) == [pytest.approx(number.value)]
+
+
+def test_a_sentence(examples: dict[str, dict[str, str]], release, monkeypatch: pytest.MonkeyPatch) -> None:
+    from analysis.claims import phrases
+    from analysis.claims.sentences import Sentences
+
+    monkeypatch.setitem(phrases.ALL, "longest", run(examples["A sentence"]["python"])["longest"])
+    text = Sentences(release)["text.longest"].text
+    assert text.startswith("All runs together took [") and 'data-key="release.compute_hours"' in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -109,15 +110,6 @@ def test_workflows_are_tried_on_every_python(repo: Path) -> None:
     assert ci["jobs"]["test"]["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in range(low, high)]
 
 
-def test_workflows_open_no_door(repo: Path) -> None:
-    """Text of strangers in shell lines, tokens left lying about, more rights than needed, movable actions."""
-    program = Path(sys.executable).with_name("zizmor")
-    if not program.exists():
-        pytest.skip("zizmor is not installed: the extra audit")
-    done = subprocess.run([str(program), "--offline", "--quiet", ".github"], cwd=repo, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_the_bill_of_materials_lists_the_lock(repo: Path, tmp_path: Path) -> None:
     pytest.importorskip("cyclonedx_py")
     out = tmp_path / "sbom.json"
@@ -147,41 +139,22 @@ def test_the_sites_packages_are_listed_and_none_binds(repo: Path) -> None:
     assert other == said_elsewhere
 
 
-def test_no_code_is_dead_and_no_dependency_unused(repo: Path) -> None:
-    pytest.importorskip("vulture")
-    pytest.importorskip("deptry")
-    folders = ["kdgat", "analysis", "tools", "flows", "benchmarks"]
-    for command in (["-m", "vulture"], ["-m", "deptry", *folders]):
-        done = subprocess.run([sys.executable, *command], cwd=repo, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-
-
-def test_no_licence_binds(repo: Path) -> None:
-    """The line of `make audit`, as it stands there."""
-    import shlex
-
-    pytest.importorskip("piplicenses")
-    (line,) = re.findall(r"^\t\$\(BIN\)/(pip-licenses .*)$", (repo / "Makefile").read_text(), re.MULTILINE)
-    program, *arguments = shlex.split(line)
-    command = [str(Path(sys.executable).with_name(program)), *arguments]
-    done = subprocess.run(command, cwd=repo, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "MIT" in done.stdout
-
-
-def test_no_module_is_long(repo: Path) -> None:
-    """One concept a file: under 400 lines."""
-    endings = ("*.py", "*.js", "*.mjs", "*.lua", "*.qmd")
-    tracked = subprocess.run(["git", "ls-files", *endings], cwd=repo, capture_output=True, text=True, check=True).stdout
-    files = [repo / name for name in tracked.split()]
-    assert len(files) > 200
-    assert [str(f.relative_to(repo)) for f in files if f.exists() and len(f.read_text().splitlines()) >= 400] == []
-
-
-def test_style_is_checked(repo: Path) -> None:
-    for command in (["check", "."], ["format", "--check", "."]):
-        done = subprocess.run([sys.executable, "-m", "ruff", *command], cwd=repo, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-3000:]
+def test_only_compiled_kernels_are_long_or_take_many_arguments(repo: Path) -> None:
+    """Ruff's limits of complexity, arguments and statements hold everywhere else; an exception more is a change here."""
+    tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=repo, capture_output=True, text=True, check=True).stdout
+    exceptions = {}
+    for name in tracked.split():
+        if not (repo / name).is_file() or (repo / name) == Path(__file__):
+            continue
+        lines = [line for line in (repo / name).read_text().splitlines() if "# noqa" in line]
+        if count := sum(len(re.findall(r"C901|PLR\d+", line)) for line in lines):
+            exceptions[name] = count
+    assert exceptions == {
+        "kdgat/captures/parsers/_kernels.py": 9,
+        "kdgat/graphs/kernels/published.py": 3,
+        "kdgat/graphs/kernels/relative.py": 3,
+        "kdgat/graphs/kernels/topology.py": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -198,13 +171,10 @@ def test_style_is_checked(repo: Path) -> None:
         "benchmarks.graphs",
     ],
 )
-def test_each_command_explains_itself(repo: Path, module: str) -> None:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=repo, capture_output=True, text=True)
-    assert done.returncode == 0 and "usage:" in done.stdout, done.stderr
-
-
-def test_imports_point_one_way(repo: Path) -> None:
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports"))], cwd=repo, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+def test_each_command_explains_itself(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["x", "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(module, run_name="__main__")
+    assert not end.value.code and "usage:" in capsys.readouterr().out.lower()

@@ -7,8 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
-from analysis.release import Release, frozen_root
+from analysis.releases.release import Release, frozen_root
 from kdgat.errors import cli
+from kdgat.paths import REPO
 
 #: What a page may do. The point is that nothing comes from or goes to anywhere but the site itself; scripts inside pages cannot
 #: be forbidden: the renderers write some, and OJS cells are compiled in the browser (`unsafe-eval`, which WebAssembly
@@ -50,7 +51,6 @@ if (location.pathname.includes("/paper/results/")) {{
 import(new URL("page.js", assets)).then(({{install}}) => install(document.body, new URL("trace.json", assets)), () => {{}});
 </script>
 """
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def measured(shown: Release, folder: Path) -> None:
@@ -70,19 +70,20 @@ def measured(shown: Release, folder: Path) -> None:
 def main() -> None:
     """Write `assets/` anew from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
     release = Release.open()
-    assets = ROOT / "assets"
+    assets = REPO / "assets"
     shutil.rmtree(assets, ignore_errors=True)
-    shutil.copytree(ROOT / "paper" / "figures" / "dist", assets)
+    shutil.copytree(REPO / "paper" / "figures" / "dist", assets)
     (assets / "release").mkdir()
-    for file in sorted(release.path.glob("*.parquet")):
-        shutil.copyfile(file, assets / "release" / file.name)
+    for name in (file for file in release.files() if file.endswith(".parquet")):
+        (assets / "release" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(release.path / name, assets / "release" / name)
     for name in release.manifest["weights"]:  # the live page runs the classifier's student
         if Path(name).name.startswith("gat-student-") and not name.endswith(".safetensors"):
             (assets / "release" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(release.path / name, assets / "release" / name)
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     measured(release, assets / "releases")
-    shutil.copyfile(ROOT / "trace.json", assets / "trace.json")
+    shutil.copyfile(REPO / "trace.json", assets / "trace.json")
     modules = (assets / "kdgat.modules.json").read_text()
     name = html.escape(f"{release.name} {release.manifest_sha256}")
     (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, modules=modules))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdgat.errors import cli
+from kdgat.paths import REPO
 
-ROOT = Path(__file__).resolve().parents[1]
 MAX_CELL = 4
 FENCE = re.compile(r"^(`{3,}|~{3,})\s*(\{?[\w=.]*\}?)")
 CROSS = r"@(?:fig|tbl|eq|sec)-[\w-]+"
@@ -117,12 +117,12 @@ def problems(name: str, text: str) -> Iterator[str]:
 
 def sources() -> list[Path]:
     """Every .qmd of the project."""
-    return sorted([*ROOT.glob("*.qmd"), *(p for p in (ROOT / "paper").rglob("*.qmd") if "node_modules" not in p.parts)])
+    return sorted([*REPO.glob("*.qmd"), *(p for p in (REPO / "paper").rglob("*.qmd") if "node_modules" not in p.parts)])
 
 
 def main() -> int:
     """Print every breach; 1 if there are any."""
-    found = [p for path in sources() for p in problems(str(path.relative_to(ROOT)), path.read_text())]
+    found = [p for path in sources() for p in problems(str(path.relative_to(REPO)), path.read_text())]
     for problem in found:
         print(problem, file=sys.stderr)
     return 1 if found else 0

@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from kdgat import atomic
+from kdgat.captures.frames import Frames
 from kdgat.errors import cli
-from kdgat.features import Profile
-from kdgat.graphs import GraphStore
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.store import GraphStore
+from kdgat.paths import REPO
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
-from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
 
-FIGURES = Path(__file__).resolve().parents[1] / "paper" / "figures"
+FIGURES = REPO / "paper" / "figures"
 RANGES = FIGURES / "live" / "bus-ranges.json"
 VECTORS = FIGURES / "test" / "live-vectors.json"
 SIZE = 100

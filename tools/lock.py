@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import distributions
 
 from kdgat import atomic
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 #: not dependencies of the project
 _LEFT_OUT = {"kdgat", "pip", "setuptools", "wheel"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kdgat import atomic
 from kdgat.errors import KdgatError, cli
-from kdgat.store import REPO
+from kdgat.paths import REPO
 
 TARGET = REPO / "docs" / "pictures"
 #: name → page of the site, and what must be there before it is taken

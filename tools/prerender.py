@@ -2,7 +2,7 @@
 
 1. Finds the project's environment (`.venv`, else the running interpreter if it has the `paper` extra): nothing has
    to be activated.
-2. `analysis.numbers`: the numbers, traces and static figures of the release that is shown.
+2. `analysis.prerender`: the numbers, traces and static figures of the release that is shown.
 3. Bundles the JavaScript and puts everything that a page loads into `assets/`.
 
 Stops with the one command that mends it where the environment or the JavaScript packages are missing.
@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]  # Quarto starts this file by its path, before `kdgat.paths` can be imported
 NEEDED = ("pyarrow", "duckdb", "matplotlib", "nbclient", "yaml")
 
 
@@ -45,7 +45,11 @@ def main() -> None:
     needed = json.loads((figures / "package.json").read_text())["dependencies"]
     if missing := [name for name in needed if not (figures / "node_modules" / name).is_dir()]:
         stop(f"JavaScript packages are not installed: {', '.join(missing)}")
-    steps = ([sys.executable, "-m", "analysis.numbers"], ["node", "build.mjs"], [sys.executable, "-m", "tools.assets"])
+    steps = (
+        [sys.executable, "-m", "analysis.prerender"],
+        ["node", "build.mjs"],
+        [sys.executable, "-m", "tools.assets"],
+    )
     for command, folder in zip(steps, (ROOT, figures, ROOT), strict=True):
         try:
             subprocess.run(command, cwd=folder, check=True)

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from kdgat.paths import REPO
+
 _BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?```sh\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ def run(found: list[Command]) -> int:
         activate = "[ ! -f .venv/bin/activate ] || . .venv/bin/activate"
         done = subprocess.run(
             ["bash", "-c", f"{activate}\n{command.line}"],
-            cwd=ROOT,
+            cwd=REPO,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -64,7 +64,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.readme", description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="run them")
     args = parser.parse_args()
-    found = commands((ROOT / "README.md").read_text())
+    found = commands((REPO / "README.md").read_text())
     if args.run:
         return run(found)
     for command in found:

@@ -1,8 +1,8 @@
-"""Captures: recordings of CAN traffic, one reader a format, all into the one frame table."""
+"""Captures: recordings of CAN traffic, one parser per format, all into the one frame table."""
 
-from kdgat.captures.frames import FRAME_SCHEMA, Frames, frame_arrays, frame_table
-from kdgat.captures.reading import CaptureReader, OnBadRows, check_bad_rows, quarantined, read
-from kdgat.captures.rows import BadRow
+from kdgat.captures.frames import FRAME_SCHEMA, Frames
+from kdgat.captures.quarantine import BadRow
+from kdgat.captures.reader import CaptureReader, OnBadRows, check_bad_rows, quarantined, read
 
 __all__ = [
     "FRAME_SCHEMA",
@@ -11,8 +11,6 @@ __all__ = [
     "Frames",
     "OnBadRows",
     "check_bad_rows",
-    "frame_arrays",
-    "frame_table",
     "quarantined",
     "read",
 ]

@@ -8,19 +8,12 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score, roc_curve
 
-from kdgat.evaluation.windows import Windows
+from kdgat.evaluation.scored import ScoredWindows
 
 #: benign windows under which a false-positive rate of 0.1 % cannot be resolved
 MIN_BENIGN_FOR_PERMILLE = 3000
 #: bins of the injected share of a window, (name, low, high]
 INJECTED_BINS = (("1", 0, 1), ("2_to_10", 1, 10), ("over_10", 10, 10**9))
-#: metrics that `score` gives, in order
-NAMES = (
-    *("f1", "precision", "recall", "mcc", "roc_auc", "pr_auc", "tpr_at_fpr_1pct", "tpr_at_fpr_0_1pct"),
-    *("false_alarms", "benign_minutes", "false_alarms_per_hour", "false_alarms_per_hour_high"),
-    *("event_recall", "detection_delay"),
-    *(f"recall_injected_{name}" for name, _, _ in INJECTED_BINS),
-)
 
 
 def f1_score(y: np.ndarray, alarm: np.ndarray) -> float:
@@ -39,7 +32,7 @@ def poisson_high(count: int, minutes: float) -> float:
     return float(stats.chi2.ppf(0.95, 2 * (count + 1)) / 2 / (minutes / 60)) if minutes > 0 else math.nan
 
 
-def score(windows: Windows, scores: np.ndarray, threshold: float) -> dict[str, tuple[float | None, int]]:
+def score(windows: ScoredWindows, scores: np.ndarray, threshold: float) -> dict[str, tuple[float | None, int]]:
     """Every metric as (value, n); the value is None where it is undefined, never 0 or an average in its place.
 
     Args:
@@ -80,7 +73,7 @@ def _tpr(y: np.ndarray, scores: np.ndarray, fpr: float) -> float:
     return float(true[false <= fpr].max())
 
 
-def _events(windows: Windows, alarm: np.ndarray) -> dict[str, tuple[float | None, int]]:
+def _events(windows: ScoredWindows, alarm: np.ndarray) -> dict[str, tuple[float | None, int]]:
     """Share of attack segments with an alarm, and the median delay from a segment's begin to the end of its first alarm."""
     segment = windows.segments()
     count = int(segment.max()) + 1 if len(segment) else 0

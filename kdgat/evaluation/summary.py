@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kdgat.evaluation.intervals import block_weights, intervals
+from kdgat.evaluation.bootstrap import METHOD, METHODS
 from kdgat.evaluation.metrics import score
-from kdgat.evaluation.windows import Windows
+from kdgat.evaluation.scored import ScoredWindows
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scored:
     protocol: str
     seed: int
     captures: tuple[str, ...]
-    windows: Windows
+    windows: ScoredWindows
     scores: dict[str, np.ndarray]
     thresholds: dict[str, float]
     runs: dict[str, str]
@@ -69,13 +69,16 @@ def metric_rows(scored: Scored) -> tuple[list[dict[str, Any]], list[dict[str, An
     return metrics, confusion
 
 
-def summary_rows(per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], draws: int) -> list[dict[str, Any]]:
+def summary_rows(
+    per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], draws: int, method: str = METHOD
+) -> list[dict[str, Any]]:
     """Rows of `summary` for one (dataset, scenario, protocol): mean over seeds, interval, and what it rests on.
 
     Args:
         per_seed: one `Scored` a seed, over the same windows.
         metrics: rows of `metrics` of all these seeds (and possibly others).
         draws: bootstrap draws.
+        method: of the intervals, one of `bootstrap.METHODS`.
     """
     first = per_seed[0]
     values: dict[tuple[str, str, str], list[float | None]] = {}
@@ -85,12 +88,13 @@ def summary_rows(per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], 
     rows = []
     for attack, mask in first.attacks():
         windows = first.windows.take(mask)
-        weights = block_weights(windows, draws, np.random.default_rng(20240101))
+        interval = METHODS[method](windows, draws)
         base = {
             "dataset": first.dataset,
             "scenario": first.scenario,
             "protocol": first.protocol,
             "attack": attack,
+            "interval": method,
             "n_seeds": len(per_seed),
             "recordings": len(np.unique(windows.recording)),
             "segments": int(windows.segments().max(initial=-1)) + 1,
@@ -98,12 +102,9 @@ def summary_rows(per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], 
             "negatives": int((1 - windows.y).sum()),
         }
         for model in first.scores:
-            ends = intervals(
-                weights,
-                windows.y,
+            ends = interval(
                 [s.scores[model][mask] for s in per_seed],
                 [s.thresholds[model] for s in per_seed],
-                seed=len(per_seed),
                 ranking=attack == "all",
             )
             for (a, m, metric), found in values.items():

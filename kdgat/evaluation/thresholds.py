@@ -10,6 +10,9 @@ import numpy as np
 from kdgat.errors import KdgatError
 from kdgat.records import PROTOCOLS
 
+#: without an event in n trials, the rate is under 3/n at a level of 95 % (Hanley & Lippman-Hand 1983)
+RULE_OF_THREE = 3
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -66,7 +69,7 @@ def false_positive_rate(
     Raises:
         KdgatError: fewer than 3/rate windows cannot resolve the rate (rule of three); says the minutes needed.
     """
-    need = int(np.ceil(3 / rate))
+    need = int(np.ceil(RULE_OF_THREE / rate))
     if len(benign_scores) < need:
         minutes = seconds / max(len(benign_scores), 1) * need / 60
         raise KdgatError(

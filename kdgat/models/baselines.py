@@ -8,12 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from jaxtyping import Float32
 
-from kdgat.graphs import GraphStore
+from kdgat.config import Config
+from kdgat.graphs.store import GraphStore
+
+
+class BaselineModel(Protocol):
+    """What the evaluation asks of a baseline; a builder in the registry makes one from the configuration and a seed."""
+
+    #: whether windows of virtual vehicles mean something to it; if not, its operating points come from captures alone
+    scores_virtual_vehicles: bool
+
+    def fits(self, store: GraphStore) -> bool:
+        """Say whether the store has the features that it needs."""
+
+    def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> Self:
+        """Fit on a training store; `vehicles`: capture → its car."""
+
+    def score(self, store: GraphStore) -> np.ndarray:
+        """Score every window, f64[B]: the larger, the more suspicious."""
+
+    @property
+    def size(self) -> int:
+        """Count the numbers that it holds."""
 
 
 def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
@@ -27,7 +48,7 @@ def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     counts = np.diff(np.asarray(store.node_ptr))[:, None]
     mean = np.add.reduceat(b.x, nodes) / counts
     square = np.add.reduceat(b.x.astype(np.float64) ** 2, nodes) / counts
-    spread = np.sqrt(np.maximum(square - mean.astype(np.float64) ** 2, 0))
+    std = np.sqrt(np.maximum(square - mean.astype(np.float64) ** 2, 0))
     edge_counts = np.diff(np.asarray(store.edge_ptr))
     has = edge_counts > 0
     begins = np.asarray(store.edge_ptr)[:-1][has]
@@ -35,19 +56,25 @@ def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     if has.any():
         edge_mean = np.add.reduceat(b.edge_attr, begins) / edge_counts[has, None]
         edges[has] = np.hstack([edge_mean, np.maximum.reduceat(b.edge_attr, begins)])
-    parts = [mean, spread, np.minimum.reduceat(b.x, nodes), np.maximum.reduceat(b.x, nodes), edges]
+    parts = [mean, std, np.minimum.reduceat(b.x, nodes), np.maximum.reduceat(b.x, nodes), edges]
     return np.hstack(parts).astype(np.float32)
 
 
 class GradientBoosting:
     """Histogram gradient boosting on `pooled` features of the same training windows that the networks see."""
 
+    scores_virtual_vehicles = True
+
     def __init__(self, seed: int) -> None:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         self.model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, random_state=seed)
 
-    def fit(self, store: GraphStore) -> GradientBoosting:
+    def fits(self, store: GraphStore) -> bool:
+        """Say yes: pooling knows no names of features."""
+        return True
+
+    def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> GradientBoosting:
         """Fit on a training store."""
         self.model.fit(pooled(store), np.asarray(store.y))
         return self
@@ -92,9 +119,16 @@ class RateBaseline:
             `frequency`: total variation between the shares of IDs in the window and the usual ones (Han et al. 2018).
     """
 
+    #: nobody's rates are known for a virtual vehicle
+    scores_virtual_vehicles = False
+
     def __init__(self, kind: Literal["interarrival", "frequency"]) -> None:
         self.kind = kind
         self.cars: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def fits(self, store: GraphStore) -> bool:
+        """Say whether the features tell shares of frames, which those of `published` do not."""
+        return "share" in store.node_features
 
     def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> RateBaseline:
         """Fit on benign windows of captures; `vehicles`: capture → its car (windows of others are left out)."""
@@ -157,3 +191,18 @@ def _largest(values: np.ndarray, graph: np.ndarray, n: int) -> np.ndarray:
     out = np.zeros(n)
     np.maximum.at(out, graph, values)
     return out
+
+
+def boosting(config: Config, seed: int) -> GradientBoosting:
+    """Make the baseline `gbm`."""
+    return GradientBoosting(seed)
+
+
+def interarrival(config: Config, seed: int) -> RateBaseline:
+    """Make the baseline `interarrival`, which draws nothing."""
+    return RateBaseline("interarrival")
+
+
+def frequency(config: Config, seed: int) -> RateBaseline:
+    """Make the baseline `frequency`, which draws nothing."""
+    return RateBaseline("frequency")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Int64
@@ -83,3 +85,9 @@ class GAT(nn.Module):
     def forward(self, b: GraphBatch) -> Float32[Tensor, "{b.size} 2"]:
         """Logits: benign, attack."""
         return self.head(self.embed(b))
+
+
+def build(meta: Mapping[str, Any]) -> GAT:
+    """Make an untrained model from what a checkpoint says of it: config, node_features, edge_features, vocabulary."""
+    vocabulary = torch.tensor(meta["vocabulary"], dtype=torch.long)
+    return GAT(GATConfig(**meta["config"]), meta["node_features"], meta["edge_features"], vocabulary)

@@ -21,7 +21,9 @@ BUCKETS = 64
 
 @dataclass
 class GraphBatch:
-    """B window graphs as one disconnected graph.
+    """B window graphs as one disconnected graph, as a model takes them: tensors of scaled features on any device.
+
+    Apart from `kdgat.graphs.store.Batch`, which must work where there is no torch.
 
     Attributes:
         x: scaled node features.

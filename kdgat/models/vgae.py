@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float32
@@ -87,8 +89,8 @@ class VGAE(nn.Module):
             return scatter(value, b.batch, 0, b.size, how)
 
         latent = graphs(mean)
-        spread = (graphs(mean.square()) - latent.square()).clamp(min=0).mean(1).sqrt()
-        stats = [latent.mean(1), spread, graphs(mean, "max").amax(1), graphs(mean, "min").amin(1)]
+        std = (graphs(mean.square()) - latent.square()).clamp(min=0).mean(1).sqrt()
+        stats = [latent.mean(1), std, graphs(mean, "max").amax(1), graphs(mean, "min").amin(1)]
         return VGAEOutput(
             parts=torch.stack([graphs(node), graphs(neighbour), graphs(identity)], 1),
             kl=graphs(kl),
@@ -99,3 +101,8 @@ class VGAE(nn.Module):
     def loss(self, out: VGAEOutput, beta: float) -> Float32[Tensor, ""]:
         """Negative ELBO: mean over graphs (not nodes, so that a large window weighs as much as a small one)."""
         return (out.parts.sum(1) + beta * out.kl).mean()
+
+
+def build(meta: Mapping[str, Any]) -> VGAE:
+    """Make an untrained model from what a checkpoint says of it: config, node_features, edge_features."""
+    return VGAE(VGAEConfig(**meta["config"]), meta["node_features"], meta["edge_features"])

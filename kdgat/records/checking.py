@@ -2,59 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kdgat.records.schema import Column, RecordError
+from kdgat.records.schema import Column, RecordError, Schema
 from kdgat.records.tables import schema
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> pa.Table:
-    """A validated table from rows (list of dicts) or from columns (dict of sequences)."""
+    """Make a validated table from rows (list of dicts) or from columns (dict of sequences)."""
     want = schema(name)
     if isinstance(rows, Mapping):
         columns = dict(rows)
     else:
-        columns = {c.name: [row.get(c.name) for row in rows] for c in want.columns}
-        extra = {k for row in rows for k in row} - set(columns)
-        if extra:
-            raise RecordError(f"{name}: unknown column {sorted(extra)[0]!r}")
-    unknown = set(columns) - {c.name for c in want.columns}
+        names = dict.fromkeys((*want.names, *(key for row in rows for key in row)))
+        columns = {column: [row.get(column) for row in rows] for column in names}
+    unknown = [column for column in columns if not want.admits(column)]
     missing = {c.name for c in want.columns if not c.nullable} - set(columns)
     if unknown or missing:
         raise RecordError(f"{name}: unknown columns {sorted(unknown)}, missing {sorted(missing)}")
     length = len(next(iter(columns.values()))) if columns else 0
     try:
         arrays = []
-        for c in want.columns:
+        for c in want.all_columns(columns):
             values = columns.get(c.name, [None] * length)
             arrays.append(pa.array(values, c.type, from_pandas=c.nullable and isinstance(values, np.ndarray)))
-        made = pa.Table.from_arrays(arrays, schema=want.arrow)
+        made = pa.Table.from_arrays(arrays, schema=want.arrow(columns))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise RecordError(f"{name}: {error}") from None
     return validate(name, made)
 
 
 def validate(name: str, made: pa.Table) -> pa.Table:
-    """`made` sorted by key, or `RecordError`: wrong columns or types, nulls, NaN, values out of range, repeated key."""
+    """Sort `made` by key; raise `RecordError` for wrong columns or types, nulls, NaN, values out of range, a repeated key."""
     want = schema(name)
-    if not made.schema.equals(want.arrow):
-        raise RecordError(f"{name}: schema differs: {_schema_difference(made.schema, want.arrow)}")
-    for c in want.columns:
-        column = made[c.name]
-        _refuse(name, c, "is null", None if c.nullable else pc.is_null(column))
-        if pa.types.is_floating(c.type):
-            _refuse(name, c, "is not finite", pc.invert(pc.is_finite(column)))
-        if c.low is not None:
-            _refuse(name, c, f"is under {c.low}", pc.less(column, c.low))
-        if c.high is not None:
-            _refuse(name, c, f"is over {c.high}", pc.greater(column, c.high))
-        if c.values is not None:
-            _refuse(name, c, f"is none of {', '.join(c.values)}", pc.invert(pc.is_in(column, pa.array(c.values))))
+    arrow = want.arrow(made.column_names)
+    if not made.schema.equals(arrow):
+        raise RecordError(f"{name}: schema differs: {schema_difference(made.schema, arrow)}")
+    check_values(want, made, want.all_columns(made.column_names))
     made = made.sort_by([(k, "ascending") for k in want.key]).combine_chunks()
     if made.num_rows > 1 and made.group_by(list(want.key)).aggregate([]).num_rows != made.num_rows:
         counts = made.group_by(list(want.key)).aggregate([([], "count_all")])
@@ -63,7 +52,23 @@ def validate(name: str, made: pa.Table) -> pa.Table:
     return made
 
 
-def _schema_difference(have: pa.Schema, want: pa.Schema) -> str:
+def check_values(want: Schema, made: pa.Table, columns: Iterable[Column]) -> None:
+    """Refuse nulls, values that are not finite, out of range or none of those listed, in the given columns."""
+    for c in columns:
+        column = made[c.name]
+        _refuse(want.name, c, "is null", None if c.nullable else pc.is_null(column))
+        if pa.types.is_floating(c.type):
+            _refuse(want.name, c, "is not finite", pc.invert(pc.is_finite(column)))
+        if c.low is not None:
+            _refuse(want.name, c, f"is under {c.low}", pc.less(column, c.low))
+        if c.high is not None:
+            _refuse(want.name, c, f"is over {c.high}", pc.greater(column, c.high))
+        if c.values is not None:
+            _refuse(want.name, c, f"is none of {', '.join(c.values)}", pc.invert(pc.is_in(column, pa.array(c.values))))
+
+
+def schema_difference(have: pa.Schema, want: pa.Schema) -> str:
+    """Say in words how one schema differs from the other."""
     for field in want:
         if field.name not in have.names:
             return f"column {field.name!r} is missing"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 
 from kdgat.errors import KdgatError
+
+#: what names a model: family and role, `-` between
+MODEL = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
 class RecordError(KdgatError):
@@ -15,7 +21,10 @@ class RecordError(KdgatError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `low` and `high` are inclusive; `values` lists what a string may be."""
+    """One column. `low` and `high` are inclusive; `values` lists what a string may be.
+
+    `added` marks a column that is newer than the first release: older releases may lack it, and no others.
+    """
 
     name: str
     type: pa.DataType
@@ -25,21 +34,51 @@ class Column:
     high: float | None = None
     values: tuple[str, ...] | None = None
     nullable: bool = False
+    added: bool = False
 
 
 @dataclass(frozen=True)
 class Schema:
-    """One table: its columns, and the columns that identify a row (also the order in which rows are kept)."""
+    """One table: its columns, and the columns that identify a row (also the order in which rows are kept).
+
+    Attributes:
+        name, doc: what it is called, and what it holds.
+        columns: that every such table has.
+        key: columns that identify a row.
+        further: what any other column must be, one per model by the model's name; None: there are no others.
+    """
 
     name: str
     doc: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    further: Column | None = None
 
-    @property
-    def arrow(self) -> pa.Schema:
-        """Arrow schema with unit and meaning as sorted field metadata; no timestamps, so bytes are reproducible."""
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of `columns`."""
+        return tuple(c.name for c in self.columns)
+
+    def admits(self, column: str) -> bool:
+        """Whether the table may have a column of this name."""
+        return column in self.names or (self.further is not None and MODEL.fullmatch(column) is not None)
+
+    def all_columns(self, held: Iterable[str]) -> tuple[Column, ...]:
+        """List `columns`, then one like `further` for each other name in `held`, in its order."""
+        if self.further is None:
+            return self.columns
+        others = [name for name in held if name not in self.names and self.admits(name)]
+        return (*self.columns, *(replace(self.further, name=name) for name in others))
+
+    def arrow(self, held: Iterable[str] = ()) -> pa.Schema:
+        """Make the Arrow schema of a table with the columns `held` (those of `columns` always).
+
+        Unit and meaning are sorted field metadata; there are no timestamps, so that bytes are reproducible.
+        """
         return pa.schema(
-            [pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit}) for c in self.columns],
+            [
+                pa.field(c.name, c.type, c.nullable, metadata={"doc": c.doc, "unit": c.unit})
+                for c in self.all_columns(held)
+            ],
             metadata={"table": self.name},
         )

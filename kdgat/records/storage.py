@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdgat.records.checking import validate
-from kdgat.records.tables import schema
 
 
 def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
@@ -20,8 +19,9 @@ def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
     out = {}
     for name, made in tables.items():
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, schema(name).arrow) as writer:
-            writer.write_table(validate(name, made))
+        checked = validate(name, made)
+        with pa.ipc.new_file(sink, checked.schema) as writer:
+            writer.write_table(checked)
         out[name] = sink.getvalue().to_pybytes()
     return out
 
@@ -31,19 +31,23 @@ def load(dumped: Mapping[str, bytes]) -> dict[str, pa.Table]:
     return {name: validate(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()) for name, data in dumped.items()}
 
 
-def parquet_bytes(name: str, made: pa.Table) -> bytes:
-    """Deterministic Parquet: sorted rows, snappy, format 2.6, fixed row groups.
+def parquet_bytes(made: pa.Table, dictionary: bool | list[str] = True) -> bytes:
+    """Write deterministic Parquet: rows as they come, snappy, format 2.6, fixed row groups.
 
     snappy because the browser's DuckDB 0.9.1 silently returns no rows for brotli or lz4.
+
+    Args:
+        made: a validated table.
+        dictionary: columns that are dictionary-coded (True: all).
     """
     sink = io.BytesIO()
     pq.write_table(
-        validate(name, made),
+        made,
         sink,
         compression="snappy",
         version="2.6",
         row_group_size=1 << 17,
-        use_dictionary=True,
+        use_dictionary=dictionary,
         write_statistics=True,
         store_schema=True,
     )

@@ -8,22 +8,10 @@ import pyarrow as pa
 
 from kdgat.records.schema import Column, RecordError, Schema
 
-#: what of the test vehicle was seen before scoring, see `kdgat.dataset.scored_store`
+#: what of the test vehicle was seen before scoring, see `kdgat.dataset.protocols.scored_store`
 PROTOCOLS = ("zero-shot", "calibrated", "contaminated", "poisoned")
 DATA_KINDS = ("real", "synthetic")
 HEADLINE_MODEL = "gat-student"
-#: models whose window-level scores are released, one column each in `predictions`
-SCORED_MODELS = (
-    "vgae-teacher",
-    "vgae-student",
-    "gat-teacher",
-    "gat-student",
-    "fusion-dqn-teacher",
-    "fusion-dqn-student",
-    "fusion-mean-student",
-    "gbm-baseline",
-)
-
 S, F, I, L, U8, U32, B = (  # noqa: E741
     pa.string(),
     pa.float32(),
@@ -47,8 +35,8 @@ _METRIC = Column("metric", S, "metric name: f1, precision, recall, mcc, roc_auc,
 _GRAPH = Column("graph", I, "number of an example graph in this release", low=0)
 
 
-def _schema(name: str, doc: str, key: Sequence[str], *columns: Column) -> Schema:
-    return Schema(name, doc, columns, tuple(key))
+def _schema(name: str, doc: str, key: Sequence[str], *columns: Column, further: Column | None = None) -> Schema:
+    return Schema(name, doc, columns, tuple(key), further)
 
 
 _ALL = (
@@ -102,7 +90,7 @@ _ALL = (
     ),
     _schema(
         "summary",
-        "`metrics` over seeds with intervals (moving-block bootstrap within recordings, seeds in the outer loop).",
+        "`metrics` over seeds with intervals.",
         ["dataset", "scenario", "attack", "model", "protocol", "metric"],
         _DATASET,
         _SCENARIO,
@@ -113,6 +101,7 @@ _ALL = (
         Column("mean", F, "mean over seeds", nullable=True),
         Column("ci_low", F, "lower end of the 95 % interval", nullable=True),
         Column("ci_high", F, "upper end of the 95 % interval", nullable=True),
+        Column("interval", S, "how the interval was made, one of kdgat.evaluation.bootstrap.METHODS", added=True),
         Column("n_seeds", I, "seeds", low=1),
         Column("recordings", I, "recordings scored", low=0),
         Column("segments", I, "contiguous attack segments in them", low=0),
@@ -133,7 +122,7 @@ _ALL = (
     ),
     _schema(
         "predictions",
-        "Window-level scores of the main models on every test window; one score column a model.",
+        "Window-level scores on every test window; one column per scored model, by its name.",
         ["dataset", "scenario", "protocol", "seed", "capture", "window"],
         _DATASET,
         _SCENARIO,
@@ -145,10 +134,7 @@ _ALL = (
         Column("duration", F, "length of the window", "s", low=0),
         Column("attack", S, "attack kind of the injected frames, `benign` if none"),
         Column("injected", I, "injected frames in the window", low=0),
-        *(
-            Column(model, F, f"score of {model}: attack if at or over its operating point", nullable=True)
-            for model in SCORED_MODELS
-        ),
+        further=Column("", F, "score of the model: attack if at or over its operating point", nullable=True),
     ),
     _schema(
         "operating_points",
@@ -327,6 +313,7 @@ _ALL = (
         Column("difference", F, "mean minus the reference's, on the same windows and seeds", nullable=True),
         Column("difference_low", F, "lower end of its 95 % interval (paired)", nullable=True),
         Column("difference_high", F, "upper end", nullable=True),
+        Column("interval", S, "how the intervals were made, one of kdgat.evaluation.bootstrap.METHODS", added=True),
         Column("n_seeds", I, "seeds", low=1),
         Column("parameters", L, "trainable parameters, counted", low=0),
     ),
@@ -362,6 +349,13 @@ _ALL = (
 
 #: every table by name
 TABLES: dict[str, Schema] = {schema.name: schema for schema in _ALL}
+
+
+def scored_models(predictions: pa.Table) -> list[str]:
+    """Names of the models whose scores a table `predictions` holds, in its order."""
+    fixed = TABLES["predictions"].names
+    held = zip(predictions.column_names, predictions.columns, strict=True)
+    return [name for name, column in held if name not in fixed and column.null_count < len(column)]
 
 
 def schema(name: str) -> Schema:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kdgat.synthetic.frames import Frames, queue
+from kdgat.captures.frames import Frames
+from kdgat.synthetic.wire import queue
 
 #: time of one bit at 500 kbit/s without stuffing (s): the least that frames on one bus can be apart
 BIT_TIME = 2e-6

@@ -7,13 +7,12 @@ is computed from it is marked synthetic, in the records and wherever a result is
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple
 
 import numpy as np
 
-from kdgat.catalog import Capture
+from kdgat.captures.frames import Frames
+from kdgat.catalog.datasets import Capture
 from kdgat.synthetic.attacks import inject
-from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Ranges, Vehicle
 
 #: What the embedded vehicles are drawn from: values that CAN literature and bus practice give, fitted to no car.
@@ -78,6 +77,6 @@ def captures(seconds: float = SECONDS, seed: int = SEED) -> list[Capture]:
 
 def _hash(frames: Frames) -> str:
     digest = hashlib.sha256()
-    for array in astuple(frames):
+    for array in frames.columns:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

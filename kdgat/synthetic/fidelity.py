@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import ks_2samp
 
-from kdgat.features import FEATURES
-from kdgat.graphs import GraphStore
-from kdgat.synthetic.frames import Frames
-from kdgat.windows import starts
+from kdgat.captures.frames import Frames
+from kdgat.graphs.features import FEATURES
+from kdgat.graphs.splits import starts
+from kdgat.graphs.store import GraphStore
 
 #: what is compared, with its unit
 ASPECTS = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kdgat.synthetic.frames import Frames, transmit
+from kdgat.captures.frames import Frames
+from kdgat.synthetic.wire import transmit
 
 #: kinds of payload bytes
 KINDS = ("constant", "enum", "physical", "counter", "checksum", "noise")

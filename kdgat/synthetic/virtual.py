@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kdgat.captures.frames import Frames
 from kdgat.synthetic.attacks import inject
-from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Ranges, Vehicle
 
 #: What virtual vehicles are drawn from. The evidence named is that of the training cars (Soul, Sonata), widened.
@@ -51,6 +51,21 @@ GAPS = (0.4e-3, 3e-3)
 
 #: attacks that virtual vehicles are trained under; everything else is left unseen on purpose
 TRAINING_ATTACKS = ("dos", "fuzzing", "spoofing", "replay")
+
+
+@dataclass(frozen=True)
+class Attacks:
+    """What attacks a drive.
+
+    Attributes:
+        share: of the scored time that lies in an attack.
+        segment: length of an attack, from and to (s).
+        kinds: dealt out to the vehicles in turn.
+    """
+
+    share: float = 0.5
+    segment: tuple[float, float] = (0.2, 1.0)
+    kinds: Sequence[str] = TRAINING_ATTACKS
 
 
 @dataclass(frozen=True)
@@ -116,9 +131,7 @@ def drive(
     benign: Sequence[Frames],
     rng: np.random.Generator,
     *,
-    attacked: float = 0.5,
-    segment: tuple[float, float] = (0.2, 1.0),
-    attacks: Sequence[str] = TRAINING_ATTACKS,
+    attacks: Attacks = Attacks(),
     ranges: Ranges = TRAINING_RANGES,
 ) -> VirtualDrive:
     """One virtual vehicle on the road.
@@ -129,9 +142,7 @@ def drive(
         profile_seconds: traffic before it that gives the profile (s).
         benign: benign training captures to cut vehicles from; every third vehicle is (none: all are drawn).
         rng: source of every random choice.
-        attacked: share of the scored time that lies in an attack.
-        segment: length of an attack, from and to (s).
-        attacks: kinds to deal out.
+        attacks: what attacks it, and for how long.
         ranges: what vehicles are drawn from.
 
     Returns:
@@ -142,10 +153,10 @@ def drive(
         traffic = from_captures(benign, total, rng)
     else:
         traffic = Vehicle.draw(ranges, rng).drive(total, rng)
-    kind = attacks[number % len(attacks)]
-    length = float(rng.uniform(*segment))
-    pause = length * (1 - attacked) / max(attacked, 1e-9)
-    begins = np.arange(profile_seconds + rng.uniform(0, pause), total, length + pause) if attacked else np.empty(0)
+    kind = attacks.kinds[number % len(attacks.kinds)]
+    length = float(rng.uniform(*attacks.segment))
+    pause = length * (1 - attacks.share) / max(attacks.share, 1e-9)
+    begins = np.arange(profile_seconds + rng.uniform(0, pause), total, length + pause) if attacks.share else np.empty(0)
     for begin in begins:
         gap = float(np.exp(rng.uniform(*np.log(GAPS))))
         traffic = inject(traffic, kind, [(begin, min(begin + length, total))], gap, rng)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from kdgat import atomic
+from kdgat.captures.frames import Frames
 from kdgat.errors import KdgatError
-from kdgat.synthetic.frames import Frames
 
 
 def _hex(frames: Frames, separator: str = "", *, upper: bool = True) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from typing import Any
 
 from kdgat import atomic
 from kdgat.errors import KdgatError
+from kdgat.runtime import configure, work_folder
+from kdgat.tracking import trackers
 from kdgat.tracking.wandb_log import LocalRun, read, without
 
 #: how often what is missing is sent
@@ -186,3 +189,30 @@ def sync(
         if not waiting:
             return []
     return [problems[one] for one in waiting]
+
+
+def run(folder: Path | None = None, entity: str | None = None, *, dry_run: bool = False) -> int:
+    """Push offline runs from a node with a network; return the exit code 0.
+
+    Args:
+        folder: of the offline runs; None: `wandb-runs` of the work folder.
+        entity: owner at the service; None: $WANDB_ENTITY, else the key's own.
+        dry_run: only say how many there are.
+
+    Raises:
+        KdgatError: W&B is not installed, no key, no such folder, or runs that are not whole at the service.
+    """
+    configure()
+    trackers.check("wandb")
+    folder = folder or work_folder() / "wandb-runs"
+    if not folder.is_dir():
+        raise KdgatError(f"no folder {folder}")
+    if not (dry_run or os.environ.get("WANDB_API_KEY")):
+        raise KdgatError("WANDB_API_KEY is not set: nothing can be sent")
+    # the clients print much, and look for a network that the runs did not have
+    os.environ.pop("WANDB_MODE", None)
+    os.environ.setdefault("WANDB_SILENT", "true")
+    failed = sync(folder, os.environ.get("WANDB_ENTITY", "") if entity is None else entity, dry_run)
+    if failed:
+        raise KdgatError(f"{len(failed)} runs are not pushed; the first: {failed[0]}")
+    return 0

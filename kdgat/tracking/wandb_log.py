@@ -29,6 +29,7 @@ class LocalRun:
     Attributes:
         id, project, entity, name, group: as given to `wandb.init`.
         history: step → logged values, without W&B's own (`_…`).
+        values: metric → its numbers in the order in which they were logged.
         summary: what a reader of the service must see: values set by hand over the last logged ones.
         finished: whether the process closed the run.
     """
@@ -39,12 +40,13 @@ class LocalRun:
     name: str = ""
     group: str = ""
     history: dict[int, dict[str, Any]] = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
 
 
 def records(data: bytes) -> Iterator[bytes]:
-    """The records of a file's content, up to the first that is torn or damaged."""
+    """Iterate over the records of a file's content, up to the first that is torn or damaged."""
     position = len(_MAGIC)
     parts: list[bytes] = []
     while position + _HEADER.size <= len(data):
@@ -55,7 +57,7 @@ def records(data: bytes) -> Iterator[bytes]:
         crc, length, kind = _HEADER.unpack_from(data, position)
         position += _HEADER.size
         chunk = data[position : position + length]
-        if len(chunk) < length or kind == 0 or zlib.crc32(chunk, zlib.crc32(bytes([kind]))) != crc:
+        if len(chunk) < length or not _WHOLE <= kind <= _LAST or zlib.crc32(chunk, zlib.crc32(bytes([kind]))) != crc:
             return
         position += length
         parts = [chunk] if kind in (_WHOLE, _FIRST) else [*parts, chunk]
@@ -64,22 +66,22 @@ def records(data: bytes) -> Iterator[bytes]:
 
 
 def framed(parts: Iterable[bytes]) -> bytes:
-    """The reverse of `records`: a file's content."""
-    made = bytearray(_MAGIC)
+    """Reverse `records`: write records as a file's content."""
+    content = bytearray(_MAGIC)
     for part in parts:
         begun = False
         while True:
-            left = _BLOCK - len(made) % _BLOCK
+            left = _BLOCK - len(content) % _BLOCK
             if left < _HEADER.size:
-                made += bytes(left)
+                content += bytes(left)
                 left = _BLOCK
             chunk, part = part[: left - _HEADER.size], part[left - _HEADER.size :]
             kind = (_LAST if begun else _WHOLE) if not part else (_MIDDLE if begun else _FIRST)
-            made += _HEADER.pack(zlib.crc32(chunk, zlib.crc32(bytes([kind]))), len(chunk), kind) + chunk
+            content += _HEADER.pack(zlib.crc32(chunk, zlib.crc32(bytes([kind]))), len(chunk), kind) + chunk
             begun = True
             if not part:
                 break
-    return bytes(made)
+    return bytes(content)
 
 
 def _protocol() -> Any:
@@ -114,7 +116,7 @@ def without(path: Path, steps: Set[int], run: LocalRun) -> bytes:
 
 
 def read(path: Path) -> LocalRun:
-    """The run in a `.wandb` file.
+    """Read the run in a `.wandb` file, up to a torn tail.
 
     Raises:
         KdgatError: no such file, or not one of W&B's.
@@ -140,6 +142,9 @@ def read(path: Path) -> LocalRun:
             step, values = _row(record.history)
             logged = {k: v for k, v in values.items() if not k.startswith("_")}
             run.history.setdefault(step, {}).update(logged)
+            for metric, value in logged.items():
+                if isinstance(value, int | float):
+                    run.values.setdefault(metric, []).append(float(value))
             run.summary.update(logged)
         elif kind == "summary":
             by_hand |= {k: v for k, v in _values(record.summary.update).items() if not k.startswith("_")}

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
 import {figure, message} from "./lib/figure.js";
+import {metricLabel} from "./lib/registry.js";
 import {distinct, models, number} from "./lib/rows.js";
 import {base, labelRoom, modelColor} from "./lib/theme.js";
 
@@ -27,7 +28,7 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
     marginRight: 12,
     marginBottom: 42,
     height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 70 + names.length * 21,
-    x: {label: `${metric} →`, labelOffset: 36, grid: true, nice: true, ticks: stacked ? 4 : 3, insetLeft: 5, insetRight: 5},
+    x: {label: `${metricLabel(metric)} →`, labelOffset: 36, grid: true, nice: true, ticks: stacked ? 4 : 3, insetLeft: 5, insetRight: 5},
     y: {domain: names, label: null},
     [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? 0.12 : 0.16},
     color: {domain: names, range: names.map(modelColor)},

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import queries from "../../analysis/queries.sql";
+import queries from "../../analysis/reference/queries.sql";
 import {dataTable, element, failure, figure, message} from "./lib/figure.js";
 import {base} from "./lib/theme.js";
 
@@ -45,7 +45,7 @@ export function sqlConsole(release, manifest, {width = 640} = {}) {
       const {query} = await import("./lib/duckdb.js").catch(() => {
         throw new Error("The database cannot be loaded: the site lacks a part of its folder assets/. Load the page again to try once more.");
       });
-      rows = await query(release.base, Object.keys(manifest.tables), editor.value);
+      rows = await query(release.base, manifest.tables, editor.value);
       status.textContent = `${rows.length} rows in ${((performance.now() - begin) / 1000).toFixed(2)} s.`;
       show();
     } catch (error) {

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import fake_run
 
 from analysis.freeze import freeze
-from analysis.release import Release
+from analysis.releases.release import Release
+from tests import shared
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +39,9 @@ def frozen(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def store(run, tmp_path_factory):
+def store(run):
     """A folder with one current release, `r1`, to be copied."""
-    root = tmp_path_factory.mktemp("store") / "frozen"
-    freeze("r1", *run, root=root, current=True)
-    return root
+    return shared.once("store", lambda root: freeze("r1", *run, root=root, current=True))
 
 
 @pytest.fixture
@@ -53,6 +52,6 @@ def release(store, frozen):
 
 
 @pytest.fixture(scope="session")
-def shared_release(run, tmp_path_factory):
+def shared_release(run):
     """A release that tests only read."""
-    return freeze("shared", *run, root=tmp_path_factory.mktemp("frozen"))
+    return Release(shared.once("releases", lambda root: freeze("shared", *run, root=root)) / "shared")

@@ -10,10 +10,15 @@ async function main() {
   const db = await duckdb.createDuckDB({mvp: bundle, eh: bundle}, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
   await db.instantiate(() => {});
   const con = db.connect();
-  for (const file of fs.readdirSync(folder).filter((name) => name.endsWith(".parquet"))) {
-    db.registerFileBuffer(file, new Uint8Array(fs.readFileSync(path.join(folder, file))));
-    con.query(`create view "${path.basename(file, ".parquet")}" as select * from parquet_scan('${file}')`);
+  const {files, select} = await import(path.join(modules, "../lib/views.js")); // the views are those of the page
+  const {tables} = JSON.parse(fs.readFileSync(path.join(folder, "manifest.json"), "utf8"));
+  for (const file of files(tables)) db.registerFileBuffer(file, new Uint8Array(fs.readFileSync(path.join(folder, file))));
+  const held = new Map();
+  for (const {file} of Object.values(tables).flatMap(({parts}) => parts ?? [])) {
+    const described = con.query(`describe select * from read_parquet('${file}')`).toArray();
+    held.set(file, new Set(described.map((row) => row.column_name)));
   }
+  for (const [name, about] of Object.entries(tables)) con.query(`create view "${name}" as ${select(name, about, held)}`);
   const out = {version: con.query("select version() as v").get(0).v};
   const plain = (value) => (typeof value === "bigint" ? Number(value) : value && typeof value === "object" ? decimal(value) : value);
   for (const [name, sql] of Object.entries(JSON.parse(fs.readFileSync(0, "utf8")))) {

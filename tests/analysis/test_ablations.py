@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import ablations, statements, tables, trace
-from analysis.numbers import Numbers
+from analysis.claims import statements
+from analysis.claims.sentences import Sentences
+from analysis.numbers import trace
+from analysis.tables import ablations, results
 
 ROW = {
     "dataset": "d",
@@ -28,8 +30,8 @@ def test_the_table_marks_what_the_interval_tells_apart(shared_release):
 
 
 def test_its_numbers_are_recomputed_from_the_release(shared_release):
-    numbers = Numbers(shared_release)
-    keys = tables.names(ablations.table(shared_release))
+    numbers = Sentences(shared_release)
+    keys = results.names(ablations.table(shared_release))
     assert len(keys) == 16
     for key in keys:
         (found,) = shared_release.rows(numbers[key].query)
@@ -73,4 +75,4 @@ def test_a_release_without_ablations_says_so(run, frozen):
     found, weights = run
     release = freeze("bare", {name: table for name, table in found.items() if name != "ablations"}, weights)
     assert "not covered by this release" in ablations.table(release)
-    assert statements.ablations(Numbers(release)) == "This release holds no ablations."
+    assert statements.ablations(Sentences(release)) == "This release holds no ablations."

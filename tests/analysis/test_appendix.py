@@ -6,8 +6,9 @@ import re
 
 import fake_run
 
-from analysis import appendix, freeze, tables
-from analysis.release import Release
+from analysis import freeze
+from analysis.releases.release import Release
+from analysis.tables import appendix, results
 from kdgat import records
 
 FLOW = fake_run.FLOW_RUN
@@ -54,7 +55,7 @@ def test_every_capture_layer_and_run_has_its_row(shared_release):
 
 def test_numbers_name_their_runs_as_the_run_table_counts_them(shared_release):
     key = "hcrl_sa.test_01.gat_student.zero_shot.f1"
-    (row,) = rows(appendix.number_table([key], shared_release))
+    (row,) = rows(appendix.number_table(shared_release, [key]))
     trained = [line[0] for line in rows(appendix.run_table(shared_release)) if line[1] == "gat-student"]
     found = [int(n) for part in row[-1].split(", ") for n in range(*_ends(part))]
     assert sorted(found) == sorted(map(int, trained))
@@ -71,7 +72,7 @@ def test_ranges():
 
 
 def test_a_dataset_that_is_not_covered_stands_as_an_empty_row(shared_release):
-    found = {row[0]: row for row in rows(tables.dataset_table(shared_release))}
+    found = {row[0]: row for row in rows(results.dataset_table(shared_release))}
     assert found["hcrl-ch"][1] == "not covered"
     assert set(found["hcrl-ch"][2:]) == {"n/a"}
     assert found["hcrl-sa"][1] != "not covered"

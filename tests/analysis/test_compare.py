@@ -6,7 +6,7 @@ import pytest
 
 from analysis import compare
 from analysis.freeze import Policy, freeze
-from analysis.release import Release
+from analysis.releases.release import Release
 from kdgat import records
 
 
@@ -16,7 +16,7 @@ def replaced(tables, name, change):
 
 def test_the_same_runs_are_reproduced_bit_by_bit(run, release, capsys):
     freeze("r2", *run)
-    assert compare.main(["r1", "r2"]) == 0
+    assert compare.run("r1", "r2") == 0
     out = capsys.readouterr().out
     assert "bit-equal: yes (promised" in out
     assert "64 of 64 reproduced within interval" in out
@@ -26,7 +26,7 @@ def test_another_training_is_judged_by_intervals(run, other_run, frozen, capsys)
     # trained elsewhere: bits are not promised
     freeze("r1", *run)
     freeze("r2", replaced(other_run[0], "runs", lambda r: {"machine": "another"}), other_run[1])
-    compare.main(["r1", "r2"])
+    compare.run("r1", "r2")
     out = capsys.readouterr().out
     assert "bit-equal: no\n" in out
     a, b = (Release.open(n) for n in ("r1", "r2"))
@@ -40,7 +40,7 @@ def test_another_training_is_judged_by_intervals(run, other_run, frozen, capsys)
 def test_other_results_where_bits_were_promised_fail(run, other_run, frozen, capsys):
     freeze("r1", *run)
     freeze("r2", *other_run)
-    assert compare.main(["r1", "r2"]) == 1
+    assert compare.run("r1", "r2") == 1
     assert "bit-equality was promised and does not hold" in capsys.readouterr().out
 
 
@@ -65,18 +65,18 @@ def test_the_verdict_on_one_metric(a, b, reproduced):
 
 def test_one_name_finds_the_committed_release_it_reproduces(run, release, capsys):
     freeze("local-5", replaced(run[0], "runs", lambda r: {"started": "2026-02-02T00:00:00Z"}), run[1])
-    assert compare.main(["local-5"]) == 0
+    assert compare.run("local-5") == 0
     assert capsys.readouterr().out.startswith("r1 → local-5")
 
 
 def test_other_data_or_preset_is_not_a_reproduction(run, release, capsys):
     other = replaced(run[0], "runs", lambda r: {"data_hash": "e" * 64})
     freeze("local-6", other, run[1])
-    assert compare.main(["local-6"]) == compare.NOT_COMPARABLE
+    assert compare.run("local-6") == compare.NOT_COMPARABLE
     assert "not a reproduction: no committed release has its preset and data" in capsys.readouterr().out
-    assert compare.main(["r1", "local-6"]) == compare.NOT_COMPARABLE
+    assert compare.run("r1", "local-6") == compare.NOT_COMPARABLE
     assert "not a reproduction: hcrl-sa: other captures" in capsys.readouterr().out
     smoke = replaced(run[0], "runs", lambda r: {"preset": "smoke"})
     freeze("local-7", smoke, run[1], Policy())
-    assert compare.main(["r1", "local-7"]) == compare.NOT_COMPARABLE
+    assert compare.run("r1", "local-7") == compare.NOT_COMPARABLE
     assert "preset smoke, not demo" in capsys.readouterr().out

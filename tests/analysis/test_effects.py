@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from analysis import tables
-from analysis.effects import Effect, Effects, windows_of
-from analysis.numbers import Numbers
-from kdgat.evaluation.intervals import block_weights
+from analysis.claims.sentences import Sentences
+from analysis.numbers.effects import Effect, Effects, windows_of
+from analysis.tables import results
+from kdgat.evaluation.bootstrap import block_weights
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_blocks_keep_each_recording_whole():
 
 
 def test_keys_of_differences_and_their_table(shared_release):
-    numbers = Numbers(shared_release)
+    numbers = Sentences(shared_release)
     minus = numbers["hcrl_sa.test_02.gat_student_minus_vgae_student.zero_shot.f1"]
     assert re.fullmatch(r"\+0\.\d{3}", minus.text) and re.fullmatch(r"\+0\.\d{3} to \+0\.\d{3}", minus.interval)
     assert numbers["hcrl_sa.test_02.gat_student_vs_vgae_student.zero_shot.f1"].text == "improves on"
     assert numbers["hcrl_sa.test_02.gat_student.calibrated_minus_zero_shot.f1"].n_seeds == 2
-    lines = tables.effect_table(shared_release, baseline="vgae-student").splitlines()
+    lines = results.effect_table(shared_release, baseline="vgae-student").splitlines()
     assert len(lines) == 2 + 4 * 2 and lines[2].endswith("| GAT student improves on it |")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.queries import queries
+from analysis.reference.queries import queries
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import struct
 import numpy as np
 import pytest
 
-from analysis import rescore
-from analysis.release import Release, sha256
+from analysis.checks import scores
+from analysis.releases.release import Release
+from kdgat.provenance import sha256
 
 pytestmark = pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
 
@@ -27,8 +28,8 @@ def current(monkeypatch):
 
 
 def test_the_weights_give_the_frozen_scores(current, captures_root):
-    fresh = list(rescore.rescore(current, "hcrl-sa", 0, captures_root))
-    assert rescore.differences(current, fresh, "hcrl-sa", 0) == []
+    fresh = list(scores.rescore(current, "hcrl-sa", 0, captures_root))
+    assert scores.differences(current, fresh, "hcrl-sa", 0) == []
 
 
 def test_changed_weights_under_a_fitting_manifest_are_caught(current, captures_root, tmp_path):
@@ -47,5 +48,5 @@ def test_changed_weights_under_a_fitting_manifest_are_caught(current, captures_r
     (folder / "manifest.json").write_text(json.dumps(manifest))
     changed = Release(folder)
     changed.check_hashes()
-    fresh = list(rescore.rescore(changed, "hcrl-sa", 0, captures_root))
-    assert any(p.startswith("gat-student: ") for p in rescore.differences(changed, fresh, "hcrl-sa", 0))
+    fresh = list(scores.rescore(changed, "hcrl-sa", 0, captures_root))
+    assert any(p.startswith("gat-student: ") for p in scores.differences(changed, fresh, "hcrl-sa", 0))

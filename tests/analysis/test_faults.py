@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import verify
+from analysis.checks.verification import verify_index
 from analysis.freeze import FreezeError, freeze
-from analysis.release import Release, ReleaseError, sha256
+from analysis.releases.plausible import ReleaseError
+from analysis.releases.release import Release
+from kdgat.provenance import sha256
 from tests.faults.freezing import Killer
 
 FREEZE = (
@@ -55,7 +57,7 @@ def test_two_freezes_at_once_of_one_name(run, inputs, tmp_path):
     assert sorted(codes) == [0, 2], errors
     assert errors[codes.index(2)].strip().endswith("releases are immutable: choose another name")
     Release(root / "r").check_hashes()
-    assert verify.verify_index(root) == []
+    assert verify_index(root) == []
 
 
 def test_two_freezes_at_once_of_two_names_are_both_listed(inputs, tmp_path):

@@ -10,8 +10,9 @@ import pytest
 
 from analysis import freeze as freezing
 from analysis.freeze import FreezeError, Policy, concatenate, freeze
-from analysis.release import Release
+from analysis.releases.release import Release
 from kdgat import records
+from kdgat.errors import KdgatError
 
 
 def contents(folder):
@@ -120,3 +121,35 @@ def test_names_that_could_leave_the_folder_are_refused(run, frozen):
     for name in ("../x", "A", "a/b", "", ".x"):
         with pytest.raises(FreezeError, match="cannot name a release"):
             freezing.freeze(name, *run)
+
+
+def test_a_dataset_that_could_leave_the_folder_is_refused(run, frozen):
+    """Before anything is written: a release that no reader would open must not exist."""
+    tables, weights = run
+    odd = {
+        name: pa.table(
+            [pa.array(["a b"] * len(t), pa.string()) if c == "dataset" else t[c] for c in t.column_names],
+            schema=t.schema,
+        )
+        for name, t in tables.items()
+        if "dataset" in t.column_names
+    }
+    with pytest.raises(KdgatError, match="refused path"):
+        freezing.freeze("r1", tables | odd, weights)
+    assert not (frozen / "r1").exists()
+
+
+def test_the_command_prints_every_table_and_its_size(run, frozen, monkeypatch, capsys):
+    """`kdgat freeze` on runs that are there; only reading them from Metaflow's store is left out."""
+    from analysis.checks import tracker
+    from analysis.releases import runs
+
+    tables, weights = run
+    monkeypatch.setattr(runs, "select", lambda *_, **__: [])
+    monkeypatch.setattr(runs, "read", lambda _: ([tables], weights))
+    monkeypatch.setattr(tracker, "check", lambda *_: [])
+    assert freezing.run(["1"], name="r1") == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in tables)
+    parts = Release.open("r1").manifest["tables"]["predictions"]["parts"]
+    assert f"{sum(part['bytes'] for part in parts):,} bytes" in printed

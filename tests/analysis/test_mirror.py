@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from analysis import mirror
+from analysis.checks import tracker
 from kdgat import records
 
 pytest.importorskip("wandb")
@@ -71,8 +71,8 @@ def place(folder, number):
 def test_equal_values_pass_over_block_borders(tables, tmp_path):
     for number in (0, 1):
         write_log(place(tmp_path, number), logged(tables, number))
-    assert mirror.check(tables, tmp_path) == []
-    values, finished = mirror.history(place(tmp_path, 0))
+    assert tracker.check(tables, tmp_path) == []
+    values, finished = tracker.history(place(tmp_path, 0))
     assert finished and len(values["train_loss"]) == 4
 
 
@@ -80,13 +80,13 @@ def test_a_differing_value_is_an_error(tables, tmp_path):
     rows = logged(tables, 0)
     rows[2]["train_loss"] += 0.001
     write_log(place(tmp_path, 0), rows)
-    with pytest.raises(mirror.MirrorError, match=r"train_loss of epoch 1 is .* in W&B run id0"):
-        mirror.check(tables, tmp_path)
+    with pytest.raises(tracker.MirrorError, match=r"train_loss of epoch 1 is .* in W&B run id0"):
+        tracker.check(tables, tmp_path)
 
 
 def test_a_killed_or_missing_mirror_is_a_warning(tables, tmp_path):
     write_log(place(tmp_path, 0), logged(tables, 0)[:4], finished=False)
-    found = mirror.check(tables, tmp_path)
+    found = tracker.check(tables, tmp_path)
     assert sorted(w.split(": ")[1] for w in found) == [
         "W&B run (killed) holds 2 of 4 values of train_loss",
         "W&B run (killed) holds 2 of 4 values of val_loss",
@@ -99,12 +99,12 @@ def test_a_torn_tail_is_read_to_the_cut(tables, tmp_path):
     write_log(log, logged(tables, 0))
     whole = log.read_bytes()
     log.write_bytes(whole[:70_000])
-    values, finished = mirror.history(log)
+    values, finished = tracker.history(log)
     assert not finished and 1 <= len(values["train_loss"]) < 4
     damaged = bytearray(whole)
     damaged[60] ^= 1
     log.write_bytes(damaged)
-    assert mirror.history(log) == ({}, False)
+    assert tracker.history(log) == ({}, False)
     log.write_bytes(b"PK\x03\x04")
-    with pytest.raises(mirror.MirrorError, match="not a W&B log"):
-        mirror.history(log)
+    with pytest.raises(tracker.MirrorError, match="not a log of W&B"):
+        tracker.history(log)

@@ -11,11 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis import figures, prerender, sql, tables, trace
-from analysis.drawing import style
-from analysis.format import by_metric, count, interval, plain
-from analysis.numbers import KeyUnknown, Numbers
-from analysis.queries import queries
+from analysis import prerender, sql, trace
+from analysis.claims.sentences import Sentences
+from analysis.figures import statics
+from analysis.figures.style import style
+from analysis.numbers import KeyUnknown
+from analysis.numbers.trace import difference
+from analysis.reference.format import by_metric, count, interval, plain
+from analysis.reference.queries import queries
+from analysis.tables import results
 from kdgat.errors import KdgatError
 
 HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
@@ -23,7 +27,7 @@ HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
 
 @pytest.fixture(scope="module")
 def numbers(shared_release):
-    return Numbers(shared_release)
+    return Sentences(shared_release)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_an_unknown_key_names_near_ones(numbers):
 
 def test_the_note_on_the_data():
 
-    from analysis.statements import data_note
+    from analysis.claims.statements import data_note
 
     class Shown:
         def __init__(self, **kinds):
@@ -111,8 +115,8 @@ def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
     assert {told["runs"][r]["model"] for r in entry["runs"]} == {"gat-student"}
     assert list(told["sources"]) == ["paper/index.qmd"]
     # what tables show can be traced too
-    assert set(re.findall(r'data-key="([^"]+)"', tables.main_table(shared_release))) <= told["numbers"].keys()
-    assert {p.stem for p in (tmp_path / "paper/figures/static").glob("*.svg")} == {s.name for s in figures.STATICS}
+    assert set(re.findall(r'data-key="([^"]+)"', results.main_table(shared_release))) <= told["numbers"].keys()
+    assert {p.stem for p in (tmp_path / "paper/figures/static").glob("*.svg")} == {s.name for s in statics.STATICS}
 
 
 def test_prerender_stops_at_an_unknown_key(shared_release, tmp_path):
@@ -123,7 +127,7 @@ def test_prerender_stops_at_an_unknown_key(shared_release, tmp_path):
 
 
 def test_the_main_table(shared_release, numbers):
-    lines = tables.main_table(shared_release).splitlines()
+    lines = results.main_table(shared_release).splitlines()
     assert lines[0] == "| Model | Protocol | test 01 | test 02 | test 03 | test 04 |"
     cited = [line for line in lines if "cited" in line]
     assert len(cited) == 2 and all("data-key" not in line for line in cited)
@@ -131,19 +135,19 @@ def test_the_main_table(shared_release, numbers):
     values = {re.search(r'data-key="([^"]+)"', cell)[1]: cell for cell in column}
     best = max(numbers[k].value for k in values)
     assert {k for k, cell in values.items() if "**" in cell} == {k for k in values if numbers[k].value == best}
-    assert not any("cited" in line for line in tables.main_table(shared_release, "recall").splitlines())
+    assert not any("cited" in line for line in results.main_table(shared_release, "recall").splitlines())
 
 
 def test_a_missing_cell_says_so(shared_release, numbers):
-    assert tables.cell(numbers, "hcrl_sa.test_09.gat_student.zero_shot.f1") == "n/a"
+    assert results.cell(numbers, "hcrl_sa.test_09.gat_student.zero_shot.f1") == "n/a"
 
 
-@pytest.mark.parametrize("static", figures.STATICS, ids=lambda s: s.name)
+@pytest.mark.parametrize("static", statics.STATICS, ids=lambda s: s.name)
 def test_figures_are_deterministic_and_name_their_data(shared_release, static):
-    first = figures.svg(shared_release, static)
-    assert first == figures.svg(shared_release, static)
+    first = statics.svg(shared_release, static)
+    assert first == statics.svg(shared_release, static)
     rows = shared_release.rows(queries()[static.query].sql)
-    assert f"rows sha256 {figures.rows_hash(rows)}".encode() in first
+    assert f"rows sha256 {statics.rows_hash(rows)}".encode() in first
     assert shared_release.manifest_sha256.encode() in first
     assert b"<text" not in first  # letters are paths: the same on every machine
 
@@ -158,7 +162,7 @@ def test_a_sum_of_floats_is_the_same_each_time(shared_release):
     assert len({tuple(con.sql(sums).fetchall()) for _ in range(10)}) == 1
 
 
-@pytest.mark.parametrize("static", figures.STATICS, ids=lambda s: s.name)
+@pytest.mark.parametrize("static", statics.STATICS, ids=lambda s: s.name)
 def test_figures_of_nothing_say_so(static):
     with style():
         assert "no" in static.draw([]).axes[0].texts[0].get_text()
@@ -166,7 +170,7 @@ def test_figures_of_nothing_say_so(static):
 
 def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monkeypatch):
     monkeypatch.setenv("KDGAT_FROZEN", str(shared_release.path.parent))
-    assert trace.main([HEADLINE, "--release", "shared"]) == 0
+    assert trace.run(HEADLINE, "shared") == 0
     out = capsys.readouterr().out
     for part in (
         "95 % interval",
@@ -176,12 +180,12 @@ def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monk
         "recompute   python -m analysis",
     ):
         assert part in out
-    assert trace.main([HEADLINE, "--release", "shared", "--json"]) == 0
+    assert trace.run(HEADLINE, "shared", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["numbers"][HEADLINE]["value"] == numbers[HEADLINE].value
 
 
 def test_trace_says_how_a_configuration_differs_from_its_preset():
-    assert trace.difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == {"a.c": [2, 3], "d": [None, 4]}
+    assert difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == {"a.c": [2, 3], "d": [None, 4]}
 
 
 @pytest.mark.parametrize("query", queries().values(), ids=queries())
@@ -191,23 +195,23 @@ def test_every_named_query_gives_rows(shared_release, query):
 
 def test_sql_command(shared_release, capsys, monkeypatch):
     monkeypatch.setenv("KDGAT_FROZEN", str(shared_release.path.parent))
-    assert sql.main(["--release", "shared", "select count(*) as n from runs"]) == 0
+    assert sql.run("select count(*) as n from runs", "shared") == 0
     assert capsys.readouterr().out == "n\n14\n(1 rows)\n"
-    assert sql.main(["--release", "shared", "--format", "json", "captures"]) == 0
+    assert sql.run("captures", "shared", "json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 8
-    assert sql.main(["--release", "shared", "--format", "csv", "select 1 as a, null as b"]) == 0
+    assert sql.run("select 1 as a, null as b", "shared", "csv") == 0
     assert capsys.readouterr().out == "a,b\n1,\n"
-    assert sql.main(["--release", "shared", "--format", "json", "select 1.5 as a, sum(frames) as b from datasets"]) == 0
+    assert sql.run("select 1.5 as a, sum(frames) as b from datasets", "shared", "json") == 0
     assert json.loads(capsys.readouterr().out) == [{"a": 1.5, "b": 96056}]
     with pytest.raises(KdgatError, match="no query is called 'nosuch'"):
-        sql.main(["--release", "shared", "nosuch"])
+        sql.run("nosuch", "shared")
     with pytest.raises(KdgatError, match="query failed"):
-        sql.main(["--release", "shared", "select nonsense from runs"])
+        sql.run("select nonsense from runs", "shared")
 
 
 def test_parquet_is_read_by_an_older_engine_as_it_is(shared_release):
     """The browser's DuckDB 0.9.1 knows snappy, flat columns and format 2.6; anything else it would silently drop."""
     con = duckdb.connect()
-    for file in sorted(Path(shared_release.path).glob("*.parquet")):
+    for file in sorted(Path(shared_release.path).rglob("*.parquet")):
         kinds = con.sql(f"select distinct compression from parquet_metadata('{file}')").fetchall()
         assert kinds == [("SNAPPY",)], file.name

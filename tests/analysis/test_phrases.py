@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import freeze, phrases, statements, tables, wording
+from analysis import freeze
+from analysis.claims import phrases, statements, wording
+from analysis.claims.sentences import Sentences
 from analysis.numbers import Number, Numbers
+from analysis.tables import results
 from kdgat import records
 
 
@@ -115,7 +118,7 @@ def test_operating_points_say_where_they_came_from():
 
 
 def test_attributions_are_counted_in_the_release(shared_release):
-    numbers = Numbers(shared_release)
+    numbers = Sentences(shared_release)
     found = {key: numbers[key] for key in Numbers.keys(numbers) if ".explanations." in key}
     assert found
     for key, number in found.items():
@@ -144,9 +147,9 @@ def test_what_did_not_work_is_what_is_ahead_nowhere_or_behind_somewhere():
 
 
 def test_latency_is_told_where_it_was_measured(shared_release):
-    text = statements.latency(Numbers(shared_release))
+    text = statements.latency(Sentences(shared_release))
     assert 'data-key="benchmarks.latency_window_p99"' in text and "(fake machine, 2 cores)" in text
-    rows = tables.latency_table(shared_release).splitlines()
+    rows = results.latency_table(shared_release).splitlines()
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| features", "| GAT student", "| whole window"]
 
 
@@ -182,6 +185,6 @@ def test_readings_of_the_test_folders_are_counted(run, frozen):
     ]
     known = freeze.freeze("known", found | {"readings": records.table("readings", rows)}, weights)
     unknown = freeze.freeze("unknown", found | {"readings": records.table("readings", [])}, weights)
-    text = statements.readings(Numbers(known))
+    text = statements.readings(Sentences(known))
     assert "3 evaluations" in text and "2 configurations at 1 commit," in text and "2026-01-01" in text
-    assert "no count was kept" in statements.readings(Numbers(unknown))
+    assert "no count was kept" in statements.readings(Sentences(unknown))

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis import pdf, prerender
+from analysis import prerender
+from analysis.checks import pdf
+from analysis.checks.pages import Site, read_page, sentence
+from analysis.claims.sentences import Sentences
 from analysis.freeze import freeze
-from analysis.numbers import Numbers
-from analysis.release import Release
-from analysis.rendered import Site, read_page, sentence
+from analysis.releases.release import Release
+from tests import shared
 
 KEY = "hcrl_sa.test_01.gat_student.zero_shot.f1"
 SOURCE = f"""# Results
@@ -28,23 +30,26 @@ def span(kind, text, key=KEY):
     return f'<span class="{kind}" data-key="{key}" title="x">{text}</span>'
 
 
-@pytest.fixture(scope="module")
-def built(store, tmp_path_factory):
+@pytest.fixture(scope="session")
+def built(store):
     """A project with its rendered output, as the renderer would leave it."""
-    release = Release(store / "r1")
-    project = tmp_path_factory.mktemp("built") / "project"
+    return shared.once("built", lambda project: build(Release(store / "r1"), project))
+
+
+def build(release, project):
     source = project / "paper" / "index.qmd"
     source.parent.mkdir(parents=True)
     source.write_text(SOURCE)
     prerender.run(release, project)
-    number = Numbers(release)[KEY]
+    number = Sentences(release)[KEY]
     out = project / "_site"
     (out / "paper").mkdir(parents=True)
     (out / "assets" / "release").mkdir(parents=True)
     shutil.copytree(project / "paper" / "figures", out / "paper" / "figures")
     shutil.copy(project / "trace.json", out / "assets")
-    for file in release.path.glob("*.parquet"):
-        shutil.copy(file, out / "assets" / "release")
+    for name in (file for file in release.files() if file.endswith(".parquet")):
+        (out / "assets" / "release" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(release.path / name, out / "assets" / "release" / name)
     (out / "paper" / "index.html").write_text(
         f"""<html><head><meta name="kdgat-release" content="{release.name} {release.manifest_sha256}">
         <title>0.123</title></head><body><nav>0.5</nav><h1>Paper</h1><p>We set it to 0.7.</p>
@@ -55,7 +60,6 @@ def built(store, tmp_path_factory):
         <p>as in <code>0.25</code>, <math><mn>0.5</mn></math> <img src="figures/static/leaderboard.svg"></p>
         </section></body></html>"""
     )
-    return project
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import reproduce, rescore
+from analysis import reproduce
+from analysis.checks import scores
+from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 
 
@@ -12,26 +14,26 @@ def test_a_table_of_the_paper_by_number_and_by_label(release, capsys, monkeypatc
     monkeypatch.setenv("KDGAT_RELEASE", "r1")  # restored afterwards; the command sets it
     labels = [table.label for table in reproduce.paper_tables(reproduce.REPO)]
     number = labels.index("tbl-main") + 1
-    assert reproduce.main(["--table", str(number)]) == 0
+    assert reproduce.table(Release.open(), str(number)) == 0
     by_number = capsys.readouterr().out
     assert 'data-key="hcrl_sa.test_01.gat_student.zero_shot.f1"' in by_number
-    assert reproduce.main(["--table", "tbl-main"]) == 0
+    assert reproduce.table(Release.open(), "tbl-main") == 0
     assert capsys.readouterr().out == by_number
     with pytest.raises(KdgatError, match="there are: 1 "):
-        reproduce.main(["--table", "99"])
+        reproduce.table(Release.open(), "99")
 
 
 def test_tables_that_are_written_count_too(release, capsys):
-    assert reproduce.main(["--table", "1"]) == 0
+    assert reproduce.table(Release.open(), "1") == 0
     assert "| Symbol | Meaning |" in capsys.readouterr().out  # notation, the first table of the PDF
 
 
 def test_a_figure_is_written_as_it_is_for_the_paper(release, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert reproduce.main(["--figure", "curves"]) == 0
+    assert reproduce.figure(Release.open(), "curves") == 0
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
     with pytest.raises(KdgatError, match="no figure 'x'"):
-        reproduce.main(["--figure", "x"])
+        reproduce.figure(Release.open(), "x")
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def fresh(shared_release):
 
 
 def differences(release, rows):
-    return rescore.differences(release, rows, "hcrl-sa", 0)
+    return scores.differences(release, rows, "hcrl-sa", 0)
 
 
 def test_equal_scores_agree_also_after_rounding(shared_release, fresh):
@@ -58,7 +60,7 @@ def test_a_changed_score_label_or_window_is_named(shared_release, fresh):
 
 
 def test_the_seeds_with_weights(shared_release):
-    assert rescore.seeds(shared_release, "hcrl-sa") == [0, 1]
-    assert rescore.seeds(shared_release, "set_01") == []
+    assert scores.seeds(shared_release, "hcrl-sa") == [0, 1]
+    assert scores.seeds(shared_release, "set_01") == []
     with pytest.raises(KdgatError, match="has no weights for 'set_01'"):
         reproduce.evaluate(shared_release, "set_01", None)

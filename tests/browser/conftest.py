@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rendering import NODE_MODULES, copy_sources, freeze_fake, render
+from tests import shared
+from tests.rendering import NODE_MODULES, rendered
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -31,13 +32,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not NODE_MODULES.is_dir():
         pytest.skip("paper/figures/node_modules is missing: npm ci")
     folder = tmp_path_factory.mktemp("site")
-    project = copy_sources(folder / "project")
-    freeze_fake(folder / "frozen", {"hcrl-sa": "real", "synthetic": "synthetic"})
-    done = render(project, frozen=folder / "frozen")
-    assert done.returncode == 0, done.stderr
     # under a sub-path, as on most hosts: nothing may assume the root
-    (folder / "www").mkdir()
-    (project / "_site").rename(folder / "www" / "kd-gat")
+    shared.copy(rendered({"hcrl-sa": "real", "synthetic": "synthetic"}).site, folder / "www" / "kd-gat")
     handler = functools.partial(_Quiet, directory=str(folder / "www"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

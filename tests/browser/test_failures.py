@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("browser")
 #: the browser's own line about the request that was refused
 REFUSED = "console: Failed to load resource"
 TABLES = {
@@ -29,7 +28,7 @@ def only_refused(visit) -> None:
 
 @pytest.mark.parametrize(("page", "table"), TABLES.items())
 def test_a_table_that_does_not_come_is_named_where_its_figure_would_be(visit, page: str, table: str):
-    without(visit, f"**/release/{table}.parquet", f"paper/results/{page}.html")
+    without(visit, f"**/release/{table}{{.parquet,/**}}", f"paper/results/{page}.html")
     sentence = visit.page.locator(".kdgat-error").first
     sentence.wait_for()
     assert f"{table}.parquet cannot be read" in sentence.text_content()

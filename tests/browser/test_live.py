@@ -10,14 +10,13 @@ import pytest
 from tests.rendering import student
 from tools.live_vectors import VECTORS
 
-pytestmark = pytest.mark.xdist_group("browser")
 FACTS = ".kdgat-live .kdgat-facts"
 
 
 def test_the_browser_scores_as_python_does(visit):
     import onnxruntime
 
-    from kdgat.dataset import Scalers
+    from kdgat.graphs.scaling import Scalers
 
     captures = json.loads(VECTORS.read_text())["captures"]
     windows = [window for capture in captures for window in capture["windows"]]

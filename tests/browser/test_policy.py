@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("browser")
 PAGES = (
     "index.html",
     "paper/index.html",

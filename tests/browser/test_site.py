@@ -8,7 +8,6 @@ import pytest
 
 from tests.rendering import NODE_MODULES
 
-pytestmark = pytest.mark.xdist_group("browser")  # one worker renders the site once
 PAGES = {
     "index.html": 0,
     "paper/index.html": 0,

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import detect, imported
-from analysis.release import Release
+from analysis import detect, import_results
+from analysis.releases.release import Release
 from kdgat import doctor
 from kdgat.errors import CaptureError, KdgatError
 
@@ -149,7 +149,7 @@ def test_alarms_in_a_row_are_one_episode() -> None:
         (b"(1.0) can0 123#00\n" * 5, [], "5 frames; a window needs 100"),
         (b"(1.0) can0 123#0\n" * 200, [], "my.log:1: "),
         (b"(1.0) can0 123#00\n", ["--seed", "99"], "has no such weights"),
-        (b"(1.0) can0 123#00\n", ["--release", "../x"], "no release 'x' in .."),
+        (b"(1.0) can0 123#00\n", ["--release", "../no-such"], "no release 'no-such' in .."),
     ],
 )
 def test_detect_ends_in_one_line(repo: Path, tmp_path: Path, content: bytes, arguments: list[str], reason: str) -> None:
@@ -192,10 +192,10 @@ def test_imported_metrics_stand_beside_the_release_and_never_in_it(
 def test_other_content_under_one_name_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "old.csv"
     source.write_text(f"{HEADER}d,test_01,m,f1,0.5\n")
-    imported.keep(imported.parse(source), source, tmp_path / "kept")
+    import_results.keep(import_results.parse(source), source, tmp_path / "kept")
     source.write_text(f"{HEADER}d,test_01,m,f1,0.6\n")
     with pytest.raises(KdgatError, match="exists with other content"):
-        imported.keep(imported.parse(source), source, tmp_path / "kept")
+        import_results.keep(import_results.parse(source), source, tmp_path / "kept")
 
 
 @pytest.mark.parametrize(
@@ -215,5 +215,5 @@ def test_other_content_under_one_name_is_refused(tmp_path: Path) -> None:
 def test_a_bad_table_of_metrics_names_its_line(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "old.csv").write_text(text)
     with pytest.raises(CaptureError) as error:
-        imported.parse(tmp_path / "old.csv")
+        import_results.parse(tmp_path / "old.csv")
     assert reason in str(error.value)

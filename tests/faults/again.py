@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
+from kdgat.paths import REPO
 
 
 def content(folder: Path, pattern: str) -> dict[str, str]:

@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis import verify
+from analysis.checks.verification import verify_index
 from analysis.freeze import Policy, build, freeze, place
-from analysis.release import Release, names
+from analysis.releases.release import Release, names
+from kdgat.paths import REPO
 
-REPO = Path(__file__).resolve().parents[2]
 WHOLE = (
     "import pickle; from pathlib import Path; from analysis.freeze import freeze\n"
     "folder = Path({folder!r}); tables, weights = pickle.loads((folder / 'inputs.pickle').read_bytes())\n"
@@ -90,7 +90,7 @@ class Killer:
         """The next freeze must finish or clear away what the killed one left; then forget the children's releases."""
         place(self.root, "base", *self.made, current=True)
         left = [f"{p.name} was left behind" for p in self.root.glob(".*.*")]
-        found = left + verify.verify_index(self.root)
+        found = left + verify_index(self.root)
         for name in names(self.root):
             if name != "base":
                 self.completed += 1

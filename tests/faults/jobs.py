@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
+from kdgat.paths import REPO
 
 #: so that a training has epochs to go on from, and a kill meets one
 EPOCHS = 3
@@ -16,7 +16,7 @@ EPOCHS = 3
 
 def build(folder: Path) -> None:
     """Graph stores of the synthetic dataset."""
-    from kdgat.dataset import prepare
+    from kdgat.dataset.prepare import prepare
     from tests.kdgat.small import CONFIG
 
     os.environ["KDGAT_WORK"] = str(folder)
@@ -27,9 +27,9 @@ def train(folder: Path) -> None:
     """Autoencoders and classifiers on stores that lie in `<folder>/work`; their weights' hashes in `weights.txt`."""
     from kdgat import atomic
     from kdgat.config import Training
-    from kdgat.dataset import prepare
-    from kdgat.recording import Task
-    from kdgat.stages import train_gat, train_vgae
+    from kdgat.dataset.prepare import prepare
+    from kdgat.experiment.task import Task
+    from kdgat.experiment.train import train_gat, train_vgae
     from tests.kdgat.small import CONFIG
 
     os.environ["KDGAT_WORK"] = str(folder / "work")
@@ -38,7 +38,7 @@ def train(folder: Path) -> None:
     print("ready", flush=True)
     task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, config, lineage="Flow/1")
     vgae = train_vgae(task, prepared)
-    gat = train_gat(task, prepared, vgae.extra["difficulty"])
+    gat = train_gat(task, prepared, vgae.difficulty)
     lines = [
         f"{hashlib.sha256(checkpoint.weights).hexdigest()}  {name}\n"
         for name, checkpoint in sorted((vgae.checkpoints | gat.checkpoints).items())
@@ -64,7 +64,7 @@ def flow(folder: Path) -> None:
 
 def _flow_result(target: Path, store: Path) -> None:
     """Hashes of weights, scores and means; trainings that a killed run had finished and that were done again."""
-    from analysis import runs
+    from analysis.releases import runs
     from kdgat import atomic
 
     parts, weights = runs.read(runs.select(None, latest=True))

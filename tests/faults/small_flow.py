@@ -11,9 +11,9 @@ if "start" in sys.argv:  # the task that chooses the configuration
 
     config.PRESETS["smoke"] = CONFIG
 if "evaluate" in sys.argv:
-    from kdgat import evaluate
+    from kdgat.experiment import examples
 
-    evaluate.MAPPED = 12  # so few are laid out without UMAP, which would be compiled by every task anew
+    examples.MAPPED = 12  # so few are laid out without UMAP, which would be compiled by every task anew
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "flows"))
 import kdgat_flow

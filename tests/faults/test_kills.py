@@ -12,7 +12,6 @@ from kdgat import atomic
 from tests.faults import again, jobs
 from tests.rendering import NODE_MODULES
 
-pytestmark = pytest.mark.xdist_group("faults")
 SOAK = bool(os.environ.get("KDGAT_SOAK"))
 
 

@@ -17,16 +17,15 @@ import pyarrow as pa
 import pytest
 
 from analysis.freeze import FreezeError, freeze
-from analysis.release import Release
+from analysis.releases.release import Release
 from kdgat import atomic
 from tests.analysis.fake_run import make
 from tests.faults.again import REPO, content
 from tests.faults.stale import unseen
 
-pytestmark = pytest.mark.xdist_group("faults")
 #: `prepare` as a command of the project would run it: errors become one line
 PREPARE = (
-    "from kdgat.errors import cli; from kdgat.dataset import prepare; from tests.kdgat.small import CONFIG\n"
+    "from kdgat.errors import cli; from kdgat.dataset.prepare import prepare; from tests.kdgat.small import CONFIG\n"
     "cli(lambda: prepare('synthetic', None, CONFIG, 0) and 0)"
 )
 WRITE = (
@@ -39,7 +38,7 @@ WRITE = (
 def start(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments], cwd=REPO, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(REPO), "NUMBA_CACHE_DIR": tempfile.gettempdir()} | environment,
+        env=os.environ | {"PYTHONPATH": str(REPO)} | environment,
     )  # fmt: skip
 
 
@@ -165,21 +164,22 @@ def test_releases_do_not_depend_on_the_clock(tmp_path: Path, monkeypatch: pytest
 
 def test_a_run_never_lasts_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Durations come from the monotonic clock; a negative one would be refused by the schema."""
-    from kdgat import recording, records
+    from kdgat import records
     from kdgat.config import preset
+    from kdgat.experiment import task
 
-    class Back(recording.datetime):
+    class Back(task.datetime):
         hours = iter((12, 11))
 
         @classmethod
         def now(cls, tz=None):
-            return recording.datetime(2026, 1, 1, next(cls.hours, 11), tzinfo=tz)
+            return task.datetime(2026, 1, 1, next(cls.hours, 11), tzinfo=tz)
 
-    monkeypatch.setattr(recording, "datetime", Back)
-    stage = recording.Stage()
-    task = recording.Task("F/1", "F/1/s/1", "synthetic", "synthetic", 0, preset("smoke"))
-    recording.Recorder(stage, task, "gat", "gat-student", "0" * 64).done(1, [], ("f1", 0.5))
-    (row,) = records.load(stage.records())["runs"].to_pylist()
+    monkeypatch.setattr(task, "datetime", Back)
+    tables = task.Tables()
+    mine = task.Task("F/1", "F/1/s/1", "synthetic", "synthetic", 0, preset("smoke"))
+    task.Recorder(tables, mine, "gat", "gat-student", "0" * 64).done(1, [], ("f1", 0.5))
+    (row,) = records.load(tables.dump())["runs"].to_pylist()
     assert 0 <= row["seconds"] < 60
 
 
@@ -199,7 +199,7 @@ def test_the_double_hides_names_from_looks_but_not_from_opening(tmp_path: Path) 
 def test_a_store_that_another_machine_made_and_that_is_seen_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kdgat.dataset import prepare
+    from kdgat.dataset.prepare import prepare
     from tests.kdgat.small import CONFIG
 
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))

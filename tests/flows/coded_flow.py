@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdgat.store import configure
+from kdgat.runtime import configure
 
 configure()
 
 from metaflow import FlowSpec, Parameter, step  # noqa: E402
 
-from plain_errors import main, plain  # noqa: E402
+from support.steps import main, plain  # noqa: E402
 
 
 class CodedFlow(FlowSpec):

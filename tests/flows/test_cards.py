@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
+from analysis.releases.release import Release
 from kdgat import records
-from kdgat.store import configure
+from kdgat.runtime import configure
 
 configure()
 
 cards = pytest.importorskip("metaflow.cards")
+
+MADE_AFTER_TASKS = ("summary", "ablations")
 
 
 class Card(list):  # type: ignore[type-arg]
@@ -33,8 +35,8 @@ class Card(list):  # type: ignore[type-arg]
 def dumped(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Tables of the committed release as a task would hold them."""
     monkeypatch.syspath_prepend(str(repo / "flows"))
-    folder = repo / "data" / "frozen" / (repo / "data" / "frozen" / "current").read_text().strip()
-    return records.dump({p.stem: pq.read_table(p) for p in folder.glob("*.parquet")})
+    release = Release.open()
+    return records.dump({name: release.table(name) for name in release.tables if name not in MADE_AFTER_TASKS})
 
 
 def table(dumped: dict[str, bytes], name: str) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def table(dumped: dict[str, bytes], name: str) -> list[dict[str, Any]]:
 
 
 def test_a_trainings_card_has_curves_runs_time_and_memory(dumped: dict[str, bytes]) -> None:
-    from cards import training_card  # type: ignore[import-not-found]
+    from support.cards import training_card  # type: ignore[import-not-found]
 
     card = Card()
     row = {"model": "gat-teacher", "protocol": "zero-shot", "tp": 5, "fn": 1, "fp": 2, "tn": 90}
@@ -59,7 +61,7 @@ def test_a_trainings_card_has_curves_runs_time_and_memory(dumped: dict[str, byte
 
 
 def test_an_evaluations_card_has_the_confusion_of_every_model(dumped: dict[str, bytes]) -> None:
-    from cards import evaluation_card
+    from support.cards import evaluation_card
 
     card = Card()
     evaluation_card(card, dumped)
@@ -71,7 +73,7 @@ def test_an_evaluations_card_has_the_confusion_of_every_model(dumped: dict[str, 
 
 
 def test_a_searchs_card_has_history_and_importance(dumped: dict[str, bytes]) -> None:
-    from cards import search_card
+    from support.cards import search_card
 
     card = Card()
     history = [

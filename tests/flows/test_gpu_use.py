@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,12 +25,10 @@ echo "1, MIG, [N/A], [N/A], 4864"
 def gpu_use(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module without samples, where a scheduler has granted two GPUs."""
     monkeypatch.syspath_prepend(str(repo / "flows"))
-    monkeypatch.delitem(sys.modules, "gpu_use", raising=False)
+    monkeypatch.delitem(sys.modules, "support.gpu_use", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    import gpu_use  # type: ignore[import-not-found]
-
-    return gpu_use  # type: ignore[no-any-return]
+    return importlib.import_module("support.gpu_use")
 
 
 def pretend(folder: Path, text: str) -> None:
@@ -56,7 +55,7 @@ def test_samples_are_taken_beside_a_step_until_it_ends(
     taken = threading.Semaphore(0)
     monkeypatch.setattr(gpu_use, "PAUSE", 0.01)
     monkeypatch.setattr(gpu_use, "sample", taken.release)
-    with gpu_use.watched():
+    with gpu_use.sampling():
         assert taken.acquire(timeout=30) and taken.acquire(timeout=30)
         (watch,) = [t for t in threading.enumerate() if t.name.endswith("(watch)")]
     watch.join(timeout=30)
@@ -67,6 +66,6 @@ def test_samples_are_taken_beside_a_step_until_it_ends(
 def test_without_a_gpu_there_is_nothing_to_say(gpu_use: ModuleType, tmp_path: Path, text: str) -> None:
     if text:
         pretend(tmp_path, text)
-    with gpu_use.watched():
+    with gpu_use.sampling():
         gpu_use.sample()
     assert gpu_use.rows() == []

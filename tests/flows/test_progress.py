@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from kdgat import progress
-from kdgat.progress import Line
+from kdgat.training import progress
+from kdgat.training.progress import Line
 
 FLOW = """
 import time
-from kdgat.store import configure
+from kdgat.runtime import configure
 configure()
 from metaflow import FlowSpec, step
-from kdgat import progress
-from plain_errors import main, plain
+from kdgat.training import progress
+from support.steps import main, plain
 
 class ShownFlow(FlowSpec):
     @step

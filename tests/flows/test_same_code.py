@@ -34,7 +34,7 @@ def test_results_of_different_code_are_told_and_not_joined(checkout: Path) -> No
     assert flow(checkout, "run", "--fail", str(checkout / "fail")).returncode == 1
     (checkout / "fail").unlink()
 
-    source = checkout / "kdgat" / "windows.py"
+    source = checkout / "kdgat" / "graphs" / "splits.py"
     before = source.read_text()
     source.write_text(before + "\n# changed\n")
     mixed = flow(checkout, "resume")

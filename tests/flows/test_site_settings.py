@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from kdgat.errors import KdgatError
-from kdgat.site import Environment, Request, Site, read, workers
-from kdgat.store import REPO, configure
+from kdgat.paths import REPO
+from kdgat.runtime import configure
+from kdgat.settings import Environment, Request, Settings, read, workers
 
 configure()
 
@@ -27,7 +28,7 @@ def test_the_example_is_valid_and_shows_every_setting(repo: Path) -> None:
     text = (repo / "conf" / "site.example.toml").read_text()
     site = read(repo / "conf" / "site.example.toml")
     assert site.srun.request("gat").gpus == "a100:1" and site.srun.request("gat").time == "2:00:00"
-    for table in (Site, Request, Environment):
+    for table in (Settings, Request, Environment):
         for name in table.model_fields:
             assert name in text, f"{name} is not in the example"
 
@@ -60,7 +61,7 @@ def asked(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], *decos: StepDecorator, **own: object
 ) -> Request:
     """What a step `gat` with these decorators asks for under these settings."""
-    monkeypatch.setattr(decorator, "site", lambda: Site.model_validate({"srun": settings}))
+    monkeypatch.setattr(decorator, "settings", lambda: Settings.model_validate({"srun": settings}))
     one = decorator.SrunDecorator(attributes=own)
     return one._request("gat", [one, *decos])
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from analysis.release import frozen_root
+from analysis.releases.release import frozen_root
 from tests import soak
 from tests.fuzz.targets import CORPUS, Target, mutate, targets
 

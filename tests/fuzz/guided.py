@@ -15,12 +15,12 @@ import atheris
 
 #: packages whose branches guide; numba compiles the others and knows no counters
 INSTRUMENTED = ["kdgat", "analysis", "can"]
-COMPILED = ["kdgat.captures._kernels", "kdgat.captures._bytes", "kdgat.engine"]
+COMPILED = ["kdgat.captures.parsers._kernels", "kdgat.captures.parsers._bytes", "kdgat.graphs.kernels"]
 
 with atheris.instrument_imports(include=INSTRUMENTED, exclude=COMPILED):
     import can.io.blf  # noqa: F401
 
-    from analysis.release import frozen_root
+    from analysis.releases.release import frozen_root
     from tests.fuzz.targets import CORPUS, targets
 
 

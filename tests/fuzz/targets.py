@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import imported, rescore
-from analysis.release import Release
-from kdgat.captures import CaptureReader
+from analysis import import_results
+from analysis.checks import scores
+from analysis.releases.release import Release
+from kdgat.captures.reader import CaptureReader
 from kdgat.errors import KdgatError
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -94,14 +95,14 @@ def capture(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     strict: KdgatError | None = None
     try:
-        frames = sum(len(block.t) for block in CaptureReader(path, block=4096))
+        frames = sum(len(block.timestamp) for block in CaptureReader(path, block=4096))
     except KdgatError as error:
         strict = error
     kept = 0
     for block in CaptureReader(path, on_bad_rows="quarantine", block=4096):
-        kept += len(block.t)
+        kept += len(block.timestamp)
         assert (block.dlc <= 8).all() and (block.id < 1 << 29).all() and (block.label <= 1).all()
-        assert (block.t == block.t).all(), "a time that is not a number"
+        assert (block.timestamp == block.timestamp).all(), "a time that is not a number"
     (folder / "capture.quarantine.csv").unlink(missing_ok=True)
     if strict is not None:
         raise strict
@@ -154,18 +155,18 @@ class Students:
 
     def descriptions(self, data: bytes, folder: Path) -> None:
         """Its JSON as a stranger made it."""
-        rescore.parse("fuzz", data, self.weights)[0].model()
+        scores.parse("fuzz", data, self.weights)[0].model()
 
     def tensors(self, data: bytes, folder: Path) -> None:
         """Its safetensors as a stranger made them."""
-        rescore.parse("fuzz", self.description, data)[0].model()
+        scores.parse("fuzz", self.description, data)[0].model()
 
 
 def metrics(data: bytes, folder: Path) -> None:
     """`import-results`."""
     path = folder / "old.csv"
     path.write_bytes(data)
-    for row in imported.parse(path):
+    for row in import_results.parse(path):
         assert all(name and "<" not in name and "/" not in name for name in row.key)
 
 

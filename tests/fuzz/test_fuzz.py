@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.release import frozen_root
+from analysis.releases.release import frozen_root
 from tests.fuzz.targets import CORPUS, Target, capture, mutate, targets
 
-pytestmark = pytest.mark.xdist_group("fuzz")
 #: cases by target: where most of the code and most of the strangers are
 CASES = {"captures": 6000, "queries": 400, "student description": 300, "student tensors": 300}
 OTHERS = 600

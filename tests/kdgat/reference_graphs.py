@@ -10,14 +10,19 @@ import networkx
 import numpy as np
 from scipy.stats import kurtosis, skew
 
-from kdgat.captures import Frames
-from kdgat.features import Profile
+from kdgat.captures.frames import Frames
+from kdgat.graphs.profile import Profile
 
 
 def window(frames: Frames, start: int, size: int) -> list[dict]:
     """The frames of one window, each with its place, time, ID and payload bytes (DLC of them)."""
     return [
-        {"at": i, "t": float(frames.t[f]), "id": int(frames.id[f]), "data": bytes(frames.payload[f, : frames.dlc[f]])}
+        {
+            "at": i,
+            "t": float(frames.timestamp[f]),
+            "id": int(frames.id[f]),
+            "data": bytes(frames.payload[f, : frames.dlc[f]]),
+        }
         for i, f in enumerate(range(start, start + size))
     ]
 
@@ -62,7 +67,7 @@ def hamming(a: dict, b: dict) -> float:
 
 
 def published(rows: list[dict]) -> tuple[dict[int, list[float]], dict[tuple[int, int], list[float]]]:
-    """Features of each node and each edge, in the order of `kdgat.features.FEATURES["published"]`."""
+    """Features of each node and each edge, in the order of `kdgat.graphs.features.FEATURES["published"]`."""
     nodes, edges = by_id(rows), by_pair(rows)
     simple = networkx.Graph([(u, v) for u, v in edges if u != v])
     simple.add_nodes_from(nodes)
@@ -113,7 +118,7 @@ def log_ratio(a: float, b: float) -> float:
 
 
 def relative(rows: list[dict]) -> tuple[dict[int, list[float]], dict[tuple[int, int], list[float]]]:
-    """Features of each node and each edge, in the order of `kdgat.features.FEATURES["relative"]`."""
+    """Features of each node and each edge, in the order of `kdgat.graphs.features.FEATURES["relative"]`."""
     size = len(rows)
     nodes, edges = by_id(rows), by_pair(rows)
     duration = gap(rows[0], rows[-1])
@@ -179,7 +184,7 @@ def relative(rows: list[dict]) -> tuple[dict[int, list[float]], dict[tuple[int, 
 
 
 def profile(rows: list[dict], known: Profile | None) -> tuple[dict[int, list[float]], dict]:
-    """Features of each node and each edge, in the order of `kdgat.features.FEATURES["profile"]`."""
+    """Features of each node and each edge, in the order of `kdgat.graphs.features.FEATURES["profile"]`."""
     base, attr = relative(rows)
     if known is None:
         return {node: values + [0] * 10 for node, values in base.items()}, attr

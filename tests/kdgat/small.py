@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kdgat.config import Augmentation, Config, Training, Windows, preset
-from kdgat.dataset import Prepared, prepare
+from kdgat.dataset.prepare import Prepared, prepare
 
 CONFIG: Config = preset("smoke").model_copy(
     update={

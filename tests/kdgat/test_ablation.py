@@ -12,13 +12,11 @@ import pytest
 from small import CONFIG
 
 from kdgat import records
-from kdgat.ablation import VARIANTS, Outcome, effects, run, summarise, teach, trainings
 from kdgat.config import override
 from kdgat.errors import KdgatError
-from kdgat.evaluation.windows import Windows
-from kdgat.recording import Task
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.evaluation.scored import ScoredWindows
+from kdgat.experiment.ablation import VARIANTS, Outcome, effects, run, summarise, train_reference, trainings
+from kdgat.experiment.task import Task
 
 KEY = ("test_01", "zero-shot")
 
@@ -29,7 +27,7 @@ def outcomes(flip: int) -> list[Outcome]:
     attacked = np.arange(n) % 4 == 0
     attack = np.where(attacked, "dos", "benign")
     time = np.arange(n) * 0.05
-    windows = Windows(np.zeros(n, int), np.arange(n), time, np.full(n, 0.05), attacked.astype(int), attack)
+    windows = ScoredWindows(np.zeros(n, int), np.arange(n), time, np.full(n, 0.05), attacked.astype(int), attack)
     made = []
     for v in trainings():
         for seed in range(3):
@@ -47,7 +45,7 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
         (reference,) = [v for v in levels if v.reference]
         for v in levels:
             changed = [path for path, value in v.settings.items() if reference.settings.get(path) != value]
-            changes = len(changed) + (v.taught != reference.taught)
+            changes = len(changed) + (v.teaching != reference.teaching)
             assert changes == (v is not reference) or (factor, v.level) == ("recipe", "published")
         override(CONFIG, reference.settings)
     assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
@@ -73,10 +71,10 @@ def test_effects_are_paired_and_carry_the_sign_of_what_changed() -> None:
 def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
     task = Task("AblationFlow/1", "AblationFlow/1/variant/2", "synthetic", "synthetic", 0, CONFIG)
-    taught = teach(task, None)
+    reference = train_reference(task, None)
     made = []
     for variant in trainings("edge features"):
-        stage, outcome = run(task, variant, taught, None)
+        stage, outcome = run(task, variant, reference, None)
         (row,) = records.load(stage.records())["runs"].to_pylist()
         assert row["model"] == variant.model and row["stage"] == "ablation"
         made.append(outcome)
@@ -86,7 +84,6 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
     assert tables["readings"].num_rows > 0
 
 
-@pytest.mark.xdist_group("flow")
 def test_the_flow_runs_to_its_table(repo: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(repo / "flows/ablation_flow.py"), "run", "--preset", "smoke", "--seeds", "0,1"]
     done = subprocess.run(

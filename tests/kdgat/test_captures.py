@@ -23,7 +23,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdgat.captures import FRAME_SCHEMA, CaptureReader, frame_arrays, frame_table, quarantined, read
+from kdgat.captures.frames import FRAME_SCHEMA, Frames
+from kdgat.captures.reader import CaptureReader, quarantined, read
 from kdgat.errors import CaptureError
 
 HEADER = "timestamp,arbitration_id,data_field,attack\n"
@@ -31,7 +32,7 @@ HEADER = "timestamp,arbitration_id,data_field,attack\n"
 
 def rows(table: pa.Table) -> list[tuple[float, int, str, int]]:
     """(time, ID, payload in hex as long as the DLC, label) of each frame."""
-    t, ids, dlc, payload, label = frame_arrays(table)
+    t, ids, dlc, payload, label = Frames.from_table(table).columns
     assert not (payload * (np.arange(8) >= dlc[:, None])).any(), "bytes beyond the DLC"
     return [(float(t[i]), int(ids[i]), payload[i, : dlc[i]].tobytes().hex(), int(label[i])) for i in range(len(t))]
 
@@ -179,7 +180,7 @@ def frames(n: int, seed: int = 0):
     payload = (rng.integers(0, 256, (n, 8)) * (np.arange(8) < dlc[:, None])).astype(np.uint8)
     t = np.round(1.5e9 + np.cumsum(rng.random(n) * 1e-3), 6)
     ids = rng.choice([1, 0x7FF, 0x800, 0x1FFFFFFF], n).astype(np.uint32)
-    return frame_table(t, ids, dlc, payload, rng.integers(0, 2, n).astype(np.uint8))
+    return Frames(t, ids, dlc, payload, rng.integers(0, 2, n).astype(np.uint8)).to_table()
 
 
 def as_csv(table: pa.Table) -> str:
@@ -195,8 +196,8 @@ def test_blocks_and_threads_do_not_change_the_result(tmp_path: Path) -> None:
     for block, threads in ((5000, 1), (1 << 16, 2), (1 << 23, 3)):
         with ThreadPoolExecutor(threads) as pool:
             reader = CaptureReader(path, on_bad_rows="quarantine", block=block, pool=pool if threads > 1 else None)
-            parts = [np.concatenate(columns) for columns in zip(*reader, strict=True)]
-        assert rows(frame_table(*parts)) == rows(table)
+            parts = Frames.concat(list(reader))
+        assert rows(parts.to_table()) == rows(table)
         assert [row.line for row in reader.bad] == [8, 20_001, 40_000]
 
 
@@ -205,7 +206,7 @@ def test_blocks_and_threads_do_not_change_the_result(tmp_path: Path) -> None:
 def test_time_stamps_are_correctly_rounded(tmp_path_factory: pytest.TempPathFactory, value: float, digits: int) -> None:
     texts = [repr(value) if "e" not in repr(value) else "0.0", f"{value:.{digits}f}", f"{value:.15f}"]
     path = put(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{text},1,,0\n" for text in texts))
-    assert frame_arrays(read(path)).t.tolist() == [float(text) for text in texts]
+    assert Frames.from_table(read(path)).timestamp.tolist() == [float(text) for text in texts]
 
 
 def test_candump_equals_python_can(tmp_path: Path) -> None:
@@ -248,8 +249,8 @@ def test_asc_and_blf(name: str, writer, tmp_path: Path) -> None:
     (got,) = reader
     assert reader.format == name[-3:]
     want = [(m.arbitration_id, bytes(m.data).hex()) for m in sent] + [(5, "")]
-    assert [row[1:3] for row in rows(frame_table(*got))] == want
-    assert np.allclose(np.diff(got.t[:-1]), np.diff([m.timestamp for m in sent]), atol=2e-6)
+    assert [row[1:3] for row in rows(got.to_table())] == want
+    assert np.allclose(np.diff(got.timestamp[:-1]), np.diff([m.timestamp for m in sent]), atol=2e-6)
 
 
 def test_asc_lines_that_are_no_frames(tmp_path: Path) -> None:
@@ -358,9 +359,9 @@ def test_real_captures_equal_plain_python(captures_root: Path) -> None:
 
 def test_raw_car_hacking(captures_root: Path) -> None:
     table = read(captures_root / "hcrl-ch-raw/DoS_dataset.csv")
-    label = frame_arrays(table).label
+    label = Frames.from_table(table).label
     assert (table.num_rows, int(label.sum())) == (5000, 1861)
-    assert frame_arrays(read(captures_root / "hcrl-ch-raw/normal_run_data.head5000.as_csv.csv")).label.sum() == 0
+    assert Frames.from_table(read(captures_root / "hcrl-ch-raw/normal_run_data.head5000.as_csv.csv")).label.sum() == 0
 
 
 def test_package_imports_without_numba_or_python_can() -> None:
@@ -374,4 +375,4 @@ def test_package_imports_without_numba_or_python_can() -> None:
 def test_reader_accepts_a_stream_of_one_line_blocks(tmp_path: Path) -> None:
     text = io.StringIO(as_csv(frames(300)))
     path = put(tmp_path, text.getvalue())
-    assert sum(len(block.t) for block in CaptureReader(path, block=1)) == 300
+    assert sum(len(block.timestamp) for block in CaptureReader(path, block=1)) == 300

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kdgat import catalog, catalog_cli, download
+from kdgat.catalog import datasets, download, listing
+from kdgat.dataset import sources
 from kdgat.errors import KdgatError
 
 HEADER = "timestamp,arbitration_id,data_field,attack\n"
@@ -39,7 +40,8 @@ def test_files_get_split_vehicle_and_attack(tmp_path: Path) -> None:
         put(folder / name, f"1.0,{i},00,0\n")
     put(folder / "notes/readme.csv")
     put(folder / "train_02_with_attacks/DoS-1.csv.quarantine.csv")
-    found = catalog.captures("set_01", tmp_path)
+    (folder / "test_05_suppress/suppress-1.csv.intervals.json").write_text('{"intervals_s": [[0.0, 1.0]]}')
+    found = datasets.captures("set_01", tmp_path)
     assert {c.name: (c.split, c.vehicle, c.attack) for c in found} == names
     assert [c.split == "train" for c in found] == [True] * 3 + [False] * 3
     assert all(c.data_kind == "real" and c.dataset == "set_01" for c in found)
@@ -50,30 +52,70 @@ def test_twin_in_train_is_the_one_that_stays(tmp_path: Path) -> None:
     train = tmp_path / "set_02/train_02_with_attacks/DoS-1.csv.gz"
     train.parent.mkdir(parents=True)
     train.write_bytes(gzip.compress(test.read_bytes()))
-    one, two = catalog.captures("set_02", tmp_path)
+    one, two = datasets.captures("set_02", tmp_path)
     assert (one.split, one.duplicate_of, two.split) == ("train", "", "test_01") and two.duplicate_of == one.name
     assert one.sha256 == hashlib.sha256(train.read_bytes()).hexdigest() != two.sha256
     assert one.frames().equals(two.frames())
 
 
+def test_several_folders_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for top, name in (("a", "train_02_with_attacks/DoS-1.csv"), ("b", "train_02_with_attacks/DoS-2.csv")):
+        put(tmp_path / top / "set_01" / name, f"1.0,{top},00,0\n")
+        put(tmp_path / top / "set_01/README.csv", f"1.0,{top},11,0\n")  # no capture: what it holds does not matter
+    monkeypatch.setenv("KDGAT_DATA", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    names = ["train_02_with_attacks/DoS-1.csv", "train_02_with_attacks/DoS-2.csv"]
+    assert [c.name for c in datasets.captures("set_01")] == names
+    twin = put(tmp_path / "b/set_01" / names[0], "1.0,a,00,0\n")
+    assert [c.name for c in datasets.captures("set_01")] == names, "the same capture in both counts once"
+    put(twin, "1.0,c,00,0\n")
+    with pytest.raises(KdgatError, match=r"b/set_01/train_02_with_attacks/DoS-1.csv and .* with different content"):
+        datasets.captures("set_01")
+
+
+def test_listing_captures_opens_none_of_them(tmp_path: Path) -> None:
+    """A blind choice lists datasets whose test captures lie in two folders."""
+    for top in "ab":
+        put(tmp_path / top / "set_01/test_01_known_vehicle_known_attack/DoS-1.csv", f"1.0,{top},00,0\n")
+    both = Path(f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    assert len(datasets.files("set_01", both)) == 1, "though their content differs"
+    with pytest.raises(KdgatError, match="with different content"):
+        datasets.captures("set_01", both)
+
+
+def test_a_folder_counts_once_and_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert len(datasets.root_folders(Path(f"{tmp_path}:{tmp_path / 'link'}:"))) == 1
+    for text in (":", "::"):
+        with pytest.raises(KdgatError, match="names no folder of captures"):
+            datasets.absolute_root(text)
+
+
+def test_a_colon_separates_folders_and_the_error_says_so(tmp_path: Path) -> None:
+    put(tmp_path / "a:b/set_01/train_02_with_attacks/DoS-1.csv")
+    with pytest.raises(
+        KdgatError, match=r"no folder .*`:` separates folders, so that one with `:` in its name cannot be listed"
+    ):
+        datasets.captures("set_01", tmp_path / "a:b")
+
+
 def test_unknown_and_missing_datasets_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(KdgatError, match=r"no dataset is called 'x'; known: hcrl-sa, .*synthetic"):
-        catalog.captures("x", tmp_path)
+        datasets.captures("x", tmp_path)
     with pytest.raises(KdgatError, match="no folder"):
-        catalog.captures("set_03", tmp_path)
+        datasets.captures("set_03", tmp_path)
     (tmp_path / "set_03").mkdir()
     with pytest.raises(KdgatError, match="no captures"):
-        catalog.captures("set_03", tmp_path)
+        datasets.captures("set_03", tmp_path)
 
 
 def test_synthetic_dataset_needs_no_files() -> None:
-    found = catalog.captures("synthetic")
+    found = sources.captures("synthetic")
     assert {c.split for c in found} >= {"train", "test_01", "test_04"}
     assert all(c.data_kind == "synthetic" and c.frames().num_rows for c in found)
 
 
 def test_real_dataset_is_as_the_catalog_says(captures_root: Path, capsys: pytest.CaptureFixture) -> None:
-    assert catalog_cli.listing(captures_root) == 0
+    assert listing.listing(captures_root) == 0
     out = capsys.readouterr().out
     assert "13 captures, 1,908,595 frames, 183,314 injected" in out and out.count("as expected") == 14
     assert "copy of train_01_attack_free/attack-free-kia.csv" in out and "fetch set_04" in out
@@ -83,7 +125,7 @@ def test_listing_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtu
     put(tmp_path / "hcrl-sa/train_02_with_attacks/DoS-kia.csv")
     put(tmp_path / "set_01/train_02_with_attacks/DoS-2.csv", "1.0,1,0,0\n")
     put(tmp_path / "set_02/test_01_known_vehicle_known_attack/DoS-9.csv")
-    assert catalog_cli.listing(tmp_path) == 1
+    assert listing.listing(tmp_path) == 1
     out = capsys.readouterr().out
     assert "not as expected: hcrl-sa/train_02_with_attacks/DoS-kia.csv: frames 1, not 181901" in out
     assert "not as expected: set_01/train_02_with_attacks/DoS-2.csv: line 2" in out
@@ -171,7 +213,7 @@ def test_fetch_goes_on_where_it_broke_off(ranges: bool, tmp_path: Path) -> None:
 
 def test_fetch_refuses_another_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = next(iter(FILES))
-    monkeypatch.setitem(catalog.entries()["set_02"], "expected", {name: {"sha256": "0" * 64}})
+    monkeypatch.setitem(datasets.entries()["set_02"], "expected", {name: {"sha256": "0" * 64}})
     server = Server()
     try:
         with pytest.raises(KdgatError, match=r"sha256 .* by hand: .*set_02/"):

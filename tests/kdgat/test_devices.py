@@ -13,16 +13,18 @@ import pytest
 import torch
 from small import CONFIG
 
-from kdgat import devices, interrupt
-from kdgat.dataset import Prepared
-from kdgat.devices import Devices
+from kdgat.dataset.prepare import Prepared
 from kdgat.errors import KdgatError
 from kdgat.models.gat import GAT
-from kdgat.resume import SafetensorsIO
-from kdgat.site import Site
-from kdgat.training import Batches, Curriculum, GATModule, fit
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.settings import Settings
+from kdgat.training import devices, interrupt
+from kdgat.training.batches import Batches
+from kdgat.training.callbacks import Curriculum
+from kdgat.training.checkpoint_io import SafetensorsIO
+from kdgat.training.devices import Devices
+from kdgat.training.fit import fit
+from kdgat.training.modules import GATModule
+from kdgat.training.session import Session
 
 
 class Logger:
@@ -45,7 +47,7 @@ class Asking(Curriculum):
 
 
 def train(
-    prepared: Prepared, on: Devices, kind: type[Curriculum] = Curriculum, **options: Any
+    prepared: Prepared, on: Devices, kind: type[Curriculum] = Curriculum, **session: Any
 ) -> tuple[dict[str, torch.Tensor], list[tuple[int, str, float]], float]:
     """Two epochs of a student without dropout, by a curriculum, in batches that two processes cannot halve."""
     torch.manual_seed(5)
@@ -56,7 +58,7 @@ def train(
     curriculum = kind(batches, np.arange(len(store), dtype=float), np.asarray(store.y), 1.0)
     module = GATModule(model, CONFIG.training, CONFIG.distillation)
     validation = Batches(prepared.store("validation"), prepared.scalers, 256)
-    rows, seconds = fit(module, batches, validation, name="t", epochs=2, curriculum=curriculum, on=on, **options)
+    rows, seconds = fit(module, batches, validation, Session("t", **session), epochs=2, curriculum=curriculum, on=on)
     return {k: v.clone() for k, v in model.state_dict().items()}, rows, seconds
 
 
@@ -121,7 +123,7 @@ def test_a_training_takes_what_was_granted(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
-    monkeypatch.setattr(devices, "site", lambda: Site.model_validate({"training": {"devices": wanted}}))
+    monkeypatch.setattr(devices, "settings", lambda: Settings.model_validate({"training": {"devices": wanted}}))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if granted:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis import verify
+from analysis.checks.verification import verify_index
 from analysis.freeze import freeze
-from kdgat import catalog, catalog_cli
+from kdgat.catalog import datasets, listing
 from tests.analysis.fake_run import make
 
 pytest.importorskip("dvc")
-pytestmark = pytest.mark.xdist_group("dvc")
 OWN = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "data/raw/.gitignore")
 
 
@@ -44,7 +43,7 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 def listed(raw: Path, capsys: pytest.CaptureFixture) -> str:
     """What `python -m kdgat.catalog` says of the folder."""
-    assert catalog_cli.listing(raw) == 0
+    assert listing.listing(raw) == 0
     return capsys.readouterr().out
 
 
@@ -66,10 +65,10 @@ def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: py
     dvc(project, "push")
     for lost in (raw / "set_02", frozen / "large", project / ".dvc" / "cache"):
         shutil.rmtree(lost)
-    assert "set_02" in listed(raw, capsys) and verify.verify_index(frozen) != []
+    assert "set_02" in listed(raw, capsys) and verify_index(frozen) != []
     dvc(project, "pull")
     assert listed(raw, capsys) == before
-    assert verify.verify_index(frozen) == []
+    assert verify_index(frozen) == []
     made.check_hashes()
 
     (raw / "set_02" / "test_01_known" / "DoS-1.csv").write_text("changed")
@@ -85,7 +84,7 @@ def test_the_committed_hashes_are_those_of_the_real_captures(repo: Path, project
 
 
 def test_each_dvc_file_is_a_catalog_entry_and_no_remote_is_committed(repo: Path) -> None:
-    folders = {entry["folder"] for entry in catalog.entries().values()}
+    folders = {entry["folder"] for entry in datasets.entries().values()}
     files = {p.stem for p in (repo / "data" / "raw").glob("*.dvc")}
     assert "hcrl-sa" in files <= folders
     assert "remote" not in (repo / ".dvc" / "config").read_text(), (

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from kdgat.errors import KdgatError
-from kdgat.evaluation.intervals import block_weights, intervals, weighted_metrics
+from kdgat.evaluation.bootstrap import block_weights, intervals, weighted_metrics
 from kdgat.evaluation.metrics import f1_score, poisson_high, score
+from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
 from kdgat.evaluation.thresholds import BenignCDF, best_f1, by_protocol, false_positive_rate
-from kdgat.evaluation.windows import Windows
 
 
-def windows(y: np.ndarray, recordings: int = 2, seconds: float = 0.05) -> Windows:
+def windows(y: np.ndarray, recordings: int = 2, seconds: float = 0.05) -> ScoredWindows:
     n = len(y)
     recording = np.arange(n) * recordings // n
     window = np.arange(n) - np.searchsorted(recording, recording)
-    return Windows(recording, window, window * seconds, np.full(n, seconds), y * 7, np.where(y, "dos", "benign"))
+    return ScoredWindows(recording, window, window * seconds, np.full(n, seconds), y * 7, np.where(y, "dos", "benign"))
 
 
 def drawn(n: int = 800, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +160,7 @@ def test_an_attack_is_judged_on_the_captures_that_hold_it() -> None:
     y, s = drawn()
     w = windows(y)
     kinds = np.where(y == 1, np.where(w.recording == 0, "dos", "fuzzing"), "benign")
-    w = Windows(w.recording, w.window, w.t0, w.duration, w.injected, kinds)
+    w = ScoredWindows(w.recording, w.window, w.t0, w.duration, w.injected, kinds)
     one = Scored("d", "t", "zero-shot", 0, ("a", "b"), w, {"m": s}, {"m": 0.5}, {"m": "r"})
     masks = dict(one.attacks())
     assert set(masks) == {"all", "dos", "fuzzing"}

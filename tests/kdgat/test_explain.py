@@ -10,13 +10,11 @@ import pytest
 import torch
 from small import CONFIG
 
-from kdgat import explain
-from kdgat.dataset import Prepared
+from kdgat.dataset.prepare import Prepared
+from kdgat.models import explain
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
-from kdgat.training import Batches
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.training.batches import Batches
 
 
 @pytest.fixture(scope="module")

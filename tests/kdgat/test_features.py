@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdgat.captures import frame_table
+from kdgat.captures.frames import Frames
 from kdgat.errors import KdgatError
-from kdgat.features import FEATURES, Profile, Scaler
+from kdgat.graphs.features import FEATURES
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.scaling import Scaler
 
 
 def bus(seconds: float = 12.0, flood: bool = False):
@@ -22,9 +24,9 @@ def bus(seconds: float = 12.0, flood: bool = False):
     for i, (_, _, dlc, data) in enumerate(rows):
         payload[i, :dlc] = data
     t, ids, dlc, _ = zip(*rows, strict=True)
-    return frame_table(
+    return Frames(
         1e9 + np.array(t), np.array(ids, np.uint32), np.array(dlc, np.uint8), payload, np.zeros(len(t), np.uint8)
-    )
+    ).to_table()
 
 
 def test_profile_of_a_schedule() -> None:

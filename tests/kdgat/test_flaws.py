@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from small import CONFIG
 
-from kdgat import stages
-from kdgat.dataset import Prepared
-from kdgat.graphs import GraphStore
-from kdgat.recording import Task
-from kdgat.stages import train_fusion, train_gat, train_vgae
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.dataset.prepare import Prepared
+from kdgat.experiment import train
+from kdgat.experiment.task import Task
+from kdgat.experiment.train import train_fusion, train_gat, train_vgae
+from kdgat.graphs.store import GraphStore
 
 #: flaw → file and test
 ANSWERED = {
@@ -79,13 +77,13 @@ TASK = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, CONFIG)
 
 def test_the_autoencoder_sees_benign_windows_only(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    real = stages.fit
+    real = train.fit
 
     def watching(module, train, validation, **options):
         seen.extend(np.asarray(b.store.y)[b.index] for b in (train, validation))
         return real(module, train, validation, **options)
 
-    monkeypatch.setattr(stages, "fit", watching)
+    monkeypatch.setattr(train, "fit", watching)
     train_vgae(TASK, prepared)
     assert len(seen) == 4 and all(len(y) and not y.any() for y in seen)
     assert np.asarray(prepared.store("train").y).any()  # there were attacks to leave out
@@ -93,7 +91,7 @@ def test_the_autoencoder_sees_benign_windows_only(prepared: Prepared, monkeypatc
 
 def test_the_fusion_is_trained_on_windows_of_its_own(prepared: Prepared) -> None:
     vgae = train_vgae(TASK, prepared)
-    gat = train_gat(TASK, prepared, vgae.extra["difficulty"])
+    gat = train_gat(TASK, prepared, vgae.difficulty)
     watched = Watched(prepared.folder)
     Watched.parts.clear()
     train_fusion(TASK, watched, vgae.checkpoints | gat.checkpoints)
@@ -101,7 +99,7 @@ def test_the_fusion_is_trained_on_windows_of_its_own(prepared: Prepared) -> None
 
 
 def test_a_probability_is_one_softmax_of_the_logits() -> None:
-    from kdgat.training import attack_probability
+    from kdgat.training.predict import attack_probability
 
     logits = np.random.default_rng(0).normal(scale=5, size=(50, 2))
     e = np.exp(logits)

@@ -14,11 +14,13 @@ import reference_graphs as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdgat import catalog, windows
-from kdgat.captures import Frames, frame_arrays, frame_table
+from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
 from kdgat.errors import KdgatError
-from kdgat.features import FEATURES, Profile
-from kdgat.graphs import GraphStore
+from kdgat.graphs import splits
+from kdgat.graphs.features import FEATURES
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.store import GraphStore
 
 
 def make(n: int, seed: int = 0, ids: int = 7, name: str = "c", attack: str = "dos"):
@@ -28,12 +30,12 @@ def make(n: int, seed: int = 0, ids: int = 7, name: str = "c", attack: str = "do
     payload = (rng.integers(0, 4, (n, 8)) * (np.arange(8) < dlc[:, None])).astype(np.uint8)
     t = 1.6e9 + np.cumsum(rng.choice([0, 2.5e-4, 1e-3, -5e-4], n, p=[0.1, 0.5, 0.35, 0.05]))
     label = (rng.random(n) < 0.01).astype(np.uint8)
-    return frame_table(t, rng.integers(0, ids, n).astype(np.uint32), dlc, payload, label)
+    return Frames(t, rng.integers(0, ids, n).astype(np.uint32), dlc, payload, label).to_table()
 
 
 def check(table, starts, size, profile=None, some=None) -> None:
     """Every graph (or `some`) in every feature set equals the reference."""
-    frames = frame_arrays(table)
+    frames = Frames.from_table(table)
     for feature_set in FEATURES:
         store = GraphStore.build([("c", "dos", table, starts)], size, feature_set, [profile])
         assert len(store) == len(starts)
@@ -47,7 +49,7 @@ def check(table, starts, size, profile=None, some=None) -> None:
             reference.assert_equal_graph(store, i, *want)
             injected = int(frames.label[starts[i] : starts[i] + size].sum())
             assert (store.injected[i], store.y[i], store.attack[i]) == (injected, injected > 0, injected > 0)
-            assert store.t0[i] == frames.t[starts[i]] - frames.t[0]
+            assert store.t0[i] == frames.timestamp[starts[i]] - frames.timestamp[0]
 
 
 @st.composite
@@ -70,8 +72,8 @@ def captures(draw) -> tuple[Frames, int, int]:
 @given(captures())
 def test_engine_equals_reference_on_generated_captures(made) -> None:
     frames, size, stride = made
-    table = frame_table(*frames)
-    check(table, windows.starts(table.num_rows, size, stride), size, Profile.fit(table.slice(0, 30), 1.0))
+    table = frames.to_table()
+    check(table, splits.starts(table.num_rows, size, stride), size, Profile.fit(table.slice(0, 30), 1.0))
 
 
 @pytest.mark.parametrize(
@@ -81,21 +83,22 @@ def test_engine_equals_reference_on_generated_captures(made) -> None:
 )
 def test_engine_equals_reference_at_the_edges(n: int, size: int, ids: int, stride: int) -> None:
     table = make(n, ids=ids)
-    check(table, windows.starts(n, size, stride), size, Profile.fit(table, 0.05))
+    check(table, splits.starts(n, size, stride), size, Profile.fit(table, 0.05))
 
 
 def test_capture_shorter_than_a_window_gives_no_graph() -> None:
-    store = GraphStore.build([("c", "dos", make(99), windows.starts(99, 100, 100))], 100, "relative")
+    store = GraphStore.build([("c", "dos", make(99), splits.starts(99, 100, 100))], 100, "relative")
     assert (len(store), store.x.shape, store.node_ptr.tolist()) == (0, (0, 23), [0])
 
 
+@pytest.mark.slow
 def test_engine_equals_reference_on_real_captures(captures_root: Path) -> None:
     rng = np.random.default_rng(1)
-    for capture in catalog.captures("hcrl-sa", captures_root):
+    for capture in datasets.captures("hcrl-sa", captures_root):
         if capture.duplicate_of or capture.attack == "benign":
             continue
         table = capture.frames()
-        starts = windows.starts(table.num_rows, 100, 100)
+        starts = splits.starts(table.num_rows, 100, 100)
         some = np.sort(rng.choice(len(starts), 5, replace=False))
         check(table, starts[some], 100, Profile.fit(table), range(len(some)))
 
@@ -103,8 +106,8 @@ def test_engine_equals_reference_on_real_captures(captures_root: Path) -> None:
 def test_edge_time_is_that_of_its_own_transition() -> None:
     """`iat == t(dst) − t(src)`, in the right direction, for edges that occur once."""
     table = make(500, ids=400)
-    frames = frame_arrays(table)
-    store = GraphStore.build([("c", "dos", table, windows.starts(500, 50, 50))], 50, "published")
+    frames = Frames.from_table(table)
+    store = GraphStore.build([("c", "dos", table, splits.starts(500, 50, 50))], 50, "published")
     checked = 0
     for i in range(len(store)):
         rows = range(int(store.start[i]), int(store.start[i]) + 50)
@@ -114,7 +117,7 @@ def test_edge_time_is_that_of_its_own_transition() -> None:
         for (u, v), attr in zip(store.edge_index[:, edges].T, store.edge_attr[edges], strict=True):
             a, b = at[int(ids[u])], at[int(ids[v])]
             if attr[10] == 1 and b == a + 1:
-                assert attr[0] == pytest.approx(max(0.0, frames.t[b] - frames.t[a]), abs=1e-9)
+                assert attr[0] == pytest.approx(max(0.0, frames.timestamp[b] - frames.timestamp[a]), abs=1e-9)
                 checked += 1
     assert checked > 300
 
@@ -122,8 +125,8 @@ def test_edge_time_is_that_of_its_own_transition() -> None:
 def store_of_two() -> GraphStore:
     return GraphStore.build(
         [
-            ("a.csv", "fuzzing", make(2000, 1), windows.starts(2000, 100, 100)),
-            ("b.csv", "dos", make(1500, 2), windows.starts(1500, 100, 50)),
+            ("a.csv", "fuzzing", make(2000, 1), splits.starts(2000, 100, 100)),
+            ("b.csv", "dos", make(1500, 2), splits.starts(1500, 100, 50)),
         ],
         100,
         "relative",
@@ -139,7 +142,7 @@ def test_windows_never_cross_captures_and_attacks_are_per_window() -> None:
 
 
 def test_threads_do_not_change_the_result() -> None:
-    frames = [("a", "dos", make(90_000, 3), windows.starts(90_000, 100, 100))]
+    frames = [("a", "dos", make(90_000, 3), splits.starts(90_000, 100, 100))]
     one, two = (GraphStore.build(frames, 100, "relative", threads=n) for n in (1, 4))
     for name in ("x", "edge_index", "edge_attr", "id_code", "node_ptr", "edge_ptr"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
@@ -225,10 +228,10 @@ def test_window_outside_the_capture_is_refused() -> None:
 def test_second_process_compiles_nothing() -> None:
     store_of_two()
     code = (
-        "import numpy as np; from kdgat.captures import Frames, frame_table; from kdgat.graphs import GraphStore;"
-        "z = frame_table(*Frames(*(np.zeros_like(c) for c in Frames.empty(200))));"
+        "import numpy as np; from kdgat.captures import Frames; from kdgat.graphs.store import GraphStore;"
+        "z = Frames(*(np.zeros_like(c) for c in Frames.empty(200).columns)).to_table();"
         "GraphStore.build([('c', 'dos', z, np.array([0, 100]))], 100, 'relative');"
-        "from kdgat.engine import relative, topology;"
+        "from kdgat.graphs.kernels import relative, topology;"
         "print([(f.stats.cache_hits.total(), f.stats.cache_misses.total()) for f in (relative.fill, topology.count)])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -12,11 +12,9 @@ import pytest
 import torch
 from test_resume import train
 
-from kdgat import interrupt, training
-from kdgat.dataset import Prepared
-from kdgat.resume import SafetensorsIO
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.dataset.prepare import Prepared
+from kdgat.training import fit, interrupt
+from kdgat.training.checkpoint_io import SafetensorsIO
 
 
 @pytest.fixture
@@ -35,15 +33,15 @@ def test_training_stops_after_the_epoch_and_ends_as_if_it_had_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole, rows = train(prepared, tmp_path / "whole")
-    shown = training.Progress.on_train_epoch_end
+    shown = fit.Progress.on_train_epoch_end
 
-    def ask(self: training.Progress, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def ask(self: fit.Progress, trainer: L.Trainer, module: L.LightningModule) -> None:
         if trainer.current_epoch == 1:
             os.kill(os.getpid(), signal.SIGUSR1)
         shown(self, trainer, module)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Progress, "on_train_epoch_end", ask)
+        patch.setattr(fit.Progress, "on_train_epoch_end", ask)
         with pytest.raises(SystemExit) as stop:
             train(prepared, tmp_path / "asked")
     assert stop.value.code == interrupt.SAVED == 75

@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kdgat.checkpoint import Checkpoint, read_tensors
 from kdgat.config import Distillation, GATConfig, VGAEConfig
 from kdgat.errors import KdgatError
 from kdgat.models import fusion
+from kdgat.models.checkpoint import Checkpoint, read_tensors
+from kdgat.models.dqn import QNetwork, train_dqn
+from kdgat.models.fusion_input import FusionInput, rewards
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch, IdEncoding, count_parameters, hashed, readout
+from kdgat.models.linucb import NeuralLinUCB
 from kdgat.models.vgae import VGAE
-from kdgat.training import distillation_loss
+from kdgat.training.modules import distillation_loss
 
 F_NODE, F_EDGE = 6, 3
 VOCABULARY = torch.tensor([5, 9, 0x123])
@@ -163,7 +166,7 @@ def test_checkpoint_is_a_copy_and_comes_back_the_same() -> None:
 
 
 def test_damaged_weights_are_refused() -> None:
-    model = fusion.QNetwork((8,))
+    model = QNetwork((8,))
     saved = Checkpoint.of("q", model, hidden=[8])
     for data in (b"", saved.weights[:20], b"\xff" * 100, (1 << 40).to_bytes(8, "little") + saved.weights[8:]):
         with pytest.raises(KdgatError, match="weights"):
@@ -173,20 +176,20 @@ def test_damaged_weights_are_refused() -> None:
 
 
 def test_sizes_are_counted() -> None:
-    model = fusion.QNetwork((160, 160))
+    model = QNetwork((160, 160))
     assert count_parameters(model) == sum(p.numel() for p in model.parameters())
     student = GAT(GATConfig(), 33, 10, VOCABULARY)
     assert count_parameters(student) <= 56_000
 
 
-def make_input(n: int = 600, seed: int = 0) -> fusion.FusionInput:
+def make_input(n: int = 600, seed: int = 0) -> FusionInput:
     """The classifier is right where state[0] > 0, the anomaly score elsewhere."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, n)
     state = rng.normal(size=(n, 15)).astype(np.float32)
     good, noise = 0.1 + 0.8 * y, rng.random(n)
     first = state[:, 0] > 0
-    return fusion.FusionInput(state, np.where(first, noise, good), np.where(first, good, noise), y)
+    return FusionInput(state, np.where(first, noise, good), np.where(first, good, noise), y)
 
 
 def test_dqn_learns_whom_to_trust_and_its_decision_is_the_fused_score() -> None:
@@ -194,7 +197,7 @@ def test_dqn_learns_whom_to_trust_and_its_decision_is_the_fused_score() -> None:
     from kdgat.evaluation.metrics import f1_score
 
     data, test = make_input(), make_input(seed=1)
-    network, losses = fusion.train_dqn(FusionConfig(steps=600), data, 0)
+    network, losses = train_dqn(FusionConfig(steps=600), data, 0)
     fused = test.fused(network.choose(test.state))
     one = max(f1_score(test.y, test.anomaly >= 0.5), f1_score(test.y, test.p_attack >= 0.5))
     assert f1_score(test.y, fused >= 0.5) > one + 0.05
@@ -209,15 +212,15 @@ def test_dqn_learns_whom_to_trust_and_its_decision_is_the_fused_score() -> None:
 def test_reward_cannot_be_bought_with_the_majority_class() -> None:
     rng = np.random.default_rng(0)
     y = (rng.random(4000) < 0.01).astype(int)
-    data = fusion.FusionInput(np.zeros((4000, 15), np.float32), np.zeros(4000), np.ones(4000), y)
-    means = fusion.rewards(data, 1.0).mean(0)  # α = 0 says always benign, α = 1 always attack
+    data = FusionInput(np.zeros((4000, 15), np.float32), np.zeros(4000), np.ones(4000), y)
+    means = rewards(data, 1.0).mean(0)  # α = 0 says always benign, α = 1 always attack
     assert means[0] == pytest.approx(means[-1], abs=1e-9)
 
 
 def test_refitting_the_bandit_forgets_nothing() -> None:
     data = make_input()
-    network = fusion.QNetwork((16,)).train()
-    bandit = fusion.NeuralLinUCB(network).fit(data, 1.0, 0)
+    network = QNetwork((16,)).train()
+    bandit = NeuralLinUCB(network).fit(data, 1.0, 0)
     assert not network.training  # dropout or the like must be off while choosing
-    again = fusion.NeuralLinUCB(network).fit(data, 1.0, 0)
+    again = NeuralLinUCB(network).fit(data, 1.0, 0)
     assert np.array_equal(bandit.theta, again.theta) and np.abs(bandit.theta).sum() > 0

@@ -11,15 +11,16 @@ import torch
 from small import CONFIG
 
 from kdgat.config import Distillation, Training
-from kdgat.dataset import Prepared
+from kdgat.dataset.prepare import Prepared
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
-from kdgat.pieces import Budget, graphs, pieces
-from kdgat.site import site
-from kdgat.training import Batches, GATModule, VGAEModule, fit
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.settings import settings
+from kdgat.training.batches import Batches
+from kdgat.training.fit import fit
+from kdgat.training.micro_batches import Budget, graphs, micro_batches
+from kdgat.training.modules import GATModule, VGAEModule
+from kdgat.training.session import Session
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +29,12 @@ def own_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str],
 
     def write(text: str) -> None:
         (tmp_path / "site.toml").write_text(text)
-        site.cache_clear()
+        settings.cache_clear()
 
     monkeypatch.setenv("KDGAT_SITE", str(tmp_path / "site.toml"))
     write("")
     yield write
-    site.cache_clear()
+    settings.cache_clear()
 
 
 def batch_of(prepared: Prepared, size: int = 40) -> GraphBatch:
@@ -56,7 +57,7 @@ def gat(prepared: Prepared, distilled: bool = False, hook: Callable | None = Non
 def trained(prepared: Prepared, module: GATModule) -> dict[str, torch.Tensor]:
     train = Batches(prepared.store("train"), prepared.scalers, 64, seed=3)
     validation = Batches(prepared.store("validation"), prepared.scalers, 256)
-    rows, _ = fit(module, train, validation, name="t", epochs=1)
+    rows, _ = fit(module, train, validation, Session("t"), epochs=1)
     return module.model.state_dict() | {name: torch.tensor(value) for _, name, value in rows}
 
 
@@ -67,7 +68,7 @@ def alike(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("budget", [Budget(), Budget(nodes=90), Budget(edges=150), Budget(300, 400), Budget(0, 0)])
 def test_pieces_keep_to_the_budget_and_make_up_the_batch(prepared: Prepared, budget: Budget) -> None:
     batch = batch_of(prepared)
-    parts = pieces(batch, budget)
+    parts = micro_batches(batch, budget)
     for part in parts:
         within = part.x.shape[0] <= budget.nodes and part.edge_index.shape[1] <= budget.edges
         assert within or part.size == 1
@@ -93,7 +94,7 @@ def test_gradients_of_the_pieces_add_up_to_the_batchs(prepared: Prepared, kind: 
     module.loss(batch).backward()
     whole = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
     module.zero_grad()
-    for part in pieces(batch, Budget(nodes=200)):
+    for part in micro_batches(batch, Budget(nodes=200)):
         (module.loss(part) * part.size / batch.size).backward()
     assert whole and all(
         torch.allclose(p.grad, whole[name], rtol=1e-3, atol=1e-6)

@@ -9,13 +9,15 @@ import pytest
 import torch
 from small import CONFIG
 
-from kdgat.dataset import Prepared
+from kdgat.dataset.prepare import Prepared
 from kdgat.errors import KdgatError
 from kdgat.models.gat import GAT
-from kdgat.resume import SafetensorsIO
-from kdgat.training import Batches, Curriculum, GATModule, fit
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.training.batches import Batches
+from kdgat.training.callbacks import Curriculum
+from kdgat.training.checkpoint_io import SafetensorsIO
+from kdgat.training.fit import fit
+from kdgat.training.modules import GATModule
+from kdgat.training.session import Session
 
 
 class Killed(Exception):
@@ -42,7 +44,7 @@ def train(prepared: Prepared, state: Path, epochs: int = 3, dies_at: int | None 
     module = GATModule(model, CONFIG.training, CONFIG.distillation)
     rows, _ = fit(
         module, batches, Batches(validation, prepared.scalers, 256),
-        name="t", epochs=epochs, curriculum=curriculum, state=state,
+        Session("t", state=state), epochs=epochs, curriculum=curriculum,
     )  # fmt: skip
     return model.state_dict(), rows
 

@@ -10,9 +10,11 @@ import pytest
 from small import CONFIG, small  # type: ignore[import-not-found]
 
 from kdgat import config as configuration
-from kdgat import interrupt, recording, search
+from kdgat import search
 from kdgat.config import Training, preset
 from kdgat.errors import KdgatError
+from kdgat.experiment import task
+from kdgat.training import interrupt
 
 WORKER = """
 import sys
@@ -27,7 +29,7 @@ for _ in range(10):
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (search, recording):
+    for module in (search, task):
         monkeypatch.setattr(module, "work_folder", lambda: tmp_path)
     for module in (search, configuration):
         monkeypatch.setattr(module, "PRESET_FOLDER", tmp_path / "presets")

@@ -10,20 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from kdgat import catalog, config, selection
+from kdgat import config, selection
+from kdgat.catalog import datasets
 from kdgat.config import PRESETS, override, preset
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 
 WATCH = """
 import sys
 from pathlib import Path
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-from kdgat import selection, catalog
+from kdgat import selection
+from kdgat.catalog import datasets
 folds = selection.blind_root(Path(sys.argv[1]), None)
 for fold in folds:
     for dataset, root in [(selection.DATASET, fold.root), *fold.judged.values()]:
-        for c in catalog.captures(dataset, root):
+        for c in datasets.captures(dataset, root):
             assert c.split == "train", c.name
             c.frames()
 assert sum("hcrl-sa" in name for name in opened) > 4, "nothing was opened"
@@ -47,9 +50,9 @@ def test_a_held_out_car_is_in_no_training_folder(captures_root: Path, tmp_path: 
     assert {f.name for f in folds} == {"full", "soul-out", "sonata-out"}
     for fold in folds[1:]:
         car = fold.name.removesuffix("-out")
-        assert car not in {c.vehicle for c in catalog.captures(selection.DATASET, fold.root)}
+        assert car not in {c.vehicle for c in datasets.captures(selection.DATASET, fold.root)}
         ((dataset, root),) = fold.judged.values()
-        assert {c.vehicle for c in catalog.captures(dataset, root)} == {car}
+        assert {c.vehicle for c in datasets.captures(dataset, root)} == {car}
 
 
 def test_the_worst_case_ranks() -> None:
@@ -73,7 +76,7 @@ def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest
     # settings that were edited after the choice are refused
     edited = tmp_path / "choice.toml"
     monkeypatch.setattr(config, "CHOICE", edited)
-    text = (Path(__file__).parents[2] / "data" / "choice.toml").read_text()
+    text = (REPO / "data" / "choice.toml").read_text()
     edited.write_text(text.replace('"augmentation.vehicles" = ', '"augmentation.vehicles" = 1'))
     with pytest.raises(KdgatError, match="another configuration"):
         preset("paper")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdgat import windows
-from kdgat.captures import read
+from kdgat.captures.reader import read
 from kdgat.errors import CaptureError, KdgatError
-from kdgat.features import Profile
-from kdgat.graphs import ARRAYS, GraphStore
-from kdgat.stream import stream
+from kdgat.graphs import splits
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.store import ARRAYS, GraphStore
+from kdgat.graphs.stream import stream
 
 HEADER = "timestamp,arbitration_id,data_field,attack\n"
 
@@ -35,7 +35,7 @@ def test_stream_equals_build(size: int, stride: int, tmp_path: Path) -> None:
     tables = {n: read(path) for n, path in paths.items()}
     profiles = [Profile.fit(table, 1.0) for table in tables.values()]
     want = GraphStore.build(
-        [(f"c{n}", "dos", t, windows.starts(n, size, stride)) for n, t in tables.items()], size, "profile", profiles
+        [(f"c{n}", "dos", t, splits.starts(n, size, stride)) for n, t in tables.items()], size, "profile", profiles
     )
     captures = [(f"c{n}", "dos", path) for n, path in paths.items()]
     got = stream(captures, tmp_path / "store", size, stride, "profile", profiles)
@@ -73,5 +73,5 @@ def test_quarantined_rows_are_not_in_windows(tmp_path: Path) -> None:
     lines.insert(250, "1,2\n")
     path.write_text("".join(lines))
     got = stream([("c", "dos", path)], tmp_path / "store", 100, 100, "relative", on_bad_rows="quarantine")
-    built = GraphStore.build([("c", "dos", want, windows.starts(500, 100, 100))], 100, "relative")
+    built = GraphStore.build([("c", "dos", want, splits.starts(500, 100, 100))], 100, "relative")
     assert np.array_equal(got.x, built.x) and (tmp_path / "c.csv.quarantine.csv").exists()

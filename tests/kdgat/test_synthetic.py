@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kdgat.captures.frames import Frames
 from kdgat.synthetic import bus, virtual
 from kdgat.synthetic.attacks import ATTACKS, UNLABELLED, inject
-from kdgat.synthetic.frames import Frames, queue
 from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.wire import queue
 
 
 @pytest.fixture(scope="module")

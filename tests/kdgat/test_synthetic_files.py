@@ -12,20 +12,21 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from kdgat import captures, catalog
+from kdgat import captures
+from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
 from kdgat.config import Config
-from kdgat.dataset import scored_store
+from kdgat.dataset.protocols import scored_store
 from kdgat.errors import CaptureError
-from kdgat.graphs import GraphStore
+from kdgat.graphs.splits import starts
+from kdgat.graphs.store import GraphStore
 from kdgat.models.baselines import pooled
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.fidelity import ASPECTS, report, uncovered, window_statistics
-from kdgat.synthetic.frames import Frames
 from kdgat.synthetic.vehicle import Vehicle
 from kdgat.synthetic.virtual import RANGES, TRAINING_RANGES
 from kdgat.synthetic.write import FORMATS, write
-from kdgat.windows import starts
 
 
 def vehicle(seed: int, seconds: float) -> Frames:
@@ -56,8 +57,8 @@ def test_an_attack_without_labels_leaves_its_interval(tmp_path: Path) -> None:
     assert not Frames.from_table(captures.read(path)).label.any()
 
 
-def _capture(path: Path, attack: str) -> catalog.Capture:
-    return catalog.Capture("own", path.name, "own", attack, "test_03", path, "", "synthetic", "")
+def _capture(path: Path, attack: str) -> datasets.Capture:
+    return datasets.Capture("own", path.name, "own", attack, "test_03", path, "", "synthetic", "")
 
 
 def test_suppression_is_judged_against_its_intervals(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_intervals_that_are_none_say_so_in_one_line(tmp_path: Path, text: str) -
 
 def test_synthetic_traffic_is_like_real_traffic(captures_root: Path) -> None:
     """Bounds that a generator without schedules, priorities or constant bytes would miss by far."""
-    real = [Frames.from_table(c.frames()) for c in catalog.captures("hcrl-sa", captures_root) if c.attack == "benign"]
+    real = [Frames.from_table(c.frames()) for c in datasets.captures("hcrl-sa", captures_root) if c.attack == "benign"]
     rows = {name: distance for name, distance, _, _ in report(real, [vehicle(s, 20.0) for s in range(12)])}
     assert set(rows) == set(ASPECTS)
     assert rows["period of an ID"] < 0.5 and rows["byte entropy of an ID"] < 0.5 and rows["bus inter-arrival"] < 0.6
@@ -127,7 +128,7 @@ def _successions(frames: Frames) -> float:
 
 def test_bursts_are_what_the_training_cars_lack(captures_root: Path) -> None:
     """What the choice of the preset `paper` rests on: without bursts in virtual vehicles a succession means an attack."""
-    benign = [c for c in catalog.captures("hcrl-sa", captures_root) if c.split == "train" and c.attack == "benign"]
+    benign = [c for c in datasets.captures("hcrl-sa", captures_root) if c.split == "train" and c.attack == "benign"]
     assert benign and all(_successions(Frames.from_table(c.frames())) == 0 for c in benign)
 
     def drives(bursts: tuple[float, float]) -> list[Frames]:
@@ -146,7 +147,7 @@ def test_no_training_car_stands_apart_from_the_lifelike_vehicles(captures_root: 
     """What tells real windows from virtual ones is a short cut: what is learned from virtual ones then stays with them."""
     cars = [
         c
-        for c in catalog.captures("hcrl-sa", captures_root)
+        for c in datasets.captures("hcrl-sa", captures_root)
         if c.split == "train" and c.attack == "benign" and not c.duplicate_of
     ]
 

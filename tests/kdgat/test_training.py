@@ -10,34 +10,33 @@ import pytest
 import torch
 from small import CONFIG, benign_rows, small
 
-from kdgat import catalog, records
-from kdgat.dataset import Prepared, Scalers, prepare, scored_store
+from kdgat import records
+from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
+from kdgat.dataset.prepare import Prepared, prepare
+from kdgat.dataset.protocols import scored_store
 from kdgat.errors import KdgatError
-from kdgat.export import to_onnx, vgae_to_onnx
-from kdgat.graphs import GraphStore
+from kdgat.experiment.detect import Detector
+from kdgat.experiment.operating_points import check_false_alarm_rate, operating_points
+from kdgat.experiment.task import Task
+from kdgat.experiment.train import train_baselines, train_fusion, train_gat, train_vgae
+from kdgat.graphs.scaling import Scalers
+from kdgat.graphs.store import GraphStore
+from kdgat.models.export import to_onnx, vgae_to_onnx
 from kdgat.models.gat import GAT
 from kdgat.models.vgae import VGAE
-from kdgat.recording import Task
-from kdgat.stages import (
-    Detector,
-    check_false_alarm_rate,
-    operating_points,
-    train_baselines,
-    train_fusion,
-    train_gat,
-    train_vgae,
-)
-from kdgat.synthetic.frames import Frames
-from kdgat.training import Batches, Curriculum, GATModule, fit
-
-pytestmark = pytest.mark.xdist_group("training")
+from kdgat.training.batches import Batches
+from kdgat.training.callbacks import Curriculum
+from kdgat.training.fit import fit
+from kdgat.training.modules import GATModule
+from kdgat.training.session import Session
 
 
 @pytest.fixture(scope="module")
 def trained(prepared: Prepared):
     task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, CONFIG)
     vgae = train_vgae(task, prepared)
-    gat = train_gat(task, prepared, vgae.extra["difficulty"])
+    gat = train_gat(task, prepared, vgae.difficulty)
     fusion = train_fusion(task, prepared, vgae.checkpoints | gat.checkpoints)
     return task, vgae, gat, fusion
 
@@ -73,8 +72,8 @@ def test_scalers_see_benign_training_windows_only(prepared: Prepared) -> None:
 def test_preparing_reads_no_test_capture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
     read = []
-    frames = catalog.Capture.frames
-    monkeypatch.setattr(catalog.Capture, "frames", lambda self, *a: read.append(self.split) or frames(self, *a))
+    frames = datasets.Capture.frames
+    monkeypatch.setattr(datasets.Capture, "frames", lambda self, *a: read.append(self.split) or frames(self, *a))
     prepare("synthetic", None, CONFIG, 1)
     assert set(read) == {"train"}
 
@@ -135,7 +134,7 @@ def test_few_steps_train_at_the_full_rate(prepared: Prepared, epochs: int) -> No
     before = {k: v.clone() for k, v in model.named_parameters()}
     some = Batches(store, prepared.scalers, 4, np.arange(8), seed=3)
     module = GATModule(model, CONFIG.training, CONFIG.distillation)
-    fit(module, some, some, name="t", epochs=epochs)
+    fit(module, some, some, Session("t"), epochs=epochs)
     # AdamW moves a weight by about the learning rate a step
     assert any((v - before[k]).abs().max() > 0.5 * CONFIG.training.learning_rate for k, v in model.named_parameters())
 
@@ -143,7 +142,7 @@ def test_few_steps_train_at_the_full_rate(prepared: Prepared, epochs: int) -> No
 def test_operating_points_come_from_validation_by_protocol(trained, prepared: Prepared) -> None:
     _, vgae, gat, _ = trained
     validation = prepared.store("validation")
-    detector = Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared)
+    detector = Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared.scalers)
     data = detector.score(validation)[0]
     points = operating_points(CONFIG, prepared, data.p_attack)
     saved = gat.checkpoints["gat-student"].meta["points"]
@@ -163,7 +162,7 @@ def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared
     _, vgae, gat, _ = trained
     validation = prepared.store("validation")
     scores = (
-        Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared)
+        Detector(vgae.checkpoints["vgae-student"], gat.checkpoints["gat-student"], prepared.scalers)
         .score(validation)[0]
         .p_attack
     )
@@ -177,12 +176,12 @@ def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared
         check_false_alarm_rate(CONFIG.model_copy(update={"false_alarm_rate": 1e-6}), prepared)
 
 
-def traffic(pattern: list[tuple[float, int]]) -> catalog.Capture:
+def traffic(pattern: list[tuple[float, int]]) -> datasets.Capture:
     """A capture of stretches of (seconds, attacked or not) at 500 frames/s; an attack sends every second frame."""
     label = np.concatenate([np.tile([0, on], int(seconds * 250)) for seconds, on in pattern]).astype(np.uint8)
     n = len(label)
     frames = Frames.of(np.arange(n) / 500, np.where(label, 5, 100 + np.arange(n) % 7), 8, np.zeros((n, 8)), label)
-    return catalog.Capture("d", "c", "v", "dos", "test_01", None, "", "synthetic", "", frames.to_table())
+    return datasets.Capture("d", "c", "v", "dos", "test_01", None, "", "synthetic", "", frames.to_table())
 
 
 UNCAPPED = CONFIG.model_copy(update={"windows": CONFIG.windows.model_copy(update={"max_windows": None})})
@@ -242,10 +241,10 @@ def test_baselines_see_the_same_windows(prepared: Prepared) -> None:
     stage = train_baselines(task, prepared)
     validation = prepared.store("validation")
     y = np.asarray(validation.y)
-    assert set(stage.extra["baselines"]) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"}
-    for name, baseline in stage.extra["baselines"].items():
-        scores = baseline["score"](validation)
-        assert ((scores >= 0) & (scores <= 1)).all() and set(baseline["points"]) == set(records.PROTOCOLS)
+    assert set(stage.detectors) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"}
+    for name, baseline in stage.detectors.items():
+        scores = baseline.score(validation)
+        assert ((scores >= 0) & (scores <= 1)).all() and set(baseline.points) == set(records.PROTOCOLS)
         seen = np.ones(len(y), bool) if name == "gbm-baseline" else prepared.real
         assert scores[seen & (y == 1)].mean() > scores[seen & (y == 0)].mean() + 0.1, name
     assert records.load(stage.records())["runs"].num_rows == 3
@@ -271,12 +270,12 @@ def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
 
 
 def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None:
-    from kdgat.dataset import dataset_row
+    from kdgat.dataset.sources import dataset_row
 
     path = tmp_path / "capture.csv"
     good = "".join(f"{k / 1000:.6f},12A,00FF,0\n" for k in range(250))
     path.write_text("timestamp,arbitration_id,data_field,attack\n" + good + "0.3,12A,00ZZ,0\n")
-    capture = catalog.Capture("d", "c", "v", "benign", "train", path, "0" * 64, "real", "")
+    capture = datasets.Capture("d", "c", "v", "benign", "train", path, "0" * 64, "real", "")
     row = dataset_row(capture, capture.frames("quarantine"), CONFIG)
     assert row["quarantined"] == 1 and row["frames"] == 250 and row["windows"] == 2
     records.table("datasets", [row])

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdgat import catalog, windows
-from kdgat.captures import frame_arrays
+from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
 from kdgat.config import Windows
+from kdgat.graphs import splits
 
 
 def covered(starts: np.ndarray, size: int) -> set[int]:
@@ -28,8 +29,8 @@ def covered(starts: np.ndarray, size: int) -> set[int]:
     fractions=st.sampled_from([(0.7, 0.1, 0.2), (0.8, 0.0, 0.2), (1.0, 0.0, 0.0), (0.1, 0.1, 0.8)]),
 )
 def test_parts_lie_a_window_apart(n: int, size: int, stride: int, blocks: int, seed: int, fractions) -> None:
-    parts = windows.split(n, Windows(size=size, stride=stride, blocks=blocks, fractions=fractions), seed, "c")
-    assert tuple(parts) == windows.PARTS
+    parts = splits.split(n, Windows(size=size, stride=stride, blocks=blocks, fractions=fractions), seed, "c")
+    assert tuple(parts) == splits.PARTS
     owner = np.full(n, -1)
     for number, starts in enumerate(parts.values()):
         assert starts.dtype == np.int64 and (np.diff(starts) > 0).all()
@@ -40,29 +41,29 @@ def test_parts_lie_a_window_apart(n: int, size: int, stride: int, blocks: int, s
     used = np.flatnonzero(owner >= 0)
     change = np.flatnonzero(np.diff(owner[used]) != 0)
     assert (used[change + 1] - used[change] > size).all(), "less than a window between two parts"
-    for name, share in zip(windows.PARTS, fractions, strict=True):
+    for name, share in zip(splits.PARTS, fractions, strict=True):
         assert share > 0 or not len(parts[name])
 
 
 def test_split_is_seeded_differs_by_capture_and_keeps_the_proportions() -> None:
     config = Windows()
-    one = windows.split(200_000, config, 1, "a")
-    assert all(np.array_equal(one[p], windows.split(200_000, config, 1, "a")[p]) for p in windows.PARTS)
-    assert any(not np.array_equal(one[p], windows.split(200_000, config, 2, "a")[p]) for p in windows.PARTS)
-    assert any(not np.array_equal(one[p], windows.split(200_000, config, 1, "b")[p]) for p in windows.PARTS)
-    shares = np.array([len(one[p]) for p in windows.PARTS]) / sum(map(len, one.values()))
+    one = splits.split(200_000, config, 1, "a")
+    assert all(np.array_equal(one[p], splits.split(200_000, config, 1, "a")[p]) for p in splits.PARTS)
+    assert any(not np.array_equal(one[p], splits.split(200_000, config, 2, "a")[p]) for p in splits.PARTS)
+    assert any(not np.array_equal(one[p], splits.split(200_000, config, 1, "b")[p]) for p in splits.PARTS)
+    shares = np.array([len(one[p]) for p in splits.PARTS]) / sum(map(len, one.values()))
     assert np.allclose(shares, config.fractions, atol=0.01)
 
 
 def test_short_capture_goes_to_train_whole() -> None:
-    parts = windows.split(900, Windows(), 0)
+    parts = splits.split(900, Windows(), 0)
     assert parts["train"].tolist() == list(range(0, 900, 100)) and not len(parts["fusion"])
 
 
 @pytest.mark.parametrize("stride", [100, 10])
 def test_no_frame_and_no_duplicate_crosses_parts_of_real_captures(stride: int, captures_root: Path) -> None:
     """No frame index is in two parts, and no capture (by content) stands in train and test or twice in train."""
-    found = catalog.captures("hcrl-sa", captures_root)
+    found = datasets.captures("hcrl-sa", captures_root)
     kept = [c for c in found if not c.duplicate_of]
     assert len(kept) == 11 and len({c.sha256 for c in kept}) == 11
     assert [c.name for c in found if c.duplicate_of] == [
@@ -71,23 +72,23 @@ def test_no_frame_and_no_duplicate_crosses_parts_of_real_captures(stride: int, c
     ]
     contents = []
     for capture in kept:
-        frames = frame_arrays(capture.frames())
-        contents.append(hash(frames.payload.tobytes() + frames.t.tobytes() + frames.id.tobytes()))
+        frames = Frames.from_table(capture.frames())
+        contents.append(hash(frames.payload.tobytes() + frames.timestamp.tobytes() + frames.id.tobytes()))
         if capture.split == "train":
-            n = len(frames.t)
-            parts = windows.split(n, Windows(stride=stride), 0, capture.name)
-            sets = [covered(parts[p], 100) for p in windows.PARTS]
+            n = len(frames)
+            parts = splits.split(n, Windows(stride=stride), 0, capture.name)
+            sets = [covered(parts[p], 100) for p in splits.PARTS]
             assert all(sets) and sum(map(len, sets)) == len(set.union(*sets))
-            times = {p: {frames.t[s] for s in parts[p].tolist()} for p in windows.PARTS}
+            times = {p: {frames.timestamp[s] for s in parts[p].tolist()} for p in splits.PARTS}
             assert not times["train"] & times["validation"] and not times["train"] & times["fusion"]
     assert len(set(contents)) == 11
 
 
 def test_sample_takes_each_stratum_in_its_proportion() -> None:
     strata = np.repeat([0, 1, 2], [9000, 900, 100])
-    chosen = windows.sample(strata, 1000, 3)
+    chosen = splits.sample(strata, 1000, 3)
     assert len(chosen) == 1000 == len(set(chosen.tolist())) and (np.diff(chosen) > 0).all()
     assert np.abs(np.bincount(strata[chosen]) - [900, 90, 10]).max() <= 1
     assert chosen[:900].max() > 8900, "not the first ones"
-    assert windows.sample(strata, 20_000, 3).tolist() == list(range(10_000))
-    assert not np.array_equal(chosen, windows.sample(strata, 1000, 4))
+    assert splits.sample(strata, 20_000, 3).tolist() == list(range(10_000))
+    assert not np.array_equal(chosen, splits.sample(strata, 1000, 4))

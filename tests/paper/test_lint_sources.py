@@ -7,7 +7,8 @@ import re
 import pytest
 import yaml
 
-from analysis import drawing
+from analysis.figures import style
+from kdgat.paths import REPO
 from tools import lint_sources
 
 
@@ -15,7 +16,7 @@ def test_the_sources_keep_the_rules():
     found = [
         p
         for path in lint_sources.sources()
-        for p in lint_sources.problems(str(path.relative_to(lint_sources.ROOT)), path.read_text())
+        for p in lint_sources.problems(str(path.relative_to(REPO)), path.read_text())
     ]
     assert found == []
 
@@ -62,7 +63,7 @@ def test_links_to_pages_stand_in_html_only_in_the_manuscript():
 
 
 def test_metadata_keeps_what_both_renderers_need():
-    root = lint_sources.ROOT
+    root = REPO
     project = yaml.safe_load((root / "_quarto.yml").read_text())
     paper, talk = (
         yaml.safe_load((root / "paper" / name).read_text().split("---\n")[1]) for name in ("index.qmd", "talk.qmd")
@@ -82,5 +83,5 @@ def test_metadata_keeps_what_both_renderers_need():
 
 
 def test_static_figures_are_the_same_bytes_everywhere():
-    assert drawing.STYLE["svg.fonttype"] == "path"
-    assert drawing.STYLE["svg.hashsalt"]
+    assert style.STYLE["svg.fonttype"] == "path"
+    assert style.STYLE["svg.hashsalt"]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from analysis import prerender
-from analysis.numbers import Numbers
-from analysis.release import Release
-from analysis.sources import sources, uses
+from analysis.claims.sentences import Sentences
+from analysis.reference.sources import sources, uses
+from analysis.releases.release import Release
+from kdgat.paths import REPO
 
-REPO = Path(__file__).resolve().parents[2]
 CELL = re.compile(r"^```\{python\}\n(.*?)^```", re.M | re.S)
 #: the oldest has the least; the others, a quarter of a minute each, in `make soak`
 RELEASES = sorted(json.loads((REPO / "data" / "frozen" / "index.json").read_text()))
@@ -23,7 +22,7 @@ RELEASES = sorted(json.loads((REPO / "data" / "frozen" / "index.json").read_text
 @pytest.mark.parametrize("name", RELEASES if os.environ.get("KDGAT_SOAK") else RELEASES[:1])
 def test_every_variable_and_cell_of_the_paper_has_a_value(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KDGAT_RELEASE", name)
-    prerender.variables(Numbers(Release.open()), list(uses(sources(REPO))), REPO)
+    prerender.variables(Sentences(Release.open()), list(uses(sources(REPO))), REPO)
     index = (REPO / "paper" / "index.qmd").read_text()
     included = re.findall(r"\{\{< include (sections/\S+) >\}\}", index)
     text = "\n".join((REPO / "paper" / file).read_text() for file in included)

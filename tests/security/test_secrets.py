@@ -16,14 +16,14 @@ import sys
 from pathlib import Path
 from kdgat import atomic
 from kdgat.config import preset
-from kdgat.recording import Recorder, Stage, Task
+from kdgat.experiment.task import Recorder, Tables, Task
 for tracker in ("wandb", "mlflow"):
-    stage = Stage()
+    tables = Tables()
     task = Task("F/1", "F/1/gat/2", "synthetic", "synthetic", 0, preset("smoke"), tracker)
-    recorder = Recorder(stage, task, "gat", "gat-student", "0" * 64)
+    recorder = Recorder(tables, task, "gat", "gat-student", "0" * 64)
     recorder.tracker.log("loss", [1.0, 0.5])
     recorder.done(10, [(0, "loss", 1.0)], ("loss", 0.5))
-    for name, data in stage.records().items():
+    for name, data in tables.dump().items():
         atomic.write_bytes(Path(sys.argv[1]) / "records" / tracker / name, data)
 """
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
+from kdgat.paths import REPO
+
 HERE = Path(__file__).resolve().parent
-REPO = HERE.parents[1]
 
 
 @contextlib.contextmanager

@@ -8,15 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-from kdgat.store import REPO, configure
+from kdgat.paths import REPO
+from kdgat.runtime import configure
 
 configure()
 sys.path.append(str(REPO / "flows"))
 
 from metaflow import FlowSpec, Parameter, current, resources, step  # noqa: E402
 
-from code_package import travelling  # noqa: E402
-from kdgat import interrupt, provenance  # noqa: E402
+from kdgat import provenance  # noqa: E402
+from kdgat.training import interrupt  # noqa: E402
+from support.code_package import travelling  # noqa: E402
 
 
 @travelling

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import HERE, REPO, Cluster, until  # type: ignore[import-not-found]
 
-pytestmark = pytest.mark.xdist_group("slurm")
 SMALL = str((HERE / "small_flow.py").relative_to(REPO))
 
 

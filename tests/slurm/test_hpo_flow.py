@@ -17,10 +17,7 @@ from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
 from kdgat import search
 from kdgat.config import PRESET_FOLDER, override, preset, settings_lines
 
-pytestmark = [
-    pytest.mark.xdist_group("slurm"),
-    pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak"),
-]
+pytestmark = pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
 FLOW = REPO / "flows" / "hpo_flow.py"
 TRIALS = 4
 EPOCH = re.compile(r"trial (\d+): epoch (\d+)/3 ")

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
 
-pytestmark = [
-    pytest.mark.xdist_group("slurm"),
-    pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak"),
-]
+pytestmark = pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
 EPOCH = re.compile(r"seed 0 ([\w-]+): epoch 1/1 ")
 
 

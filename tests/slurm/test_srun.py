@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
-
 #: stands for Apptainer: notes its words, hides the code of the computer outside, and runs what the image is to run
 PRETENDED = """#!/bin/bash
 echo "$@" >> "${0%/*}/asked"

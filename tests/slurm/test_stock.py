@@ -14,10 +14,7 @@ from conftest import HERE, REPO, Cluster  # type: ignore[import-not-found]
 
 from kdgat import provenance
 
-pytestmark = [
-    pytest.mark.xdist_group("slurm"),
-    pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak"),
-]
+pytestmark = pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kdgat import tracking
 from kdgat.errors import KdgatError
+from kdgat.tracking import trackers
 
 
 def test_a_training_is_one_run_with_its_group_stage_parents_and_curve(
@@ -15,7 +15,7 @@ def test_a_training_is_one_run_with_its_group_stage_parents_and_curve(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
-    opened = tracking.start(
+    opened = trackers.start(
         "mlflow", name="gat-student-x-s0", group="Flow/1", stage="gat", config={"seed": 0}, parents=["gat-teacher-x-s0"]
     )
     opened.log("train_loss", [0.5, 0.25])
@@ -32,12 +32,12 @@ def test_a_training_is_one_run_with_its_group_stage_parents_and_curve(
 
 
 def test_the_models_that_a_model_learns_from() -> None:
-    assert tracking.learned_from("vgae-teacher") == []
-    assert tracking.learned_from("gat-student") == ["gat-teacher", "vgae-student"]
-    assert tracking.learned_from("fusion-dqn-student") == ["fusion-dqn-teacher", "vgae-student", "gat-student"]
-    assert tracking.learned_from("gbm-baseline") == []
+    assert trackers.learned_from("vgae-teacher") == []
+    assert trackers.learned_from("gat-student") == ["gat-teacher", "vgae-student"]
+    assert trackers.learned_from("fusion-dqn-student") == ["fusion-dqn-teacher", "vgae-student", "gat-student"]
+    assert trackers.learned_from("gbm-baseline") == []
 
 
 def test_an_unknown_tracker_is_refused() -> None:
     with pytest.raises(KdgatError, match="no tracker is called 'paper'"):
-        tracking.start("paper", name="x", group="y", config={})
+        trackers.start("paper", name="x", group="y", config={})

@@ -20,11 +20,11 @@ ROWS = 20
 TRAINING = (
     f"ROWS = {ROWS}"
     + """
-from kdgat import tracking
+from kdgat.tracking import trackers
 for model in ("gat-teacher", "gat-student"):
-    t = tracking.start(
+    t = trackers.start(
         "wandb", name=f"{model}-x-s0", group="Flow/1", stage="gat", config={"seed": 0},
-        parents=[f"{p}-x-s0" for p in tracking.learned_from(model)],
+        parents=[f"{p}-x-s0" for p in trackers.learned_from(model)],
     )
     for epoch in range(ROWS):
         t.logger.log_metrics({"train_loss": 1 / (epoch + 3), "epoch": epoch}, step=epoch)

@@ -24,11 +24,11 @@ from typing import Any
 import yaml
 
 from kdgat.errors import cli
+from kdgat.paths import REPO
 from tools.draft import cells
 from tools.draft.project import DraftError, Page, Project
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 #: wide enough that no table gets relative column widths (`tbl-colwidths: false`)
 COLUMNS = 9999
 #: what the templates use
@@ -42,7 +42,7 @@ def pandoc(text: str, arguments: list[str], place: str) -> str:
     import pypandoc
 
     command = [pypandoc.get_pandoc_path(), "--from=markdown", f"--columns={COLUMNS}", "--fail-if-warnings", *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=REPO)
     if done.returncode:
         raise DraftError(f"{place}: {' '.join(done.stderr.split())}")
     return done.stdout
@@ -56,7 +56,7 @@ def document(page: Page, body: str, meta: dict[str, Any]) -> str:
     kept["labels"] = {"abstract": "Abstract"}
     kept["source-folder"] = f"{page.path.parent}/" if page.path.parent.name else ""
     if "bibliography" in meta:
-        kept["bibliography"] = str(ROOT / page.path.parent / meta["bibliography"])
+        kept["bibliography"] = str(REPO / page.path.parent / meta["bibliography"])
         kept["link-citations"] = True
     return f"---\n{yaml.safe_dump(kept, allow_unicode=True, width=10**6)}---\n\n{body}"
 
@@ -96,7 +96,7 @@ def to_html(project: Project, page: Page, body: str, site: Path) -> None:
         "site-title": project.config["website"]["title"],
         "footer": f"{project.config['website']['page-footer']} {NOTICE}",
         "other-formats": other,
-        "head": (ROOT / meta["include-in-header"]).read_text(),
+        "head": (REPO / meta["include-in-header"]).read_text(),
     }
     variables = [f"--variable={k}={v}" for k, v in values.items()]
     arguments = [
@@ -118,7 +118,7 @@ def to_slides(page: Page, body: str, site: Path) -> None:
     meta = page.options("revealjs")
     depth = "../" * len(page.path.parent.parts)
     after = f'<script type="module" src="{depth}assets/draft.js"></script><p class="draft">{NOTICE}</p>'
-    head = (ROOT / "assets" / "head.txt").read_text() + f'<link rel="icon" href="{depth}theme/favicon.svg">'
+    head = (REPO / "assets" / "head.txt").read_text() + f'<link rel="icon" href="{depth}theme/favicon.svg">'
     variables: dict[str, Any] = {
         "header-includes": head,
         "revealjs-url": f"{depth}assets/reveal",
@@ -130,7 +130,7 @@ def to_slides(page: Page, body: str, site: Path) -> None:
     arguments += common(meta)
     arguments += [f"--variable={k}={v}" for k, v in variables.items()]
     write_page(page, pandoc(document(page, body, meta), arguments, str(page.path)), site)
-    reveal = ROOT / "paper" / "figures" / "node_modules" / "reveal.js"
+    reveal = REPO / "paper" / "figures" / "node_modules" / "reveal.js"
     unused = shutil.ignore_patterns("*.map", "*.esm.js", "*.html", "league-gothic", "highlight", "markdown", "math")
     for part in ("dist", "plugin"):
         shutil.copytree(reveal / part, site / "assets" / "reveal" / part, ignore=unused, dirs_exist_ok=True)
@@ -142,7 +142,7 @@ def write_page(page: Page, text: str, site: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
     for image in re.findall(r'<img[^>]* (?:data-)?src="([^":]+)"', text):
-        source = ROOT / page.path.parent / image
+        source = REPO / page.path.parent / image
         if not source.is_file():
             raise DraftError(f"{page.path}: image {image} does not exist")
         copy = site / page.path.parent / image
@@ -155,9 +155,9 @@ def to_pdf(page: Page, body: str, site: Path) -> None:
     import typst
 
     meta = page.options("typst")
-    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".draft-") as folder:
+    with tempfile.TemporaryDirectory(dir=REPO, prefix=".draft-") as folder:
         for partial in meta["template-partials"]:
-            shutil.copy(ROOT / page.path.parent / partial, folder)
+            shutil.copy(REPO / page.path.parent / partial, folder)
         shutil.copy(HERE / "template.typ", folder)
         arguments = [
             "--to=typst",
@@ -171,7 +171,7 @@ def to_pdf(page: Page, body: str, site: Path) -> None:
         target = site / page.path.with_suffix(".pdf")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            typst.compile(str(source), output=str(target), root=str(ROOT))
+            typst.compile(str(source), output=str(target), root=str(REPO))
         except typst.TypstError as error:
             raise DraftError(f"{page.path}: {error}") from None
 
@@ -179,7 +179,7 @@ def to_pdf(page: Page, body: str, site: Path) -> None:
 def render(project: Project, path: Path, site: Path) -> None:
     """One page in all its formats; its cells run once."""
     page = project.page(path)
-    body = project.substitute(cells.run(page.body, str(path), ROOT), str(path))
+    body = project.substitute(cells.run(page.body, str(path), REPO), str(path))
     if "html" in page.formats:
         to_html(project, page, body, site)
     if "typst" in page.formats:
@@ -191,7 +191,7 @@ def render(project: Project, path: Path, site: Path) -> None:
 def main() -> int:
     """Pre-render, then every page, into a new `_site/` that replaces the old one when all is well."""
     begin = time.perf_counter()
-    with locked(ROOT / ".draft-lock"):
+    with locked(REPO / ".draft-lock"):
         return draft(begin)
 
 
@@ -213,17 +213,17 @@ def locked(path: Path) -> Iterator[None]:
 
 def draft(begin: float) -> int:
     """Everything but the lock."""
-    prepared = subprocess.run([sys.executable, str(ROOT / "tools" / "prerender.py")], cwd=ROOT)
+    prepared = subprocess.run([sys.executable, str(REPO / "tools" / "prerender.py")], cwd=REPO)
     if prepared.returncode:
         return prepared.returncode
-    project = Project(ROOT)
-    output = ROOT / project.config["project"]["output-dir"]
-    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".draft-") as folder:
+    project = Project(REPO)
+    output = REPO / project.config["project"]["output-dir"]
+    with tempfile.TemporaryDirectory(dir=REPO, prefix=".draft-") as folder:
         site = Path(folder) / "site"
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda path: render(project, path, site), project.sources()))
-        shutil.copytree(ROOT / "assets", site / "assets", dirs_exist_ok=True)
-        shutil.copytree(ROOT / "paper" / "theme", site / "theme", ignore=shutil.ignore_patterns("*.typ", "*.scss"))
+        shutil.copytree(REPO / "assets", site / "assets", dirs_exist_ok=True)
+        shutil.copytree(REPO / "paper" / "theme", site / "theme", ignore=shutil.ignore_patterns("*.typ", "*.scss"))
         for sheet in ("draft.css", "slides.css"):
             shutil.copyfile(HERE / sheet, site / "theme" / sheet)
         if output.exists():

@@ -2,10 +2,11 @@
 import {AsyncDuckDB, ConsoleLogger, LogLevel} from "@duckdb/duckdb-wasm";
 import {load, requireWasm} from "./load.js";
 import {plain} from "./release.js";
+import {files, select} from "./views.js";
 
 let opened = null;
 
-/** Starts the database once and gives every table of the release a view. */
+/** Starts the database once and gives every table of the release a view; `tables`: what the manifest says of them. */
 async function open(base, tables) {
   requireWasm();
   const part = (name) => load(new URL(`../duckdb/${name}`, base), async (response) => URL.createObjectURL(await response.blob()));
@@ -15,12 +16,17 @@ async function open(base, tables) {
   await database.instantiate(module);
   const connection = await database.connect();
   await Promise.all(
-    tables.map(async (name) => {
-      const bytes = await load(new URL(`${name}.parquet`, base), (response) => response.arrayBuffer());
-      await database.registerFileBuffer(`${name}.parquet`, new Uint8Array(bytes));
+    files(tables).map(async (file) => {
+      const bytes = await load(new URL(file, base), (response) => response.arrayBuffer());
+      await database.registerFileBuffer(file, new Uint8Array(bytes));
     })
   );
-  for (const name of tables) await connection.query(`create view "${name}" as select * from read_parquet('${name}.parquet')`);
+  const held = new Map();
+  for (const {file} of Object.values(tables).flatMap(({parts}) => parts ?? [])) {
+    const described = await connection.query(`describe select * from read_parquet('${file}')`);
+    held.set(file, new Set(described.toArray().map((row) => row.column_name)));
+  }
+  for (const [name, about] of Object.entries(tables)) await connection.query(`create view "${name}" as ${select(name, about, held)}`);
   return connection;
 }
 

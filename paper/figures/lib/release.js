@@ -2,6 +2,7 @@
 import {asyncBufferFromUrl, cachedAsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetScan} from "hyparquet";
 import {load, unreadable} from "./load.js";
 import {instead} from "./problems.js";
+import {columnFor, ofPart} from "./views.js";
 
 const FOOTER = 1 << 15; // bytes that hold the footer of any table
 
@@ -11,6 +12,7 @@ const FOOTER = 1 << 15; // bytes that hold the footer of any table
  * `table(name)` resolves to an array of plain objects, an empty one for a table that the release does not have; 64-bit counts become
  * numbers (all are far below 2⁵³). A table is fetched once. Of a large one, `groups(name, columns)` gives a row a distinct combination of its
  * first columns, and `rows(name, values, columns)` the rows that have these `values`: no more is decoded, or fetched where the host serves ranges.
+ * Whether a table lies in one file or in parts (`predictions`, see analysis/releases/predictions.py) makes no difference to who asks.
  *
  * What cannot be read is empty, and stands in lib/problems.js as a sentence, which every figure without rows shows.
  */
@@ -19,14 +21,16 @@ export function open(base) {
   const scans = new Map();
   const manifest = load(new URL("manifest.json", base), (response) => response.json()).catch(instead({tables: {}, weights: {}}));
   const table = async (name) => {
-    if (!(await manifest).tables[name]) return [];
+    const about = (await manifest).tables[name];
+    if (!about) return [];
+    if (about.parts) return whole(partScan(base, about), about);
     return load(new URL(`${name}.parquet`, base), async (response) => (await parquetReadObjects({file: await response.arrayBuffer()})).map(plain));
   };
   const part = async (name, ask) => {
     const about = (await manifest).tables[name];
     if (!about) return [];
     const url = new URL(`${name}.parquet`, base);
-    if (!scans.has(name)) scans.set(name, scan(url, about));
+    if (!scans.has(name)) scans.set(name, about.parts ? Promise.resolve(partScan(base, about)) : scan(url, about));
     return scans.get(name).then(ask).catch(() => instead([])(unreadable(url, "damaged, or no answer")));
   };
   return {
@@ -38,16 +42,19 @@ export function open(base) {
   };
 }
 
-/** A large table, column by column. `bytes`, `rows`, `columns`: what the manifest says of it. */
-async function scan(url, {bytes, rows: n, columns: known}) {
+/** A large table, column by column. `bytes`, `rows`: what the manifest says of its file. */
+async function scan(url, {bytes, rows: n}) {
   const file = cachedAsyncBuffer(await asyncBufferFromUrl({url: url.href, byteLength: bytes}));
-  const {readColumn} = await parquetScan({file, metadata: await parquetMetadataAsync(file, {initialFetchSize: FOOTER})});
+  const metadata = await parquetMetadataAsync(file, {initialFetchSize: FOOTER});
+  const held = new Set(metadata.schema.map(({name}) => name));
+  const {readColumn} = await parquetScan({file, metadata});
   const read = async (names, rowStart = 0, rowEnd = n) => {
     const found = await Promise.all(names.map((column) => readColumn({column, rowStart, rowEnd})));
     return new Map(names.map((name, i) => [name, found[i]]));
   };
   const row = (columns, i) => plain(Object.fromEntries([...columns].map(([name, values]) => [name, values[i]])));
   return {
+    held,
     groups: async (names) => {
       const columns = await read(names);
       const keys = [...columns.values()];
@@ -65,11 +72,50 @@ async function scan(url, {bytes, rows: n, columns: known}) {
       for (let i = 0; i < n; i += 1) if (wanted.every(([column, value]) => column[i] === value)) found.push(i);
       if (!found.length) return [];
       const [first, last] = [found[0], found.at(-1)];
-      const columns = await read(names.filter((name) => name in known), first, last + 1);
+      const columns = await read(names.filter((name) => held.has(name)), first, last + 1);
       return found.map((i) => ({...values, ...row(columns, i - first)}));
     }
   };
 }
+
+/** A table in parts by dataset and scenario, as if it had a row per window and seed. */
+function partScan(base, {parts}) {
+  const scans = new Map();
+  const of = (part) => scans.get(part) ?? scans.set(part, scan(new URL(part.file, base), part)).get(part);
+  return {
+    groups: async (names) => {
+      const found = new Map();
+      for (const part of parts) {
+        const protocols = names.includes("protocol") ? await (await of(part)).groups(["protocol"]) : [{}];
+        for (const {protocol} of protocols)
+          for (const seed of part.seeds) {
+            const all = {dataset: part.dataset, scenario: part.scenario, protocol, seed};
+            const one = Object.fromEntries(names.map((name) => [name, all[name]]));
+            found.set(JSON.stringify(one), one);
+          }
+      }
+      return [...found.values()];
+    },
+    rows: async (values, names) => {
+      const {dataset, scenario, seed, ...rest} = values;
+      const found = [];
+      for (const part of parts) {
+        if ((dataset ?? part.dataset) !== part.dataset || (scenario ?? part.scenario) !== part.scenario) continue;
+        const file = await of(part);
+        for (const one of part.seeds.filter((each) => (seed ?? each) === each)) {
+          const column = (name) => columnFor(name, one, file.held);
+          const rows = await file.rows(rest, names.map(column).filter(Boolean));
+          const place = {dataset: part.dataset, scenario: part.scenario, seed: one};
+          found.push(...rows.map((row) => ({...place, ...rest, ...Object.fromEntries(names.map((name) => [name, row[column(name)] ?? null]))})));
+        }
+      }
+      return found;
+    }
+  };
+}
+
+/** Every row of a table in parts. */
+const whole = (scanned, {columns}) => scanned.rows({}, ofPart(columns));
 
 /**
  * Rows of `benchmarks` of every release of the store, in the order of time, each with the name of its `release`. `base`: the folder that

@@ -1,23 +1,12 @@
 // Small questions about rows.
 import {ascending} from "d3";
+import {byModel} from "./registry.js";
 
 /** Sorted distinct values of a column. */
 export const distinct = (rows, column) => [...new Set(rows.map((row) => row[column]))].sort(ascending);
 
 /** Rows whose columns have the given values. */
 export const where = (rows, values) => rows.filter((row) => Object.entries(values).every(([column, value]) => row[column] === value));
-
-/** The models in the order in which every figure and table shows them: in the order of the method, teacher before student. */
-const FAMILIES = ["vgae", "gat", "fusion-dqn", "fusion-linucb", "fusion-mean", "fusion", "gbm", "interarrival", "frequency"];
-const ROLES = ["teacher", "student", "baseline"];
-export function byModel(a, b) {
-  const rank = (model) => {
-    const family = FAMILIES.findIndex((name) => model.startsWith(name));
-    const role = ROLES.findIndex((name) => model.endsWith(name));
-    return (family < 0 ? FAMILIES.length : family) * 10 + role;
-  };
-  return rank(a) - rank(b) || ascending(a, b);
-}
 
 /** The models of `rows`, in that order. */
 export const models = (rows) => distinct(rows, "model").sort(byModel);

@@ -1,8 +1,9 @@
 // One visual language: the palette of the whole project, and what all plots share.
-import palette from "../../../analysis/palette.json";
+import palette from "../../../analysis/reference/palette.json";
+import {colorOf} from "./registry.js";
 
 /** The colour of a model, the same in every figure, table and PDF. */
-export const modelColor = (model) => palette.models[model] ?? palette.other;
+export const modelColor = (model) => colorOf(model) ?? palette.other;
 
 /** The colour of an attacked or a benign window. */
 export const labelColor = (attacked) => palette.labels[attacked ? "attack" : "benign"];

@@ -1,4 +1,4 @@
-// Window graphs with the feature sets `relative` and `profile`, as kdgat.features defines them. Held to the Python engine by shared vectors.
+// Window graphs with the feature sets `relative` and `profile`, as kdgat.graphs.features defines them. Held to the Python engine by shared vectors.
 //
 // Frames are columns: {t: Float64Array s, id: Uint32Array, dlc: Uint8Array, payload: Uint8Array 8 a frame, label: Uint8Array}.
 import {extent, median, quantileSorted} from "d3";

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kdgat.site import Environment, Request
-from kdgat.store import REPO
+from kdgat.paths import REPO
+from kdgat.settings import Environment, Request
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 

@@ -15,10 +15,11 @@ from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.metadata_provider import MetaDatum
 
-from kdgat import interrupt
 from kdgat.errors import KdgatError, report
-from kdgat.site import Request, site
-from kdgat.store import REPO, work_folder
+from kdgat.paths import REPO
+from kdgat.runtime import work_folder
+from kdgat.settings import Request, settings
+from kdgat.training import interrupt
 
 from .command import inside, launched
 
@@ -62,7 +63,7 @@ class SrunDecorator(StepDecorator):
         if others:
             raise _refuse(f"step {step}: --with srun cannot be stacked on @{others[0]}: one backend a step")
         try:
-            self.light = step in site().srun.local
+            self.light = step in settings().srun.local
             self.request = self._request(step, decos)
         except KdgatError as error:
             raise _refuse(str(error)) from None
@@ -78,9 +79,9 @@ class SrunDecorator(StepDecorator):
                 # Metaflow's own alarm comes first and is the better message; SLURM's is for what it cannot reach
                 from_flow["time"] = -(-deco.secs // 60) + 1
         # what is said on the command line or by the site for this very step goes before the flow's own decorators
-        deliberate = {k for k, v in self.attributes.items() if v is not None} | set(site().srun.steps.get(step, {}))
+        deliberate = {k for k, v in self.attributes.items() if v is not None} | set(settings().srun.steps.get(step, {}))
         asked = self.attributes | {k: v for k, v in from_flow.items() if k not in deliberate}
-        return site().srun.request(step, **asked)
+        return settings().srun.request(step, **asked)
 
     def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: str) -> None:
         """At the head, before the first task."""
@@ -93,9 +94,9 @@ class SrunDecorator(StepDecorator):
         if self.light or retry_count > max_user_code_retries:
             return
         task = f"{self.flow_name}/{self.run_id}/{self.step}/{cli_args.task.task_id}.{retry_count}"
-        named = (os.environ.get(name) for name in ("METAFLOW_DATASTORE_SYSROOT_LOCAL", "KDGAT_DATA"))
-        folders = [REPO, work_folder(), *(Path(p) for p in named if p)]
-        worker = inside(site().environment, self.request.gpus, folders, cli_args.entrypoint)
+        store, data = (os.environ.get(name, "") for name in ("METAFLOW_DATASTORE_SYSROOT_LOCAL", "KDGAT_DATA"))
+        folders = [REPO, work_folder(), *(Path(p) for p in (store, *data.split(os.pathsep)) if p)]
+        worker = inside(settings().environment, self.request.gpus, folders, cli_args.entrypoint)
         cli_args.entrypoint = launched(self.request, task, worker)
 
     def task_pre_step(

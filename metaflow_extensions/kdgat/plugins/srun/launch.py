@@ -13,7 +13,7 @@ import sys
 import time
 from types import FrameType
 
-#: EX_TEMPFAIL: a step that saved its epoch and wants to go on (kdgat.interrupt)
+#: EX_TEMPFAIL: a step that saved its epoch and wants to go on (kdgat.training.interrupt)
 SAVED = 75
 #: SLURM's states after which the same task may simply be tried again
 LOST = {"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"}

@@ -1,0 +1,1 @@
+"""What is checked of releases and of the documents made from them."""

@@ -1,0 +1,235 @@
+"""Metrics computed anew from the released window scores, with numpy alone.
+
+Written apart from `kdgat.evaluation` on purpose: agreement of two implementations is the check. Covers the models whose
+scores a release holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kdgat import records
+
+#: (dataset, scenario, attack, model, protocol, seed)
+Group = tuple[str, str, str, str, str, int]
+_KEY = ("dataset", "scenario", "attack", "model", "protocol", "seed")
+#: what all releases hold since the first: later ones may hold more, none may hold less, so these are never edited
+FIRST_METRICS = frozenset({
+    *("f1", "precision", "recall", "mcc", "roc_auc", "pr_auc", "tpr_at_fpr_0_1pct", "tpr_at_fpr_1pct"),
+    *("event_recall", "detection_delay", "benign_minutes"),
+    *("false_alarms", "false_alarms_per_hour", "false_alarms_per_hour_high"),
+    *("recall_injected_1", "recall_injected_2_to_10", "recall_injected_over_10"),
+})  # fmt: skip
+FIRST_SCORED = frozenset({
+    *("vgae-teacher", "vgae-student", "gat-teacher", "gat-student", "fusion-dqn-teacher", "fusion-dqn-student"),
+    *("fusion-mean-student", "gbm-baseline"),
+})  # fmt: skip
+_EXTENT = ("recordings", "segments", "positives", "negatives")
+COLUMNS = ("dataset", "scenario", "protocol", "seed", "capture", "window", "t0", "duration", "attack", "injected")
+
+
+def groups(tables: Mapping[str, pa.Table]) -> Iterator[tuple[Group, dict[str, np.ndarray], np.ndarray, float]]:
+    """(group, windows as columns, scores f64[n], threshold) of every scored model."""
+    predictions = tables["predictions"]
+    models = records.scored_models(predictions)
+    thresholds = {
+        (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]
+        for r in tables["operating_points"].to_pylist()
+    }
+    columns = {c: predictions[c].to_numpy(zero_copy_only=False) for c in (*COLUMNS, *models)}
+    _, part = np.unique(
+        [f"{d}\0{s}\0{p}\0{n}" for d, s, p, n in zip(*(columns[c] for c in COLUMNS[:4]), strict=True)],
+        return_inverse=True,
+    )
+    for number in range(part.max(initial=-1) + 1):
+        at = np.flatnonzero(part == number)
+        windows = {c: v[at] for c, v in columns.items()}
+        dataset, scenario, protocol, seed = (windows[c][0] for c in COLUMNS[:4])
+        for attack, mask in _attacks(windows):
+            inside = {c: v[mask] for c, v in windows.items()}
+            for model in models:
+                threshold = thresholds.get((dataset, model, protocol, int(seed)))
+                scores = inside[model].astype(np.float64)
+                if threshold is not None and not np.isnan(scores).any():
+                    yield (dataset, scenario, attack, model, protocol, int(seed)), inside, scores, threshold
+
+
+def _attacks(windows: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """`all`, then each kind: its windows and the benign ones of the captures that hold it."""
+    yield "all", np.ones(len(windows["attack"]), bool)
+    for kind in sorted({a for a, i in zip(windows["attack"], windows["injected"], strict=True) if i > 0}):
+        captures = set(windows["capture"][windows["attack"] == kind])
+        here = np.array([c in captures for c in windows["capture"]])
+        yield kind, here & ((windows["injected"] == 0) | (windows["attack"] == kind))
+
+
+def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> dict[str, int]:
+    """Confusion counts over n windows; `windows`: columns of `predictions`, each [n]; `scores`: f32[n]."""
+    y, alarm = windows["injected"] > 0, scores >= threshold
+    pairs = {"tp": (True, True), "fp": (False, True), "tn": (False, False), "fn": (True, False)}
+    return {name: int(((y == a) & (alarm == b)).sum()) for name, (a, b) in pairs.items()}
+
+
+def metrics(
+    parts: list[np.ndarray], windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float
+) -> dict[str, float | None]:
+    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms an hour), None where undefined."""
+    c = counts(windows, scores, threshold)
+    tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
+    y = windows["injected"] > 0
+    p, n = tp + fn, fp + tn
+    scale = float(tp + fp) * p * n * (tn + fn)
+    minutes = float(windows["duration"][~y].astype(np.float64).sum()) / 60
+    out: dict[str, float | None] = {
+        "f1": 2 * tp / (2 * tp + fp + fn) if p else None,
+        "precision": tp / (tp + fp) if p and tp + fp else None,
+        "recall": tp / p if p else None,
+        "false_alarms": float(fp) if n else None,
+        "benign_minutes": minutes if n else None,
+        "false_alarms_per_hour": fp / minutes * 60 if minutes > 0 else None,
+        "mcc": ((tp * tn - fp * fn) / scale**0.5 if scale else 0.0) if p and n else None,
+    }
+    out |= _ranking(y, scores) if p and n else dict.fromkeys(("roc_auc", "pr_auc", "tpr_at_fpr_1pct"))
+    return out | _events(parts, windows, scores >= threshold)
+
+
+def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
+    """Areas under the ROC and precision-recall curves, and the true-positive rate at a false-positive rate of 1 %."""
+    attacked, benign = np.sort(scores[y]), np.sort(scores[~y])
+    below, upto = np.searchsorted(benign, attacked, "left"), np.searchsorted(benign, attacked, "right")
+    roc = (below + upto).sum() / 2 / (len(attacked) * len(benign))
+    cuts = np.unique(scores)[::-1]
+    tp = len(attacked) - np.searchsorted(attacked, cuts, "left")
+    fp = len(benign) - np.searchsorted(benign, cuts, "left")
+    gained = np.diff(np.concatenate([[0], tp]))
+    allowed = tp[fp <= 0.01 * len(benign)]
+    return {
+        "roc_auc": float(roc),
+        "pr_auc": float((gained * tp / (tp + fp)).sum() / len(attacked)),
+        "tpr_at_fpr_1pct": float(allowed.max(initial=0) / len(attacked)),
+    }
+
+
+def segments(windows: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Positions among n windows of each attack segment, in order; gaps under half a second do not end one."""
+    attacked = np.flatnonzero(windows["injected"] > 0)
+    if not len(attacked):
+        return []
+    capture = np.unique(windows["capture"][attacked], return_inverse=True)[1]
+    order = np.lexsort((windows["window"][attacked], capture))
+    at, capture = attacked[order], capture[order]
+    t0 = windows["t0"][at].astype(np.float64)
+    gap = t0[1:] - (t0 + windows["duration"][at])[:-1]
+    return np.split(at, 1 + np.flatnonzero((np.diff(capture) != 0) | (gap >= 0.5)))
+
+
+def _events(parts: list[np.ndarray], windows: dict[str, np.ndarray], alarm: np.ndarray) -> dict[str, float | None]:
+    """Share of segments with an alarm; median delay from a segment's begin to the end of its first alarm (s)."""
+    delays = []
+    for part in parts:
+        hits = part[alarm[part]]
+        if len(hits):
+            end = float(windows["t0"][hits[0]]) + float(windows["duration"][hits[0]])
+            delays.append(end - float(windows["t0"][part[0]]))
+    return {
+        "event_recall": len(delays) / len(parts) if parts else None,
+        "detection_delay": float(np.median(delays)) if delays else None,
+    }
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a release says of its scored models.
+
+    Attributes:
+        metrics: group → metric → value.
+        confusion: group → row of `confusion`.
+        extents: group without its seed → what the rows of `summary` rest on.
+        held: metrics that stand anywhere in the release; the others are newer than it.
+    """
+
+    metrics: dict[Group, dict[str, float | None]]
+    confusion: dict[Group, dict[str, Any]]
+    extents: dict[tuple[Any, ...], set[tuple[int, ...]]]
+    held: set[str]
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pa.Table]) -> Stated:
+        """Read the tables `metrics`, `confusion` and `summary`."""
+        metrics: dict[Group, dict[str, float | None]] = {}
+        for r in tables["metrics"].to_pylist():
+            metrics.setdefault(_group(r), {})[r["metric"]] = r["value"]
+        extents: dict[tuple[Any, ...], set[tuple[int, ...]]] = {}
+        for r in tables["summary"].to_pylist():
+            extents.setdefault(tuple(r[k] for k in _KEY[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
+        confusion = {_group(r): r for r in tables["confusion"].to_pylist()}
+        return cls(metrics, confusion, extents, {metric for values in metrics.values() for metric in values})
+
+
+def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
+    """Rows of `metrics`, `confusion` and `summary` that the released scores do not give, as sentences."""
+    if not {"predictions", "operating_points"} <= tables.keys():
+        return []
+    stated = Stated.of(tables)
+    problems = []
+    scored = set()
+    shared: dict[str, np.ndarray] | None = None
+    for group, windows, scores, threshold in groups(tables):
+        scored.add(group)
+        if windows is not shared:  # models share their windows, and what these amount to
+            shared, parts = windows, segments(windows)
+            extent = _extent(parts, windows)
+        problems += _of_confusion(stated, group, counts(windows, scores, threshold))
+        problems += _of_metrics(stated, group, metrics(parts, windows, scores, threshold))
+        if (rests := stated.extents.get(group[:-1], set())) != {extent}:
+            wrong = sorted(rests - {extent}) or "nothing"
+            problems.append(f"summary of {_who(group)} rests on {_EXTENT} = {wrong}, its scores on {extent}")
+    models = FIRST_SCORED.union(records.scored_models(tables["predictions"]))
+    unscored = [group for group in sorted(set(stated.metrics) - scored) if group[3] in models]
+    return problems + [f"{_who(group)} has metrics, but no scores are released" for group in unscored]
+
+
+def _of_confusion(stated: Stated, group: Group, want: dict[str, int]) -> list[str]:
+    have = stated.confusion.get(group)
+    if have is None:
+        return [f"confusion has no row of {_who(group)}, though its scores are released"]
+    if any(have[k] != n for k, n in want.items()):
+        return [f"confusion of {_who(group)} is { {k: have[k] for k in want} }, its scores give {want}"]
+    return []
+
+
+def _of_metrics(stated: Stated, group: Group, want: dict[str, float | None]) -> list[str]:
+    have = stated.metrics.get(group, {})
+    problems = []
+    for metric, value in want.items():
+        if metric not in have and (metric in stated.held or metric in FIRST_METRICS):
+            problems.append(f"metrics has no {metric} of {_who(group)}, though its scores are released")
+        elif metric in have and not _same(have[metric], value):
+            problems.append(f"{metric} of {_who(group)} is {have[metric]}, its scores give {value}")
+    return problems
+
+
+def _group(row: dict[str, Any]) -> Group:
+    return tuple(row[k] for k in _KEY)  # type: ignore[return-value]
+
+
+def _who(group: Group) -> str:
+    return "{3} ({0}, {1}, {2}, {4}, seed {5})".format(*group)
+
+
+def _extent(parts: list[np.ndarray], windows: dict[str, np.ndarray]) -> tuple[int, ...]:
+    """What n windows in `segments` amount to, in the order of `_EXTENT`."""
+    positives = int((windows["injected"] > 0).sum())
+    return len(set(windows["capture"])), len(parts), positives, len(windows["injected"]) - positives
+
+
+def _same(a: float | None, b: float | None) -> bool:
+    """Equal up to float32's rounding; both undefined is equal."""
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= 1e-6 * max(1.0, abs(b))

@@ -1,0 +1,268 @@
+"""Rendered pages against the release whose hash they carry: numbers, figures, tables, traces, nothing stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from analysis.checks import pdf
+from analysis.claims.sentences import Sentences
+from analysis.figures import statics
+from analysis.numbers import KeyUnknown, Numbers, trace
+from analysis.reference.sources import DECIMAL, LEVEL, source_hashes
+from analysis.releases.plausible import ReleaseError
+from analysis.releases.release import Release, frozen_root
+from kdgat.errors import KdgatError
+from kdgat.provenance import sha256
+
+_BLOCKS = {
+    "p",
+    "li",
+    "td",
+    "th",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "figcaption",
+    "caption",
+    "dd",
+    "dt",
+    "div",
+    "section",
+}
+_VOID = {"meta", "link", "img", "br", "hr", "input", "source", "col", "wbr", "area", "base", "embed", "track"}
+_UNITS = {"tr", "p", "li", "caption", "figcaption", "h1", "h2", "h3", "h4"}
+_KEYED = ("num", "ci")
+#: elements whose digits are not results
+_NOT_TEXT = {"script", "style", "math", "code", "pre", "svg", "head", "nav", "footer", "title"}
+_UNRESOLVED = re.compile(r"\?var:\S+|\?@\S+|\?meta:\S+")
+
+
+@dataclass
+class Span:
+    """A keyed number in a page: what it shows, and the sentence around it."""
+
+    key: str
+    kind: str
+    text: str = ""
+    block: int = 0
+
+
+#: what may hold a decimal without a key: a number of a cited paper, and that of a section
+_UNKEYED = {"cited", "quarto-xref"}
+
+
+@dataclass
+class RenderedPage:
+    """What verification needs of a page."""
+
+    release: str = ""
+    spans: list[Span] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
+    #: text of results sections that needs a key and has none, by block
+    loose: list[tuple[int, str]] = field(default_factory=list)
+    #: (element, text) of every table row, heading and paragraph of results sections
+    units: list[tuple[str, str]] = field(default_factory=list)
+    #: all text, also code and metadata
+    everything: str = ""
+
+
+class _Reader(HTMLParser):
+    """Fills a `RenderedPage`."""
+
+    def __init__(self, results: bool) -> None:
+        super().__init__()
+        self.page = RenderedPage()
+        self.results = results
+        self.stack: list[tuple[str, dict[str, str]]] = []
+        self.open: list[Span] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        a = {k: v or "" for k, v in attrs}
+        if tag == "meta" and a.get("name") == "kdgat-release":
+            self.page.release = a.get("content", "")
+        if tag == "img":
+            self.page.images.append(a.get("src", ""))
+        if tag in _VOID:
+            return
+        self.stack.append((tag, a))
+        if tag in _BLOCKS or not self.page.blocks:
+            self.page.blocks.append("")
+        if tag in _UNITS and self._in_results() and not any(t == "tr" for t, _ in self.stack[:-1]):
+            self.page.units.append((tag, ""))
+        kind = next((c for c in a.get("class", "").split() if c in _KEYED), None)
+        if kind and "data-key" in a:
+            self.open.append(Span(a["data-key"], kind, block=len(self.page.blocks) - 1))
+            self.page.spans.append(self.open[-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        if not any(t == tag for t, _ in self.stack):
+            return
+        while self.stack:
+            top, a = self.stack.pop()
+            if self.open and "data-key" in a:
+                self.open.pop()
+            if top == tag:
+                return
+
+    def _in_results(self) -> bool:
+        return self.results or any("sec-results" in a.get("id", "") for _, a in self.stack)
+
+    def handle_data(self, data: str) -> None:
+        self.page.everything += data
+        if not self.page.blocks or any(t in _NOT_TEXT for t, _ in self.stack):
+            return
+        self.page.blocks[-1] += data
+        for span in self.open:
+            span.text += data
+        classes = {c for _, a in self.stack for c in a.get("class", "").split()}
+        if not self._in_results() or "header-section-number" in classes:
+            return
+        if self.page.units:
+            element, text = self.page.units[-1]
+            cell = any(t in ("td", "th") for t, _ in self.stack)
+            self.page.units[-1] = element, f"{text}{data} " if cell else text + data
+        if not self.open and not classes & _UNKEYED:
+            self.page.loose.append((len(self.page.blocks) - 1, data))
+
+
+def read_page(file: Path, *, results: bool = False) -> RenderedPage:
+    """The page's keyed spans, images and text; `results`: all of it states results, not only `#sec-results`."""
+    reader = _Reader(results)
+    reader.feed(file.read_text(encoding="utf-8"))
+    return reader.page
+
+
+def sentence(text: str, part: str) -> str:
+    """The sentence of `text` that holds `part`, shortened."""
+    text = " ".join(text.split())
+    found = [s for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text) if part in s]
+    return (found[0] if found else text)[:200]
+
+
+class Site:
+    """A rendered output folder and the releases its pages carry."""
+
+    def __init__(self, site: Path, project: Path, root: Path | None = None) -> None:
+        self.site, self.project, self.root = site, project, root or frozen_root()
+        self._numbers: dict[str, Numbers] = {}
+        self._drawn: dict[tuple[str, str], bytes] = {}
+
+    def problems(self) -> list[str]:
+        """Everything in the output that does not follow from its release and sources."""
+        pages = sorted(p for p in self.site.rglob("*.html") if "assets" not in p.relative_to(self.site).parts)
+        if not pages:
+            return [f"{self.site.name} holds no page"]
+        found = []
+        for file in pages:
+            name = file.relative_to(self.site).as_posix()
+            page = read_page(file, results=name.startswith("paper/results/"))
+            try:
+                numbers = self.numbers(page.release)
+            except KdgatError as error:
+                found.append(f"{name}: {error}")
+                continue
+            checks = (self._spans(page, numbers), self._images(file, page, numbers), self._pdf(file, page))
+            found += [f"{name}: {p}" for part in checks for p in part]
+        return found + self._assets()
+
+    def numbers(self, content: str) -> Numbers:
+        """Numbers of the release that a page's `kdgat-release` names (`<name> <manifest sha256>`)."""
+        if content not in self._numbers:
+            name, _, digest = content.partition(" ")
+            if not name:
+                raise ReleaseError("carries no release: rendered without the pre-render script?")
+            release = Release.open(name) if self.root == frozen_root() else Release(self.root / name)
+            if release.manifest_sha256 != digest:
+                raise ReleaseError(f"rendered from another release {name!r} than the one on disk: render again")
+            self._numbers[content] = Sentences(release)
+        return self._numbers[content]
+
+    def _spans(self, page: RenderedPage, numbers: Numbers) -> list[str]:
+        found = []
+        for span in page.spans:
+            try:
+                number = numbers[span.key]
+            except KeyUnknown as error:
+                found.append(str(error))
+                continue
+            want = number.text if span.kind == "num" else number.interval
+            if " ".join(span.text.split()).strip("()") != want:
+                where = sentence(page.blocks[span.block], span.text)
+                found.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
+        for block, text in page.loose:
+            for match in DECIMAL.finditer(LEVEL.sub(" ", text)):
+                where = sentence(page.blocks[block], text.strip())
+                found.append(f"{match[0]!r} comes from no key, in: {where}")
+        for text in page.blocks:
+            found += [f"unresolved {m[0]!r}, in: {sentence(text, m[0])}" for m in _UNRESOLVED.finditer(text)]
+        return found
+
+    def _images(self, file: Path, page: RenderedPage, numbers: Numbers) -> list[str]:
+        known = {s.name: s for s in statics.STATICS}
+        release = numbers.release
+        found = []
+        for source in page.images:
+            path = (file.parent / source).resolve()
+            if path.parent.name != "static" or path.suffix != ".svg":
+                continue
+            if path.stem not in known:
+                found.append(f"figure {path.stem} is drawn by nothing in analysis.figures")
+                continue
+            if not path.is_file():
+                found.append(f"figure {path.stem} is missing from the output")
+                continue
+            key = release.manifest_sha256, path.stem
+            if key not in self._drawn:  # pages share figures
+                self._drawn[key] = statics.svg(release, known[path.stem])
+            if path.read_bytes() != self._drawn[key]:
+                found.append(f"figure {path.stem} is not what the release's rows draw")
+        return found
+
+    @staticmethod
+    def _pdf(file: Path, page: RenderedPage) -> list[str]:
+        """The PDF made from the same source, if there is one beside the page."""
+        made = file.with_suffix(".pdf")
+        if not made.is_file():
+            return []
+        rows = [text for element, text in page.units if element == "tr"]
+        prose = [text for element, text in page.units if element != "tr"]
+        sentences = [s for text in prose for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)]
+        try:
+            text, off = pdf.read(made)
+            return off + pdf.differences(text, rows, sentences, page.everything)
+        except KdgatError as error:
+            return [str(error)]
+
+    def _assets(self) -> list[str]:
+        """What the pages load: tables, traces; and whether the sources changed since."""
+        found = []
+        try:
+            told: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text())
+            numbers = self.numbers(f"{told['release']} {told['manifest_sha256']}")
+            want = trace.document(numbers, sorted(told["numbers"]))
+        except (OSError, ValueError, KeyError, KdgatError) as error:
+            return [f"assets/trace.json: {error}"]
+        for key in sorted(want["numbers"]):
+            if told["numbers"][key] != want["numbers"][key]:
+                found.append(f"assets/trace.json: the trace of {key} differs from the release's")
+        if told["runs"] != want["runs"]:
+            found.append("assets/trace.json: its runs differ from the release's")
+        now = source_hashes(self.project)
+        for file in sorted({*now, *told["sources"]}):
+            if now.get(file) != told["sources"].get(file):
+                found.append(f"stale: {file} changed since the output was rendered; render again")
+        files = numbers.release.files()
+        for name in sorted(f for f in files if f.endswith(".parquet")):
+            copy = self.site / "assets" / "release" / name
+            if not copy.is_file() or sha256(copy.read_bytes()) != files[name]["sha256"]:
+                found.append(f"assets/release/{name} is not the release's")
+        return found

@@ -1,0 +1,164 @@
+"""Scores computed anew from a release's weights and the captures: the students, on every test window.
+
+Needs the `train` extra. Nothing is trained, and the training captures are not read: scalers, calibration and operating
+points come with the weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.releases.plausible import ReleaseError
+from analysis.releases.release import Release
+from kdgat import records
+from kdgat.dataset.sources import test_captures
+from kdgat.errors import KdgatError
+
+if TYPE_CHECKING:
+    from kdgat.config import Config
+    from kdgat.graphs.scaling import Scalers
+    from kdgat.models.checkpoint import Checkpoint
+
+STUDENTS = ("vgae-student", "gat-student", "fusion-dqn-student")
+#: scores are float32; another processor or library may round a sum differently
+TOLERANCE = 1e-4
+
+
+def seeds(release: Release, dataset: str) -> list[int]:
+    """Seeds whose student weights the release holds."""
+    prefix, suffix = f"weights/{dataset}/gat-student-s", ".safetensors"
+    return sorted(
+        int(f.removeprefix(prefix).removesuffix(suffix))
+        for f in release.manifest["weights"]
+        if f.startswith(prefix) and f.endswith(suffix)
+    )
+
+
+def student(release: Release, dataset: str, seed: int, model: str) -> tuple[Checkpoint, Scalers]:
+    """A released student and the scalers it was trained with; raises `ReleaseError`."""
+    stem = f"weights/{dataset}/{model}-s{seed}"
+    return parse(f"{release.name}: {stem}", release.weight(f"{stem}.json"), release.weight(f"{stem}.safetensors"))
+
+
+def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Scalers]:
+    """A student from its two files; raises `ReleaseError` (with `name`) where they do not describe one."""
+    from kdgat.graphs.scaling import Scalers
+    from kdgat.models.checkpoint import Checkpoint
+
+    try:
+        meta = json.loads(description)
+        scalers = Scalers.from_dict(meta.pop("scalers"))
+        made = Checkpoint(meta.pop("kind"), weights, meta)
+        if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
+            raise ValueError("points")
+        for part, scaler in (("node", scalers.nodes), ("edge", scalers.edges)):
+            wanted = meta.get(f"{part}_features", len(scaler.mean))
+            if {scaler.mean.shape, scaler.scale.shape} != {(wanted,)}:
+                raise ValueError(f"scaler of {part} features")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReleaseError(
+            f"{name}.json does not describe a model: {type(error).__name__}: {str(error)[:100]!r}"
+        ) from None
+    return made, scalers
+
+
+def configuration(release: Release, dataset: str, seed: int) -> Config:
+    """The configuration that the students of a dataset and seed were trained with."""
+    from kdgat.config import Config
+
+    wanted = (dataset, seed, "gat-student")
+    for run in release.table("runs").to_pylist():
+        if (run["dataset"], run["seed"], run["model"]) == wanted:
+            try:
+                return Config.model_validate_json(run["config"])
+            except ValueError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ReleaseError(f"{release.name}: {run['run']}: not a configuration: {reason}") from None
+    raise ReleaseError(f"{release.name}: no run trained {wanted[2]} for {dataset}, seed {seed}")
+
+
+def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
+    """Rows like those of `predictions`, with the students' scores as computed now.
+
+    Args:
+        release: whose weights and configuration are used.
+        dataset, seed: which of them.
+        root: folder of captures (None: $KDGAT_DATA, else data/raw).
+
+    Raises:
+        KdgatError: captures are missing, or are not those the release names.
+    """
+    from kdgat.dataset.protocols import scored_store
+    from kdgat.experiment.detect import Detector, standardised
+
+    config = configuration(release, dataset, seed)
+    students = {model: student(release, dataset, seed, model) for model in STUDENTS}
+    checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
+    detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
+    fusion = checkpoints["fusion-dqn-student"]
+    network = fusion.model()
+    centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
+    known = release.manifest["datasets"][dataset]["captures"]
+    tests = test_captures(dataset, root)
+    frozen = set(release.table("predictions")["protocol"].to_pylist())
+    protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
+    for capture in tests:
+        if known.get(capture.name) != capture.sha256:
+            raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
+        frames = capture.frames()
+        beside = sum(c.split == capture.split for c in tests)
+        for protocol in protocols:
+            store = scored_store(capture, frames, config, protocol, beside)
+            if store is None:
+                continue
+            data = detector.score(store)[0]
+            state = standardised(data, centre, spread)
+            scores = {
+                "vgae-student": data.anomaly,
+                "gat-student": data.p_attack,
+                "fusion-dqn-student": state.fused(network.choose(state.state)),  # type: ignore[operator]
+            }
+            places = np.asarray(store.start) // config.windows.stride
+            for i, place in enumerate(places):
+                yield {
+                    "dataset": dataset,
+                    "scenario": capture.split,
+                    "protocol": protocol,
+                    "seed": seed,
+                    "capture": capture.name,
+                    "window": int(place),
+                    "injected": int(store.injected[i]),
+                } | {model: float(np.float32(s[i])) for model, s in scores.items()}
+
+
+def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
+    """Where the fresh scores contradict the frozen ones, as sentences."""
+    key = ("scenario", "protocol", "capture", "window")
+    frozen = {
+        tuple(r[k] for k in key): r
+        for r in release.table("predictions").to_pylist()
+        if (r["dataset"], r["seed"]) == (dataset, seed)
+    }
+    found = []
+    now = {tuple(r[k] for k in key): r for r in fresh}
+    if frozen.keys() != now.keys():
+        found.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
+                     f"{len(now.keys() - frozen.keys())} scored ones are not frozen")  # fmt: skip
+    shared = sorted(frozen.keys() & now.keys())
+    labels = [k for k in shared if frozen[k]["injected"] != now[k]["injected"]]
+    if labels:
+        found.append(f"{len(labels)} windows have other labels, first {labels[0]}")
+    for model in STUDENTS:
+        apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
+        wrong = sorted((d for d in apart if d[0] > TOLERANCE), reverse=True)
+        if wrong:
+            found.append(
+                f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {TOLERANCE:g}, "
+                f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
+            )
+    return found

@@ -1,0 +1,154 @@
+"""Everything a release and the documents made from it promise, checked anew; each problem is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+
+from analysis.checks import cross_sums
+from analysis.claims.sentences import Sentences
+from analysis.figures.statics import STATICS
+from analysis.numbers import KeyUnknown
+from analysis.reference.queries import queries
+from analysis.reference.sources import results_sections, sources, typed_numbers, uses
+from analysis.releases import manifest, release
+from analysis.releases.index import index
+from analysis.releases.plausible import FIELDS
+from analysis.releases.release import Release
+from kdgat import records
+from kdgat.errors import KdgatError
+
+_STATIC = re.compile(r"figures/static/([\w-]+)\.svg")
+
+
+#: interactive figures that draw what a static one draws too
+TWINS = (
+    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "alphaByAttack"),
+    *("similarity", "sizeAgainstScore", "embedding"),
+)
+
+
+def verify_release(path: Path) -> list[str]:
+    """Problems of one release: hashes, schemas, manifest against rows, cross-sums, weights against parameters."""
+    try:
+        opened = Release(path)
+        opened.check_hashes()
+        tables = {name: opened.table(name) for name in opened.tables}
+    except KdgatError as error:
+        return [str(error)]
+    try:
+        problems = _contradictions(opened, tables)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+        pa.ArrowException,
+    ) as error:
+        # rows of the right types that no run writes: which one, only the error says
+        problems = [f"cannot be checked: {type(error).__name__}: {error}"]
+    return [f"{opened.name}: {problem}" for problem in problems]
+
+
+def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
+    """What a release of valid tables says twice and differently."""
+    problems = []
+    for name in tables:
+        entry = opened.manifest["tables"][name]
+        if records.content_hash(opened.held(name)) != entry.get("content_hash"):
+            problems.append(f"{name}: content differs from the manifest's content_hash")
+    if not {"runs", "summary"} <= tables.keys():
+        return ["no `runs` or no `summary` table"]
+    told = opened.manifest
+    for field, value in manifest.describe(tables).items():
+        if field not in told and field not in FIELDS[told["format"]]:
+            continue  # newer than the release
+        # what git and the writer say belongs to the machine of the freeze, not to the rows
+        have = told.get(field)
+        if field == "code" and isinstance(have, dict):
+            value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
+        if field != "writer" and have != value:
+            problems.append(f"manifest: {field!r} does not follow from the runs")
+    return problems + cross_sums.cross_sums(tables) + cross_sums.weights(opened)
+
+
+def verify_releases(paths: Sequence[Path]) -> Iterator[list[str]]:
+    """`verify_release` of each, in the order given; several at once where there are processors for it."""
+    jobs = min(len(paths), os.cpu_count() or 1)
+    if jobs < 2:
+        yield from map(verify_release, paths)
+        return
+    # spawned: Arrow's threads do not outlive a fork
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        yield from pool.map(verify_release, paths)
+
+
+def verify_index(root: Path) -> list[str]:
+    """Problems of the index and the pointer."""
+    file = root / "index.json"
+    try:
+        told = json.loads(file.read_text()) if file.exists() else {}
+        have = index(root)
+    except (ValueError, KdgatError) as error:
+        return [f"index.json: {error}"]
+    if not isinstance(told, dict):
+        return ["index.json: it is no object"]
+    problems = [
+        f"index.json: release {name!r} is " + ("not listed" if name not in told else "not the one that is listed")
+        for name in sorted({*told, *have})
+        if told.get(name) != have.get(name)
+    ]
+    pointer = root / "current"
+    if pointer.exists() and pointer.read_text().strip() not in release.names(root):
+        problems.append(f"current points at {pointer.read_text().strip()!r}, which is not on disk")
+    return problems
+
+
+def verify_sources(project: Path, shown: Release) -> list[str]:
+    """Every key resolves, no number is typed in a results section, every interactive figure has its static twin."""
+    problems = []
+    numbers = Sentences(shown)
+    for key, file, line in uses(sources(project)):
+        try:
+            numbers[key]
+        except KeyUnknown as error:
+            problems.append(f"{file.relative_to(project)}:{line}: {error}")
+    for file in results_sections(project):
+        for line, text in typed_numbers(file):
+            problems.append(f"{file.relative_to(project)}:{line}: {text!r} is typed by hand; use {{{{< var … >}}}}")
+    return problems + twins(project)
+
+
+def twins(project: Path) -> list[str]:
+    """Static figures that pages name but nothing draws, or that are drawn from no named query; charts without a twin."""
+    known = {s.name for s in STATICS}
+    shown = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
+    problems = [
+        f"{file.relative_to(project)}: static figure {name!r} is drawn by nothing in analysis.figures"
+        for name, file in sorted(shown.items())
+        if name not in known
+    ]
+    problems += [f"figure {s.name}: no query {s.query!r}" for s in STATICS if s.query not in queries()]
+    for page in sorted((project / "paper" / "results").glob("*.qmd")):
+        text = page.read_text(encoding="utf-8")
+        if any(f"kdgat.{chart}(" in text for chart in TWINS) and not _STATIC.search(text):
+            problems.append(f"{page.relative_to(project)}: its figure has no static twin")
+    return problems
+
+
+def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print) -> int:
+    """Print a heading's problems; returns how many."""
+    found = list(problems)
+    say(f"{title}: {'ok' if not found else f'{len(found)} problems'}")
+    for problem in found:
+        say(f"  {problem}")
+    return len(found)

@@ -1,0 +1,53 @@
+"""One number: its key, its value, how it is written, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from analysis.reference.format import interval, signed
+from kdgat.errors import KdgatError
+
+#: a key and how its number is made, which is done when somebody asks for it
+Maker: TypeAlias = "tuple[str, Callable[[], Number]]"
+Makers: TypeAlias = "Iterable[Maker]"
+
+
+class KeyUnknown(KdgatError):
+    """A key that the release does not have, with the nearest ones that it has."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One value and how it came about.
+
+    Attributes:
+        key: its name.
+        text: how it is written.
+        value: the value (None: not defined, written n/a).
+        low, high: 95 % interval, if it has one.
+        query: SQL over the release's tables whose result it is.
+        where: what rows of `runs` it rests on (columns → value).
+        n_seeds: seeds it is the mean of.
+        span: False for texts, which render without a span.
+    """
+
+    key: str
+    text: str
+    value: Any
+    query: str
+    low: float | None = None
+    high: float | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+    n_seeds: int | None = None
+    span: bool = True
+
+    @property
+    def interval(self) -> str:
+        """`0.981–0.995`, empty without an interval."""
+        if self.low is None or self.high is None:
+            return ""
+        if "_minus_" in self.key:
+            return f"{signed(self.low)} to {signed(self.high)}"
+        return interval(self.key.rsplit(".", 1)[-1], self.low, self.high)

@@ -1,0 +1,336 @@
+"""Keys → values: every number that a document shows, by name, from a release.
+
+A key is dotted and lower-case, `-` written as `_`:
+
+    hcrl_sa.test_01.gat_student.zero_shot.f1            dataset.scenario.model.protocol.metric (attack `all`)
+    hcrl_sa.test_01.attack_dos.gat_student.zero_shot.f1 the same for one attack
+    hcrl_sa.test_01.gat_student_minus_gbm_baseline.zero_shot.f1    difference; `_vs_` instead of `_minus_`: its words
+    hcrl_sa.test_01.gat_student.calibrated_minus_zero_shot.f1      the same between two protocols
+    hcrl_sa.ablations.edges.off.test_02.zero_shot.f1    one factor changed; `…f1_minus_reference`: the difference
+    hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
+
+`main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
+A number renders as a span that carries its key and, as a title, its interval and runs; a text (release.name,
+release.commit) as itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import permutations
+from typing import Any
+
+from analysis.numbers import explanations
+from analysis.numbers.effects import Effects, Side
+from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
+from analysis.reference.format import NA, by_metric, count, plain, signed, slug
+from analysis.releases.release import ABLATION, Release
+from kdgat.errors import KdgatError
+from kdgat.records import HEADLINE_MODEL
+
+METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+
+
+class Numbers:
+    """All numbers of a release by key."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self._made: dict[str, Number] = {}
+
+    def __getitem__(self, key: str) -> Number:
+        if key in self._made:
+            return self._made[key]
+        try:
+            number = self._made[key] = self._makers[key]()
+            return number
+        except KeyError:
+            close = difflib.get_close_matches(key, self._makers, n=3, cutoff=0.5)
+            hint = f"; nearest: {', '.join(close)}" if close else ""
+            raise KeyUnknown(f"release {self.release.name} has no number {key!r}{hint}") from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._makers
+
+    def keys(self) -> list[str]:
+        """All keys, sorted."""
+        return sorted(self._makers)
+
+    def facts(self) -> list[str]:
+        """Keys of everything that is not a result: datasets, sizes, configuration, the release itself."""
+        makers = (self._release_keys, self._dataset_keys, self._parameter_keys, self._benchmark_keys, self._config_keys)
+        return sorted(key for make in makers for key, _ in make())
+
+    def markdown(self, key: str) -> str:
+        """The number as Quarto renders it: `[0.9987]{.num data-key=… title=…}`, or plain text."""
+        number = self[key]
+        if not number.span:
+            return number.text
+        return f'[{number.text}]{{.num data-key="{key}" title="{self.title(number)}"}}'
+
+    def with_interval(self, key: str) -> str:
+        """The number as `markdown` gives it and, where it has one, its interval in parentheses: a keyed span too."""
+        shown = self[key].interval
+        return f'{self.markdown(key)} ([{shown}]{{.ci data-key="{key}"}})' if shown else self.markdown(key)
+
+    def title(self, number: Number) -> str:
+        """One line for the span's title: interval, seeds, runs."""
+        parts = [f"95 % interval {number.interval}"] if number.interval else []
+        if number.n_seeds:
+            parts.append(f"{number.n_seeds} seed{'s' if number.n_seeds > 1 else ''}")
+        runs = self.runs(number)
+        if runs:
+            parts.append(f"runs {', '.join(runs[:3])}{' …' if len(runs) > 3 else ''}")
+        return (", ".join(parts) or f"release {self.release.name}").replace('"', "'")
+
+    def runs(self, number: Number) -> list[str]:
+        """Runs a number rests on: those that evaluated it, then those that trained its model."""
+        if not number.where:
+            return []
+        where = number.where
+        rows = [r for r in self._runs if r["dataset"] == where["dataset"]]
+        if "model" in where:
+            evaluated = self._evaluated.get((where["dataset"], where["model"]), set())
+            rows = [r for r in rows if r["model"] == where["model"] or r["run"] in evaluated]
+            rows.sort(key=lambda r: (r["run"] not in evaluated, r["run"]))
+        return [r["run"] for r in rows]
+
+    @cached_property
+    def summary(self) -> list[dict[str, Any]]:
+        """Rows of the table `summary`."""
+        return list(self.release.table("summary").to_pylist())
+
+    @cached_property
+    def hyperparameters(self) -> list[dict[str, Any]]:
+        """Rows of the table `hyperparameters` without those of ablations."""
+        kept = {r["run"] for r in self.release.trained()}
+        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in kept]
+
+    @cached_property
+    def _runs(self) -> list[dict[str, Any]]:
+        return list(self.release.table("runs").to_pylist())
+
+    @cached_property
+    def _evaluated(self) -> dict[tuple[str, str], set[str]]:
+        pairs: dict[tuple[str, str], set[str]] = {}
+        made = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
+        for r in made.aggregate([]).to_pylist():
+            pairs.setdefault((r["dataset"], r["model"]), set()).add(r["run"])
+        return pairs
+
+    @property
+    def main_dataset(self) -> str:
+        """The dataset that prose calls `main`."""
+        datasets = self.release.manifest["datasets"]
+        return str(min(datasets, key=lambda name: (datasets[name]["data_kind"] != "real", name)))
+
+    # ---- where the keys come from -------------------------------------------------------------------------------
+
+    @cached_property
+    def _makers(self) -> dict[str, Callable[[], Number]]:
+        makers: dict[str, Callable[[], Number]] = {}
+        for key, maker in self._all():
+            if key in makers:
+                raise KdgatError(f"release {self.release.name}: two numbers share the key {key!r}")
+            makers[key] = maker
+        # prose that holds for any release names its first dataset (a real one if there is one) `main`
+        main = slug(self.main_dataset)
+        aliases = {f"main.{key.removeprefix(f'{main}.')}": key for key in makers if key.startswith(f"{main}.")}
+        makers |= {alias: partial(self._alias, alias, key) for alias, key in aliases.items()}
+        return makers
+
+    def _alias(self, alias: str, key: str) -> Number:
+        return replace(self[key], key=alias)
+
+    def _all(self) -> Makers:
+        yield from self._release_keys()
+        yield from self._metric_keys()
+        yield from self._effect_keys()
+        yield from self._ablation_keys()
+        yield from explanations.keys(self.release)
+        yield from self._dataset_keys()
+        yield from self._parameter_keys()
+        yield from self._benchmark_keys()
+        yield from self._config_keys()
+
+    def _metric_keys(self) -> Makers:
+        for row in self.summary:
+            segments = [
+                row["dataset"],
+                row["scenario"],
+                *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
+            ]
+            key = ".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))
+            yield key, partial(self._metric, key, row)
+
+    def _metric(self, key: str, row: dict[str, Any]) -> Number:
+        conditions = " and ".join(f"{c} = '{row[c]}'" for c in METRIC_COLUMNS)
+        return Number(
+            key,
+            by_metric(row["metric"], row["mean"]),
+            row["mean"],
+            f"select mean, ci_low, ci_high, n_seeds from summary where {conditions}",
+            row["ci_low"],
+            row["ci_high"],
+            {"dataset": row["dataset"], "model": row["model"]},
+            row["n_seeds"],
+        )
+
+    def _effect_keys(self) -> Makers:
+        """F1 of one detector minus that of another, and the words for it, on every scenario."""
+        models = self.release.scored_models
+        scored = [r for r in self.summary if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in models]
+        places = sorted({(r["dataset"], r["scenario"]) for r in scored})
+        for place in places:
+            here = sorted({(r["model"], r["protocol"]) for r in scored if (r["dataset"], r["scenario"]) == place})
+            for a, b in permutations(here, 2):
+                if a[0] == b[0]:
+                    parts = (slug(a[0]), f"{slug(a[1])}_{{}}_{slug(b[1])}", "f1")
+                elif a[1] == b[1]:
+                    parts = (f"{slug(a[0])}_{{}}_{slug(b[0])}", slug(a[1]), "f1")
+                else:
+                    continue
+                key = ".".join((*map(slug, place), *parts))
+                for word in ("minus", "vs"):
+                    name = key.format(word)
+                    yield name, partial(self._effect, name, place, a, b, word)
+
+    def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side, word: str) -> Number:
+        effect = self._effects.f1(*place, a, b)
+        query = f"paired block bootstrap of F1: {' '.join(a)} minus {' '.join(b)} on {' '.join(place)} (analysis.numbers.effects)"
+        where = {"dataset": place[0], "model": a[0]}
+        if effect is None:
+            return Number(key, NA, None, query, where=where, span=False)
+        if word == "vs":
+            return Number(key, effect.phrase, effect.phrase, query, where=where, span=False)
+        text = signed(effect.value)
+        return Number(key, text, effect.value, query, effect.low, effect.high, where, effect.n_seeds)
+
+    def _ablation_keys(self) -> Makers:
+        """What one changed factor does to the headline model: its mean, and the paired difference from the reference."""
+        for row in self.release.table("ablations").to_pylist():
+            columns = ("dataset", "factor", "level", "scenario", "protocol", "metric")
+            where = "from ablations where " + " and ".join(f"{c} = '{row[c]}'" for c in columns)
+            key = ".".join((slug(row["dataset"]), "ablations", *(slug(row[c]) for c in columns[1:])))
+            variant = f"{HEADLINE_MODEL} ({row['factor']}: {row['level']})"
+            trained = any(r["model"] == variant for r in self._runs)  # a reference is not trained once a factor
+            who, seeds = {"dataset": row["dataset"], "model": variant if trained else HEADLINE_MODEL}, row["n_seeds"]
+            for column, suffix, write in (
+                ("mean", "", partial(by_metric, row["metric"])),
+                ("difference", "_minus_reference", signed),
+            ):
+                low, high = ("ci_low", "ci_high") if column == "mean" else ("difference_low", "difference_high")
+                sql = f"select {column}, {low}, {high}, n_seeds {where}"
+                name, value = f"{key}{suffix}", row[column]
+                yield name, partial(Number, name, write(value), value, sql, row[low], row[high], who, seeds)
+
+    @cached_property
+    def _effects(self) -> Effects:
+        return Effects(self.release)
+
+    def _dataset_keys(self) -> Makers:
+        # a capture that stands in a dataset twice is counted once
+        counted = [r for r in self.release.table("datasets").to_pylist() if not r["duplicate_of"]]
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for r in counted:
+            groups.setdefault((r["dataset"],), []).append(r)
+            groups.setdefault((r["dataset"], r["split"]), []).append(r)
+        for group, rows in groups.items():
+            prefix = ".".join(slug(g) for g in group)
+            split = f" and split = '{group[1]}'" if len(group) > 1 else ""
+            base = f"from datasets where duplicate_of = '' and dataset = '{group[0]}'{split}"
+            where = {"dataset": group[0]}
+            for column in ("frames", "injected", "windows", "positives", "quarantined"):
+                yield self._simple(
+                    f"{prefix}.{column}", sum(r[column] for r in rows), f"select sum({column}) {base}", where
+                )
+            yield self._simple(
+                f"{prefix}.negatives",
+                sum(r["windows"] - r["positives"] for r in rows),
+                f"select sum(windows - positives) {base}",
+                where,
+            )
+            yield self._simple(f"{prefix}.captures", len(rows), f"select count(*) {base}", where)
+            seconds = sum(r["seconds"] for r in rows)
+            yield self._simple(f"{prefix}.seconds", seconds, f"select sum(seconds) {base}", where, plain(seconds))
+            vehicles = len({r["vehicle"] for r in rows})
+            yield self._simple(f"{prefix}.vehicles", vehicles, f"select count(distinct vehicle) {base}", where)
+        for dataset in sorted({r["dataset"] for r in counted}):
+            tests = [r for r in counted if r["dataset"] == dataset and r["split"].startswith("test")]
+            base = f"from datasets where duplicate_of = '' and dataset = '{dataset}' and split like 'test%'"
+            seconds = sum(r["seconds"] for r in tests)
+            where = {"dataset": dataset}
+            yield self._simple(
+                f"{slug(dataset)}.test_seconds", seconds, f"select sum(seconds) {base}", where, plain(seconds)
+            )
+            yield self._simple(f"{slug(dataset)}.test_captures", len(tests), f"select count(*) {base}", where)
+
+    def _parameter_keys(self) -> Makers:
+        counted: dict[str, dict[str, set[int]]] = {}
+        for r in self.release.trained():
+            if r["parameters"]:
+                counted.setdefault(r["model"], {}).setdefault(r["dataset"], set()).add(r["parameters"])
+        for model, by_dataset in counted.items():
+            for dataset, totals in by_dataset.items():
+                # boosting's size depends on the seed: the largest is what a car would have to hold
+                sql = f"select max(parameters) from runs where model = '{model}' and dataset = '{dataset}'"
+                where = {"dataset": dataset, "model": model}
+                yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}", max(totals), sql, where)
+            if len({max(totals) for totals in by_dataset.values()}) == 1:  # needs no dataset in its name
+                yield self._simple(f"parameters.{slug(model)}", max(totals), sql, where)
+
+    def _benchmark_keys(self) -> Makers:
+        for r in self.release.table("benchmarks").to_pylist():
+            key = f"benchmarks.{slug(r['name'])}"
+            yield self._simple(
+                key, r["value"], f"select value from benchmarks where name = '{r['name']}'", {}, plain(r["value"])
+            )
+
+    def _config_keys(self) -> Makers:
+        values: dict[str, set[str]] = {}
+        for r in self.hyperparameters:
+            values.setdefault(r["name"], set()).add(r["value"])
+        for name, found in values.items():
+            if len(found) == 1:  # a value that differs between runs has no single answer
+                sql = (
+                    "select distinct value from hyperparameters join runs using (run) "
+                    f"where stage <> '{ABLATION}' and name = '{name}'"
+                )
+                key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
+                (value,) = found
+                yield self._simple(key, value, sql, {}, _written(json.loads(value)))
+
+    def _release_keys(self) -> Makers:
+        m = self.release.manifest
+        commits = m["code"]["commits"]
+        hours = sum(r["seconds"] for r in self._runs) / 3600
+        texts = {
+            "name": self.release.name,
+            "manifest": self.release.manifest_sha256,
+            "commit": ", ".join(c[:10] for c in commits),
+            "preset": ", ".join(m["presets"]),
+            "datasets": ", ".join(m["datasets"]),
+            "main_dataset": self.main_dataset,
+            "data_kind": self.release.data_kind,
+            "machine": "; ".join(m["machines"]),
+        }
+        for name, text in texts.items():
+            key = f"release.{name}"
+            yield key, partial(Number, key, text, text, "manifest.json", span=False)
+        yield self._simple("release.seeds", len(m["seeds"]), "select count(distinct seed) from runs", {})
+        yield self._simple("release.runs", len(self._runs), "select count(*) from runs", {})
+        yield self._simple("release.compute_hours", hours, "select sum(seconds) / 3600 from runs", {}, plain(hours))
+
+    def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None) -> Maker:
+        return key, lambda: Number(key, count(value) if text is None else text, value, query, where=where)
+
+
+def _written(value: Any) -> str:
+    """A configuration's value as text."""
+    if isinstance(value, list):
+        return ", ".join(map(_written, value))
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)

@@ -1,0 +1,32 @@
+"""Names and colours of models, scenarios and metrics as readers see them.
+
+Models and metrics come from the two registries, the other colours from `palette.json`; the site reads all three.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from analysis.reference import PALETTE
+from kdgat.evaluation import registry as metrics
+from kdgat.models import registry as models
+
+model, color, sort_models = models.label, models.color, models.in_order
+
+
+@cache
+def palette() -> dict[str, Any]:
+    """Read the colours by label, for categories and for what is none of these."""
+    return dict(json.loads(PALETTE.read_text()))
+
+
+def metric(name: str) -> str:
+    """`roc_auc` → `ROC-AUC`."""
+    return metrics.metric(name).label
+
+
+def scenario(name: str) -> str:
+    """`test_01` → `test 01`."""
+    return name.replace("_", " ")

@@ -1,0 +1,1 @@
+"""Releases: immutable folders of tables, and the runs they come from."""

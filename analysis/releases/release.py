@@ -1,0 +1,270 @@
+"""A release: an immutable folder of Parquet tables and a manifest that names where every row came from.
+
+`data/frozen/<name>/manifest.json` describes `<table>.parquet` and `weights/`; `data/frozen/current` names the release
+that is shown. A release may come from a stranger, so names, links, sizes and claimed row counts are checked before a
+table is parsed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.releases import predictions
+from analysis.releases.plausible import (
+    MAX_FILE_BYTES,
+    MAX_MANIFEST_BYTES,
+    MAX_ROWS,
+    MAX_ROWS_PER_BYTE,
+    ReleaseError,
+    check_manifest,
+)
+from kdgat import records
+from kdgat.errors import KdgatError
+from kdgat.models import registry
+from kdgat.paths import REPO
+from kdgat.provenance import sha256
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: releases that `make reproduce` makes beside the published ones; ignored by git and left out of the index
+LOCAL = "local-"
+#: stage of the runs that `flows/ablation_flow.py` leaves
+ABLATION = "ablation"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def frozen_root() -> Path:
+    """Folder of all releases: `data/frozen`, or $KDGAT_FROZEN (tests, stores elsewhere)."""
+    return Path(os.environ.get("KDGAT_FROZEN", REPO / "data" / "frozen"))
+
+
+def current_name(root: Path | None = None) -> str:
+    """Name of the release that is shown: $KDGAT_RELEASE, else what `current` holds."""
+    if name := os.environ.get("KDGAT_RELEASE"):
+        return name
+    pointer = (root or frozen_root()) / "current"
+    try:
+        return pointer.read_text().strip()
+    except FileNotFoundError:
+        raise ReleaseError(f"no release is current: {pointer} is missing; run `make reproduce`") from None
+
+
+def names(root: Path | None = None) -> list[str]:
+    """Names of all releases on disk, sorted."""
+    root = root or frozen_root()
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _plain(value: Any) -> Any:
+    """Sums of integers and literals with a point come as decimals; JSON knows neither."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+class Release:
+    """One release, opened read-only.
+
+    Attributes:
+        path: its folder.
+        manifest: the parsed `manifest.json`.
+        manifest_sha256: hash of the manifest's bytes: it identifies the release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        file = path / "manifest.json"
+        if path.is_symlink() or not path.is_dir():
+            others = [name for name in names(path.parent) if (path.parent / name / "manifest.json").is_file()]
+            raise ReleaseError(f"no release {path.name!r} in {path.parent}; there are: {', '.join(others) or 'none'}")
+        data = self._bytes(file, MAX_MANIFEST_BYTES)
+        try:
+            self.manifest: dict[str, Any] = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ReleaseError(f"{self.name}: manifest.json is not JSON: {error}") from None
+        self.manifest_sha256 = sha256(data)
+        check_manifest(self.name, self.manifest)
+
+    @classmethod
+    def open(cls, which: str | Path | None = None) -> Release:
+        """The release called `which`, or in the folder `which`, or the current one; raises `ReleaseError`."""
+        if which is None:
+            which = current_name()
+        if isinstance(which, str) and NAME.fullmatch(which):
+            return cls(frozen_root() / which)
+        if isinstance(which, str) and os.sep not in which:
+            raise ReleaseError(f"{which!r} is not a name of a release")
+        return cls(Path(which))
+
+    @property
+    def data_kind(self) -> str:
+        """`real`, `synthetic` or `mixed`."""
+        return str(self.manifest["data_kind"])
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables it holds, sorted."""
+        return sorted(self.manifest["tables"])
+
+    def table(self, name: str) -> pa.Table:
+        """The table `name`, read and validated; an empty one where the release has none of its rows."""
+        if name not in self.manifest["tables"]:
+            return records.schema(name).arrow().empty_table()
+        return self._tables(name)
+
+    def held(self, name: str) -> pa.Table:
+        """The table `name` with the columns that the release holds itself: what its hash is taken of."""
+        listed = self.manifest["tables"][name]["columns"]
+        made = self.table(name)
+        return made.select([column for column in made.column_names if column in listed])
+
+    @cached_property
+    def scored_models(self) -> tuple[str, ...]:
+        """Names of the models whose window scores it holds."""
+        return tuple(records.scored_models(self.table("predictions")))
+
+    def trained(self) -> list[dict[str, Any]]:
+        """Rows of `runs` without those of ablations, each of which has another configuration on purpose."""
+        return [r for r in self.table("runs").to_pylist() if r["stage"] != ABLATION]
+
+    def _tables(self, name: str) -> pa.Table:
+        if name not in self._cache:
+            self.check_size(name)
+            entry = self.manifest["tables"][name]
+            try:
+                if "parts" in entry:
+                    made = predictions.unpack(self._parts(entry), entry["models"])
+                else:
+                    made = pq.read_table(pa.BufferReader(self._bytes(self.file(name))), use_threads=False)
+                self._cache[name] = records.of_release(name, made, entry["columns"])
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns need not be text
+                raise ReleaseError(f"{self.name}: {name}.parquet cannot be read: {error}") from None
+        return self._cache[name]
+
+    @cached_property
+    def _cache(self) -> dict[str, pa.Table]:
+        return {}
+
+    def file(self, name: str) -> Path:
+        """Path of the Parquet file of table `name`."""
+        return self.path / f"{name}.parquet"
+
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """A fresh in-memory DuckDB connection with one view a table (also the empty ones)."""
+        import duckdb
+
+        # one thread: two add floats in an order of their own each time, and a number would not be the same twice
+        con = duckdb.connect(config={"threads": 1, "enable_external_access": False})
+        for name in records.TABLES:
+            con.register(name, self.table(name))
+        # a query may name any scored model, also one that is newer than this release
+        scores = self.table("predictions")
+        for model in registry.scored():
+            if model not in scores.column_names:
+                scores = scores.append_column(model, pa.nulls(len(scores), pa.float32()))
+        con.register("predictions", scores)
+        return con
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Result of a query as a list of rows."""
+        import duckdb
+
+        try:
+            found = self.con().sql(sql)
+            rows = found.to_arrow_table().to_pylist() if found is not None else []
+        except duckdb.Error as error:
+            raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
+        return [{k: _plain(v) for k, v in row.items()} for row in rows]
+
+    def check_size(self, name: str) -> None:
+        """Refuse a table whose size or row claim is out of bounds, from its footer alone."""
+        entry = self.manifest["tables"][name]
+        for file, part in self._files_of(name).items():
+            self._check_footer(file, part["bytes"], part["rows"])
+        whole = sum(part["rows"] * len(part["seeds"]) for part in entry.get("parts", []))
+        if "parts" in entry and (whole != entry["rows"] or whole > MAX_ROWS):
+            raise ReleaseError(f"{self.name}: the parts of {name} hold {whole} rows, the manifest says {entry['rows']}")
+
+    def _check_footer(self, file: str, size: int, rows: int) -> None:
+        data = self._bytes(self.path / file)
+        if len(data) != size:
+            raise ReleaseError(f"{self.name}: {file} has {len(data)} bytes, the manifest says {size}")
+        try:
+            meta = pq.read_metadata(pa.BufferReader(data))
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise ReleaseError(f"{self.name}: {file} is not whole: {error}") from None
+        claim = max(meta.num_rows, sum(meta.row_group(i).num_rows for i in range(meta.num_row_groups)))
+        unpacked = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+        if claim > MAX_ROWS or claim > MAX_ROWS_PER_BYTE * max(len(data), 1) or unpacked > 4 * MAX_FILE_BYTES:
+            raise ReleaseError(f"{self.name}: {file} claims {claim} rows ({unpacked} bytes): refused")
+        if meta.num_rows != rows:
+            raise ReleaseError(f"{self.name}: {file} holds {meta.num_rows} rows, the manifest says {rows}")
+
+    def _parts(self, entry: dict[str, Any]) -> Iterator[tuple[dict[str, Any], pa.Table]]:
+        for part in entry["parts"]:
+            yield part, pq.read_table(pa.BufferReader(self._bytes(self.path / part["file"])), use_threads=False)
+
+    def _files_of(self, name: str) -> dict[str, dict[str, Any]]:
+        """Relative path → manifest entry of the files that hold a table."""
+        entry = self.manifest["tables"][name]
+        return {part["file"]: part for part in entry["parts"]} if "parts" in entry else {f"{name}.parquet": entry}
+
+    def _bytes(self, file: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+        """Content of a file of the release: a plain file inside it, not a link, not too large."""
+        inside = file.relative_to(self.path)
+        if any((self.path / way).is_symlink() for way in (inside, *inside.parents)):
+            raise ReleaseError(f"{self.name}: {file.name} is a symbolic link: refused")
+        try:
+            if not file.is_file():
+                raise ReleaseError(f"{self.name}: {file.name} is missing")
+            if file.stat().st_size > limit:
+                raise ReleaseError(f"{self.name}: {file.name} is over {limit} bytes: refused")
+            return file.read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"{self.name}: {file.name}: {error.strerror}") from None
+
+    def weight(self, file: str) -> bytes:
+        """Bytes of one weights file, hash checked (what runs a model must be what was released)."""
+        entry = self.manifest["weights"].get(file)
+        if entry is None:
+            raise ReleaseError(
+                f"{self.name}: no weights {file!r}; there are: {', '.join(self.manifest['weights']) or 'none'}"
+            )
+        data = self._bytes(self.path / file)
+        if sha256(data) != entry["sha256"]:
+            raise ReleaseError(f"{self.name}: {file} is not the file that was frozen (sha256 differs)")
+        return data
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Relative path → manifest entry (sha256, bytes …) of every file besides the manifest."""
+        tables = {file: entry for name in self.manifest["tables"] for file, entry in self._files_of(name).items()}
+        return {**tables, **self.manifest["weights"]}
+
+    def check_hashes(self) -> None:
+        """Re-hash every file; refuse a missing, altered or unlisted one."""
+        for file, entry in sorted(self.files().items()):
+            if sha256(self._bytes(self.path / file)) != entry["sha256"]:
+                raise ReleaseError(f"{self.name}: {file} was changed after the freeze (sha256 differs)")
+        listed = {*self.files(), "manifest.json"}
+        for root, folders, found in os.walk(self.path):
+            for name in (*folders, *found):
+                path = Path(root, name)
+                relative = path.relative_to(self.path).as_posix()
+                if path.is_symlink():
+                    raise ReleaseError(f"{self.name}: {relative} is a symbolic link: refused")
+                if path.is_file() and relative not in listed:
+                    raise ReleaseError(f"{self.name}: {relative} is not in the manifest")

@@ -1,0 +1,42 @@
+"""Every table that a script writes for the paper, by the label that its cell and its references carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from analysis.tables import ablations, appendix, manuscript, results
+from analysis.tables.results import Source
+from kdgat.errors import KdgatError
+
+TABLES: dict[str, Callable[[Source], str]] = {
+    "tbl-datasets": results.dataset_table,
+    "tbl-main": manuscript.f1_table,
+    "tbl-ranking": partial(manuscript.metric_table, ["roc_auc"], interval=False),
+    "tbl-size": results.size_table,
+    "tbl-latency": results.latency_table,
+    "tbl-events": partial(
+        manuscript.metric_table, ["event_recall", "detection_delay"], models=["gat-student", "gbm-baseline"]
+    ),
+    "tbl-alarms": manuscript.alarm_table,
+    "tbl-attacks": results.attack_table,
+    "tbl-checklist": appendix.checklist,
+    "tbl-captures": appendix.capture_table,
+    "tbl-runs": appendix.run_table,
+    "tbl-ablations": ablations.table,
+    "tbl-hyperparameters": results.hyperparameter_table,
+    "tbl-departures": appendix.departures_table,
+    "tbl-layers": appendix.layer_table,
+    "tbl-numbers": appendix.number_table,
+}
+
+
+def table(label: str, release: Source = None) -> str:
+    """Write the table with this label as Markdown, from a release given as such, by name, or the current one.
+
+    Raises:
+        KdgatError: no table has this label.
+    """
+    if label not in TABLES:
+        raise KdgatError(f"no table is labelled {label!r}; there are: {', '.join(TABLES)}")
+    return TABLES[label](release)

@@ -1,0 +1,44 @@
+"""`kdgat freeze`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def freeze(
+    *,
+    run: list[str] | None = None,
+    latest: bool = False,
+    tag: str | None = None,
+    best: bool = False,
+    release: str | None = None,
+    current: bool = False,
+    allow_dirty: bool = False,
+    allow_synthetic: bool = False,
+    mixed_commits: str | None = None,
+    min_seeds: int = 1,
+    benchmarks: Path | None = None,
+) -> int:
+    """Publish runs as an immutable release.
+
+    Takes one of --run, --latest and --tag.
+
+    Args:
+        run: id of a Metaflow run, `<id>` or `<flow>/<id>`; may be repeated.
+        latest: take the newest finished run of the flow.
+        tag: take all finished runs with this Metaflow tag.
+        best: of these runs, take the one whose headline model has the lowest validation loss.
+        release: name of the release. [default: local-<run id>]
+        current: show this release from now on.
+        allow_dirty: accept runs from a work tree with uncommitted changes.
+        allow_synthetic: accept runs on synthetic data.
+        mixed_commits: accept runs of several commits, for this reason, which is recorded.
+        min_seeds: refuse fewer seeds per dataset.
+        benchmarks: file of rows that `make bench` kept.
+    """
+    from analysis import freeze
+
+    policy = freeze.Policy(allow_dirty, allow_synthetic, mixed_commits, min_seeds)
+    return freeze.run(
+        run, latest=latest, tag=tag, best=best, name=release, policy=policy, benchmarks=benchmarks, current=current
+    )

@@ -1,0 +1,47 @@
+"""`kdgat reproduce`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+def reproduce(
+    *,
+    level: Literal["render", "evaluate", "train"] = "render",
+    release: str | None = None,
+    preset: str | None = None,
+    seeds: str | None = None,
+    dataset: str | None = None,
+    data: str | None = None,
+    table: str | None = None,
+    figure: str | None = None,
+) -> int:
+    """Do a release again, at one of three depths.
+
+    render: paper and site from the frozen tables, verified (or one table or figure of them). evaluate: the students'
+    scores from the frozen weights and the captures, held against the frozen ones. train: the whole flow again, compared
+    within intervals.
+
+    Args:
+        level: the depth.
+        release: name of the release. [default: the current one]
+        preset: train: with this preset. [default: the release's]
+        seeds: train: with these seeds, comma-separated. [default: the release's]
+        dataset: evaluate: only this dataset.
+        data: evaluate: folder of captures. [default: $KDGAT_DATA, else data/raw]
+        table: render: only this table, by its number in the PDF or its label, to stdout.
+        figure: render: only this figure, to the current folder.
+    """
+    from analysis import reproduce
+    from analysis.releases.release import Release
+
+    if level == "train":
+        return reproduce.train(release, preset, seeds)
+    opened = Release.open(release)
+    if level == "evaluate":
+        return reproduce.evaluate(opened, dataset, data)
+    if table:
+        return reproduce.table(opened, table)
+    if figure:
+        return reproduce.figure(opened, figure)
+    return reproduce.render(opened)

@@ -1,0 +1,1 @@
+"""The datasets: what they consist of, where they lie, how they are downloaded."""

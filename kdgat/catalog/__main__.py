@@ -1,0 +1,6 @@
+"""`python -m kdgat.catalog [fetch NAME]`: see `kdgat.catalog.listing`."""
+
+from kdgat.front_door import start
+
+if __name__ == "__main__":
+    start("catalog")

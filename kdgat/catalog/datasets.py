@@ -1,0 +1,224 @@
+"""The datasets: which captures they consist of, where they lie on disk, which of them are copies of each other.
+
+`data/catalog.toml` describes the datasets. `python -m kdgat.catalog` lists and checks what is on disk,
+`python -m kdgat.catalog fetch NAME` downloads a dataset.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import re
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kdgat.captures.attack_intervals import SUFFIX as INTERVALS
+from kdgat.captures.attack_intervals import labelled
+from kdgat.captures.quarantine import SUFFIX as QUARANTINE
+from kdgat.captures.reader import OnBadRows, read
+from kdgat.captures.source import open_stream, read_some
+from kdgat.errors import KdgatError
+from kdgat.paths import REPO
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One recording.
+
+    Attributes:
+        dataset: name in the catalog.
+        name: path relative to the dataset's folder.
+        vehicle, attack: what was driven and what was injected (`benign` for an attack-free capture).
+        split: `train` or the test scenario `test_01` ….
+        path: the file; None for generated frames, which stand in `table`.
+        sha256: hash of the file's bytes, or of the generated frames.
+        data_kind: `real` or `synthetic`.
+        duplicate_of: name of the capture of this dataset with the same content that is used instead, empty if none.
+        table: generated frames.
+    """
+
+    dataset: str
+    name: str
+    vehicle: str
+    attack: str
+    split: str
+    path: Path | None
+    sha256: str
+    data_kind: str
+    duplicate_of: str
+    table: pa.Table | None = field(default=None, repr=False, compare=False)
+
+    def frames(self, on_bad_rows: OnBadRows = "raise") -> pa.Table:
+        """The frame table (`kdgat.captures.FRAME_SCHEMA`); raises `CaptureError` (see `kdgat.captures.read`).
+
+        Attacks that no frame tells of are labelled by the intervals beside the file (`kdgat.captures.attack_intervals`).
+        """
+        if self.table is not None:
+            return self.table
+        assert self.path is not None
+        return labelled(read(self.path, on_bad_rows=on_bad_rows), self.path)
+
+
+@cache
+def entries() -> dict[str, dict[str, Any]]:
+    """`data/catalog.toml`: dataset name → its entry."""
+    return tomllib.loads((REPO / "data" / "catalog.toml").read_text())
+
+
+def names() -> tuple[str, ...]:
+    """Names of all datasets, the synthetic one last."""
+    return (*entries(), "synthetic")
+
+
+def root_folders(root: Path | None = None) -> list[Path]:
+    """List the folders in which captures are looked for: those of `root`, else of $KDGAT_DATA, else `data/raw`.
+
+    Several folders are separated by `:`, as in a PATH. What their datasets hold is merged by relative path.
+    """
+    text = str(root) if root is not None else os.environ.get("KDGAT_DATA", "")
+    if not text:
+        return [REPO / "data" / "raw"]
+    folders = {Path(part).resolve(): Path(part) for part in text.split(os.pathsep) if part}  # each once
+    if not folders:
+        raise KdgatError(f"{text!r} names no folder of captures")
+    return list(folders.values())
+
+
+def root_folder(root: Path | None = None) -> Path:
+    """Return the first of `root_folders`: where a download goes."""
+    return root_folders(root)[0]
+
+
+def absolute_root(text: str) -> Path | None:
+    """Make the folders of captures that `text` names absolute; None for an empty text.
+
+    Raises:
+        KdgatError: one of them is not there.
+    """
+    folders = [folder.resolve() for folder in root_folders(Path(text))] if text else []
+    if absent := next((folder for folder in folders if not folder.is_dir()), None):
+        raise KdgatError(f"no folder {absent}{_several(text)}")
+    return Path(os.pathsep.join(map(str, folders))) if folders else None
+
+
+def _several(text: str) -> str:
+    """Say what a separator does, where there is one: a folder may have it in its name."""
+    if os.pathsep not in text:
+        return ""
+    return (
+        f" in {text!r}: `{os.pathsep}` separates folders, so that one with `{os.pathsep}` in its name cannot be listed"
+    )
+
+
+def captures(dataset: str, root: Path | None = None) -> list[Capture]:
+    """The captures of `dataset` on disk, training first, then by name; copies are kept, marked by `duplicate_of`.
+
+    Training captures come first in that comparison, so of two twins the one in `train` is the one that stays.
+
+    Raises:
+        KdgatError: unknown dataset, or its folder or captures are missing.
+    """
+    listed = _listed(dataset, root)
+    for (_, _, kept), *others in listed.values():
+        if other := next((path for _, _, path in others if not filecmp.cmp(kept, path, shallow=False)), None):
+            raise KdgatError(f"{other} and {kept} are one capture by their names, with different content")
+    found = [places[0] for places in listed.values()]
+    if not found:
+        folders = [folder / entries()[dataset]["folder"] for folder in root_folders(root)]
+        missing = " or ".join(f"no captures in {f}" if f.is_dir() else f"no folder {f}" for f in folders)
+        missing += _several(str(root or os.environ.get("KDGAT_DATA", "")))
+        raise KdgatError(f"dataset {dataset}: {missing} (`python -m kdgat.catalog` says where to get it)")
+    entry = entries()[dataset]
+    with ThreadPoolExecutor() as pool:
+        hashes = list(pool.map(_hashes, (path for _, _, path in found)))
+    first: dict[str, str] = {}
+    made = []
+    for (name, split, path), (digest, content) in zip(found, hashes, strict=True):
+        original = first.setdefault(content, name)
+        made.append(
+            Capture(
+                dataset=dataset,
+                name=name,
+                vehicle=first_match(entry["vehicles"], name) or "unknown",
+                attack=first_match(entry["attacks"], name) or _kind(path),
+                split=split,
+                path=path,
+                sha256=digest,
+                data_kind="real",
+                duplicate_of="" if original == name else original,
+            )
+        )
+    return made
+
+
+def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]:
+    """List (name, split, path) of each capture of a real dataset on disk, training first, then by name; open none.
+
+    Of a capture that two folders hold, the first counts. Raises `KdgatError` for an unknown dataset.
+    """
+    return [places[0] for places in _listed(dataset, root).values()]
+
+
+def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, Path]]]:
+    """Name of a capture → (name, split, path) in each folder that holds it; in the order of `files`."""
+    if dataset not in entries():
+        raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(names())}")
+    entry = entries()[dataset]
+    found: dict[str, list[tuple[str, str, Path]]] = {}
+    for top in root_folders(root):
+        folder = top / entry["folder"]
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder).as_posix()
+            if path.name.startswith(".") or path.name.endswith((QUARANTINE, INTERVALS, ".part")) or not path.is_file():
+                continue
+            if not (split := first_match(entry["splits"], name)):
+                continue
+            found.setdefault(name, []).append((name, split, path))
+    return dict(sorted(found.items(), key=lambda item: (item[1][0][1] != "train", item[0])))
+
+
+def _hashes(path: Path) -> tuple[str, str]:
+    """sha256 of the file's bytes and of its content, which differ for a compressed file."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with open_stream(path) as stream:
+        if isinstance(stream, FileIO):
+            return digest, digest
+        content = hashlib.sha256()
+        buffer = bytearray(1 << 20)
+        while n := read_some(path, stream, memoryview(buffer)):
+            content.update(buffer[:n])
+    return digest, content.hexdigest()
+
+
+def first_match(rules: list[list[str]], name: str) -> str:
+    """Value of the first (pattern, value) rule that fits a capture's name, empty if none does."""
+    for pattern, value in rules:
+        if match := re.search(pattern, name, re.IGNORECASE):
+            return match.expand(value)
+    return ""
+
+
+def _kind(path: Path) -> str:
+    """Attack kind that a file's name says: `untargeted_payload_fuzzing-1.csv` → `untargeted-payload-fuzzing`."""
+    stem = path.name.split(".")[0]
+    return re.sub(r"-\d+$", "", stem).lower().replace("_", "-")
+
+
+def by_hand(dataset: str, root: Path | None) -> str:
+    """What to download and where to put it."""
+    entry = entries()[dataset]
+    repository, folder = entry["bitbucket"]
+    return (
+        f"    {entry['page']} or https://bitbucket.org/{repository}/src/master/{folder}/\n"
+        f"    put its files with their folders into {root_folder(root) / entry['folder']}\n"
+        f"    {entry['licence']}; cite: {entry['citation']}"
+    )

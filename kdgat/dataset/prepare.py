@@ -1,0 +1,187 @@
+"""From a dataset to what models see: training stores with virtual vehicles, test stores by protocol, scalers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kdgat import atomic, provenance
+from kdgat.captures.frames import Frames
+from kdgat.captures.reader import OnBadRows
+from kdgat.catalog.datasets import Capture
+from kdgat.config import Config
+from kdgat.dataset.protocols import profile_of
+from kdgat.dataset.sources import captures, data_hash, dataset_row
+from kdgat.errors import KdgatError
+from kdgat.graphs.scaling import Scalers
+from kdgat.graphs.splits import PARTS, sample, split, starts
+from kdgat.graphs.store import GraphStore
+from kdgat.runtime import work_folder
+from kdgat.synthetic import virtual
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training data on disk, named by a hash of everything that made it.
+
+    Attributes:
+        folder: holds a graph store a part, and `prepared.json`.
+    """
+
+    folder: Path
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """Scalers, vocabulary, dataset rows, hashes."""
+        return dict(json.loads((self.folder / "prepared.json").read_text()))
+
+    def store(self, part: str) -> GraphStore:
+        """Memory-mapped store of `train`, `fusion` or `validation`."""
+        return GraphStore.open(self.folder / part)
+
+    @cached_property
+    def scalers(self) -> Scalers:
+        """Fitted on benign training windows."""
+        return Scalers.from_dict(self.meta["scalers"])
+
+    @property
+    def vocabulary(self) -> list[int]:
+        """CAN IDs of the training captures."""
+        return list(self.meta["vocabulary"])
+
+    @property
+    def real(self) -> np.ndarray:
+        """Whether each validation window comes from a capture rather than a virtual vehicle, bool[B]."""
+        store = self.store("validation")
+        names = np.array([not name.startswith("virtual-") for name in store.capture_names])
+        return names[np.asarray(store.capture)]
+
+
+def made_of(config: Config) -> list[str]:
+    """What of a configuration decides which stores `prepare` makes."""
+    return [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
+
+
+def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_rows: OnBadRows = "raise") -> Prepared:
+    """Training, fusion and validation stores of a dataset; built once, found again by their hash.
+
+    Only captures of the split `train` are read. Windows of one capture never share a frame across parts, and virtual
+    vehicles cut from captures use frames of the part `train` only.
+
+    Raises:
+        KdgatError: unknown dataset, no training captures, unreadable capture.
+    """
+    train = [c for c in captures(dataset, root) if c.split == "train" and not c.duplicate_of]
+    if not train:
+        raise KdgatError(f"dataset {dataset}: no training captures")
+    key = hashlib.sha256(
+        "\n".join(
+            [dataset, str(seed), data_hash(train), on_bad_rows, provenance.code_hash(), *made_of(config)]
+        ).encode()
+    ).hexdigest()[:24]
+    folder = work_folder() / "stores" / f"{dataset}-s{seed}-{key}"
+    if not (folder / "prepared.json").is_file():
+        try:
+            with atomic.new_directory(folder) as temporary:
+                _build(temporary, train, config, seed, on_bad_rows)
+        except FileExistsError:
+            pass  # another process built the same store first
+    return Prepared(folder)
+
+
+def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on_bad_rows: OnBadRows) -> None:
+    tables = {c.name: c.frames(on_bad_rows) for c in train}
+    parts: dict[str, dict[str, np.ndarray]] = {
+        c.name: split(tables[c.name].num_rows, config.windows, seed, c.name) for c in train
+    }
+    benign = [
+        segment
+        for c in train
+        if c.attack == "benign"
+        for segment in _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
+    ]
+    rows = []
+    for part in PARTS:
+        real = _real(train, tables, part, parts, config)
+        drives = _drives(part, config, seed, benign if part == "train" else [])
+        store = GraphStore.concat([real, drives]) if drives is not None else real
+        if config.windows.max_windows is not None:
+            share = config.windows.fractions[PARTS.index(part)] / sum(config.windows.fractions)
+            strata = np.asarray(store.capture).astype(np.int64) * 2 + np.asarray(store.y)
+            store = store.select(sample(strata, int(config.windows.max_windows * share), seed))
+        store.save(folder / part)
+        if part == "train":
+            scalers = Scalers.fit(store)
+    for c in train:
+        rows.append(dataset_row(c, tables[c.name], config))
+    vocabulary = sorted({int(i) for t in tables.values() for i in t["id"].unique().to_pylist()})
+    meta = {"scalers": scalers.to_dict(), "vocabulary": vocabulary, "datasets": rows, "data_hash": data_hash(train)}
+    atomic.write_text(folder / "prepared.json", json.dumps(meta, sort_keys=True))
+
+
+def _segments(frames: Frames, begins: np.ndarray, config: Config) -> list[Frames]:
+    """Contiguous stretches of a capture that the windows `begins` cover."""
+    cuts = np.flatnonzero(np.diff(begins) > config.windows.size) + 1
+    return [frames.take(np.arange(b[0], b[-1] + config.windows.size)) for b in np.split(begins, cuts) if len(b)]
+
+
+def _real(
+    train: Sequence[Capture],
+    tables: dict[str, pa.Table],
+    part: str,
+    parts: dict[str, dict[str, np.ndarray]],
+    config: Config,
+) -> GraphStore:
+    """Windows of the captures; with the feature set `profile` each window twice, with and without the car's profile."""
+    frames = [(c.name, c.attack, tables[c.name], parts[c.name][part]) for c in train]
+    plain = GraphStore.build(frames, config.windows.size, config.features)
+    if config.features != "profile":
+        return plain
+    profiles = [profile_of(tables[c.name], config) for c in train]
+    return GraphStore.concat([plain, GraphStore.build(frames, config.windows.size, config.features, profiles)])
+
+
+def part_of(number: int) -> str:
+    """The part that virtual vehicle `number` belongs to: 70 % train, 10 % fusion, 20 % validation, evenly spread."""
+    u = number * 0.6180339887498949 % 1.0
+    return "fusion" if u < 0.1 else "validation" if u < 0.3 else "train"
+
+
+def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> GraphStore | None:
+    """Windows of the virtual vehicles of a part."""
+    size, count = config.windows.size, config.augmentation.windows_per_vehicle
+    frames, profiles = [], []
+    for number in range(config.augmentation.vehicles):
+        if part_of(number) != part:
+            continue
+        rng = np.random.default_rng([seed, 7919, number])
+        kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
+        seconds = config.windows.profile_seconds
+        late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
+        # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
+        drive = virtual.drive(
+            number, late + 1.1 * count * size / 1500, seconds, benign, rng,
+            attacks=virtual.Attacks(config.augmentation.attacked, config.augmentation.segment),
+            ranges=replace(
+                virtual.RANGES[config.augmentation.ranges],
+                rate=config.augmentation.rate, bursts=config.augmentation.bursts,
+            ),
+        )  # fmt: skip
+        traffic = Frames.concat([drive.profile, drive.frames])
+        seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
+        known = config.features == "profile" and kind != "none"
+        profiles.append(profile_of(traffic.take(seen).to_table(), config) if known else None)
+        table = traffic.take(traffic.timestamp >= late + seconds).to_table()
+        begins = starts(table.num_rows, size, config.windows.stride)[:count]
+        frames.append((drive.name, drive.attack, table, begins))
+    if not frames:
+        return None
+    return GraphStore.build(frames, size, config.features, profiles if config.features == "profile" else None)

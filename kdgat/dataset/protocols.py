@@ -1,0 +1,97 @@
+"""The protocols: what of the test vehicle is seen before its windows are scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from kdgat.catalog.datasets import Capture
+from kdgat.config import Config
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.splits import sample, starts
+from kdgat.graphs.store import GraphStore
+
+
+def profile_of(frames: pa.Table, config: Config) -> Profile:
+    """The profile that a configuration takes from the first seconds of `frames`."""
+    return Profile.fit(frames, config.windows.profile_seconds, quiet=config.windows.profile_from == "quiet")
+
+
+def scored_store(
+    capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1
+) -> GraphStore | None:
+    """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
+
+    Windows that a profile was taken from are not scored. The placement of a profile may use labels, the model does not.
+
+    - zero-shot: nothing of the vehicle is known.
+    - calibrated: the profile is the capture's first seconds.
+    - contaminated: it begins half its length before the first injected frame.
+    - poisoned: it is taken from attacked traffic throughout, the first stretches of it joined.
+
+    Captures without an attack have no contaminated form, and those with too little of it to be poisoned and scored no
+    poisoned one.
+
+    Args:
+        capture, frames: what is scored.
+        config: windows, features, profile.
+        protocol: one of `kdgat.records.PROTOCOLS`.
+        captures: captures that share `windows.max_windows`.
+    """
+    size, stride = config.windows.size, config.windows.stride
+    begins = starts(frames.num_rows, size, stride)
+    profile = None
+    if protocol != "zero-shot":
+        seen = _profiled_frames(frames, config.windows.profile_seconds, protocol)
+        if seen is None:
+            return None
+        sample_of = frames.filter(pa.array(seen))
+        if protocol == "poisoned":
+            sample_of = _joined(sample_of)
+        profile = profile_of(sample_of, config)
+        touched = np.concatenate([[0], np.cumsum(seen)])
+        begins = begins[touched[begins + size] == touched[begins]]
+    if not len(begins):
+        return None
+    store = GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])
+    if config.windows.max_windows is not None:
+        store = store.select(sample(np.asarray(store.y).astype(np.int64), config.windows.max_windows // captures, 0))
+    return store
+
+
+#: attacked stretches end where no frame was injected for so long (s)
+_PAUSE = 0.1
+
+
+def _profiled_frames(frames: pa.Table, seconds: float, protocol: str) -> np.ndarray | None:
+    """Which frames give the profile, bool[N]; None if the protocol has no place for it."""
+    t = frames["timestamp"].to_numpy()
+    attacked = np.flatnonzero(frames["label"].to_numpy())
+    if protocol == "calibrated":
+        return t < t[0] + seconds
+    if not len(attacked):
+        return None
+    if protocol == "contaminated":
+        begin = max(t[0], t[attacked[0]] - seconds / 2)
+        return (t >= begin) & (t < begin + seconds)
+    cuts = np.flatnonzero(np.diff(t[attacked]) > _PAUSE)
+    first, last = attacked[np.r_[0, cuts + 1]], attacked[np.r_[cuts, len(attacked) - 1]]
+    seen, left = np.zeros(len(t), bool), seconds
+    for a, z in zip(first, last, strict=True):
+        inside = np.arange(a, z + 1)[t[a : z + 1] < t[a] + left]
+        seen[inside] = True
+        left -= float(t[inside[-1]] - t[a])
+        if left <= 0:
+            break
+    # as much attack as went into the profile must be left to find
+    return seen if seen[attacked].sum() * 2 <= len(attacked) else None
+
+
+def _joined(frames: pa.Table) -> pa.Table:
+    """`frames` with pauses of over `_PAUSE` cut down to the median gap."""
+    t = frames["timestamp"].to_numpy()
+    gaps = np.diff(t)
+    joined = t[0] + np.concatenate([[0.0], np.cumsum(np.where(gaps > _PAUSE, np.median(gaps), gaps))])
+    return frames.set_column(
+        frames.schema.get_field_index("timestamp"), frames.schema.field("timestamp"), pa.array(joined)
+    )

@@ -1,0 +1,1 @@
+"""The stages of one dataset and seed: what the flow's steps call."""

@@ -1,0 +1,273 @@
+"""What each part of the method is worth: the headline model with one factor changed at a time, at equal budget.
+
+Reference is the distilled student of the configuration, trained on a part of the virtual vehicles and epochs (`BUDGET`), with
+the teacher's logits and the VGAE's errors computed once a seed. Variants that need other graphs (features, virtual
+vehicles) have no teacher of their own and are compared with the student that has none either. `published recipe` is trained whole: its
+own VGAE, teacher and student, on the published features with an ID embedding, real captures alone, but split without
+leaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from kdgat import records
+from kdgat.config import Config, override
+from kdgat.dataset.prepare import Prepared, made_of, prepare
+from kdgat.dataset.protocols import scored_store
+from kdgat.dataset.sources import test_captures
+from kdgat.errors import KdgatError
+from kdgat.evaluation.bootstrap import PAIRED, ends, paired_f1
+from kdgat.evaluation.scored import ScoredWindows
+from kdgat.experiment.operating_points import operating_points
+from kdgat.experiment.readings import log_reading, readings
+from kdgat.experiment.scoring import scored_windows
+from kdgat.experiment.stages import Stage
+from kdgat.experiment.task import Recorder, Tables, Task
+from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
+from kdgat.graphs.store import GraphStore
+from kdgat.models.layers import count_parameters
+from kdgat.tracking.trackers import learned_from
+from kdgat.training.session import last
+
+#: settings over the configuration's own: ranking factors needs less than training them out
+BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
+
+_ALONE = {"training.curriculum": "none"}
+_PUBLISHED = {
+    "features": "published",
+    "augmentation.vehicles": 0,
+    "gat_teacher.id_encoding": "lookup",
+    "gat_student.id_encoding": "lookup",
+    "gat_teacher.jumping_knowledge": "lstm",
+    "gat_student.jumping_knowledge": "lstm",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One level of one factor.
+
+    Attributes:
+        factor, level: what was changed to what.
+        settings: over the reference's.
+        teaching: `distilled` from the reference's teacher; `whole`, from a teacher of its own; or `alone`, from none.
+        reference: it is the reference of its factor.
+    """
+
+    factor: str
+    level: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    teaching: Literal["distilled", "whole", "alone"] = "distilled"
+    reference: bool = False
+
+    @property
+    def model(self) -> str:
+        """What its run is called."""
+        return f"gat-student ({self.factor}: {self.level})"
+
+    @property
+    def trained_as(self) -> tuple[str, str]:
+        """Variants that are trained alike share this; references of several factors are trained once."""
+        return str(sorted(self.settings.items())), self.teaching
+
+
+def _factor(factor: str, path: str, reference: str, levels: Sequence[str]) -> list[Variant]:
+    return [Variant(factor, reference, reference=True), *(Variant(factor, v, {path: v}) for v in levels)]
+
+
+def _deep(hidden: int) -> dict[str, Any]:
+    """A classifier of a teacher's size: 32 per head is this project's, 42 the published one's."""
+    return {"hidden": hidden, "layers": 3, "mlp": (128,)}
+
+
+VARIANTS: tuple[Variant, ...] = (
+    Variant("distillation", "from the teacher", reference=True),
+    Variant("distillation", "none", teaching="alone"),
+    *_factor("curriculum", "training.curriculum", "vgae", ["random", "sampled"]),
+    Variant("edge features", "used", reference=True),
+    Variant("edge features", "unused", {"gat_student.edge_features": False}),
+    *_factor("ID encoding", "gat_student.id_encoding", "none", ["lookup", "unknown", "hashed", "masked"]),
+    *_factor("convolution", "gat_student.convolution", "gatv2", ["gat", "gps"]),
+    *_factor("jumping knowledge", "gat_student.jumping_knowledge", "cat", ["none", "max", "lstm"]),
+    Variant("width", "16 per head", reference=True),
+    Variant("width", "8 per head", {"gat_student.hidden": 8}),
+    Variant("width", "4 per head", {"gat_student.hidden": 4}),
+    Variant("width without a teacher", "16 per head", _ALONE, "alone", reference=True),
+    Variant("width without a teacher", "8 per head", _ALONE | {"gat_student.hidden": 8}, "alone"),
+    Variant("width without a teacher", "4 per head", _ALONE | {"gat_student.hidden": 4}, "alone"),
+    *(
+        Variant(
+            "width without a teacher", f"{hidden} per head, 3 layers", _ALONE | {"gat_student": _deep(hidden)}, "alone"
+        )
+        for hidden in (32, 42)
+    ),
+    Variant("features", "profile", _ALONE, "alone", reference=True),
+    Variant("features", "relative", _ALONE | {"features": "relative"}, "alone"),
+    Variant("features", "published", _ALONE | {"features": "published"}, "alone"),
+    Variant("virtual vehicles", "mixed in", _ALONE, "alone", reference=True),
+    Variant("virtual vehicles", "drawn wide", _ALONE | {"augmentation.ranges": "wide"}, "alone"),
+    Variant("virtual vehicles", "none", _ALONE | {"augmentation.vehicles": 0}, "alone"),
+    Variant("recipe", "this project's", reference=True),
+    Variant("recipe", "published", _PUBLISHED, "whole"),
+)
+
+
+def at_budget(config: Config) -> Config:
+    """`config` with `BUDGET`, where that asks for less than it has."""
+    flat = config.flat()
+    return override(config, {path: min(value, flat[path]) for path, value in BUDGET.items()})
+
+
+def trainings(factors: str = "all") -> list[Variant]:
+    """One variant for each distinct training of the named factors (comma-separated), in the order of `VARIANTS`.
+
+    Raises:
+        KdgatError: a factor that is unknown.
+    """
+    known = list(dict.fromkeys(v.factor for v in VARIANTS))
+    chosen = known if factors == "all" else [f.strip() for f in factors.split(",")]
+    if unknown := [f for f in chosen if f not in known]:
+        raise KdgatError(f"no factor is called {unknown[0]!r}; known: {', '.join(known)}")
+    return list({v.trained_as: v for v in reversed(VARIANTS) if v.factor in chosen}.values())[::-1]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the variants of one (dataset, seed) share.
+
+    Attributes:
+        prepared: the reference's stores.
+        difficulty: f64[B], VGAE errors of the training windows.
+        logits: f32[B, 2], the teacher's.
+    """
+
+    prepared: Prepared
+    difficulty: np.ndarray
+    logits: np.ndarray
+
+
+def train_reference(task: Task, root: Path | None) -> Reference:
+    """Train the reference's VGAE and teacher; its student comes as a variant."""
+    prepared = prepare(task.dataset, root, task.config, task.seed)
+    difficulty = train_vgae(task, prepared).difficulty
+    return Reference(prepared, difficulty, train_gat(task, prepared, difficulty).logits)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training of a variant gave.
+
+    Attributes:
+        variant, seed, dataset: which.
+        parameters: counted.
+        windows, alarms: (scenario, protocol) → windows and bool[n].
+    """
+
+    variant: Variant
+    dataset: str
+    seed: int
+    parameters: int
+    windows: dict[tuple[str, str], ScoredWindows]
+    alarms: dict[tuple[str, str], np.ndarray]
+
+
+def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -> tuple[Stage, Outcome]:
+    """Train one variant and score it on the test folders."""
+    config = override(task.config, variant.settings)
+    prepared = reference.prepared
+    if made_of(config) != made_of(task.config):
+        prepared = prepare(task.dataset, root, config, task.seed)
+    own = replace(task, config=config)
+    tables = Tables()
+    recorder = Recorder(
+        tables, own, "ablation", variant.model, prepared.meta["data_hash"], learned_from("gat-student")
+    )  # fmt: skip
+    difficulty, logits = reference.difficulty, reference.logits
+    if variant.teaching == "whole":
+        difficulty = train_vgae(own, prepared).difficulty
+        logits = train_gat(own, prepared, difficulty).logits
+    # the same seed for all variants: they differ in the factor and in nothing else
+    model, history, seconds = fit_gat(
+        config, prepared, config.gat_student, seed_of(own, "ablation"), recorder.session, difficulty,
+        None if variant.teaching == "alone" else torch.from_numpy(logits),
+    )  # fmt: skip
+    recorder.spent(seconds)
+    points = operating_points(config, prepared, gat_scores(model, prepared, prepared.store("validation")))
+    parameters = count_parameters(model)
+    recorder.done(parameters, history, ("validation_loss", last(history, "validation_loss")))
+    windows, alarms = {}, {}
+    for (scenario, protocol), stores in _stores(own, points, root).items():
+        windows[scenario, protocol] = scored_windows(stores, config)
+        scores = np.concatenate([gat_scores(model, prepared, store) for store in stores])
+        alarms[scenario, protocol] = points[protocol].alarms(scores)
+    return Stage(tables=tables), Outcome(variant, task.dataset, task.seed, parameters, windows, alarms)
+
+
+def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[tuple[str, str], list[GraphStore]]:
+    """(scenario, protocol) → windows to score, one store a capture."""
+    tests = test_captures(task.dataset, root)
+    stores: dict[tuple[str, str], list[GraphStore]] = {}
+    for c in tests:
+        log_reading(task, c.split, c)
+        frames = c.frames()
+        for protocol in protocols:
+            store = scored_store(c, frames, task.config, protocol, sum(other.split == c.split for other in tests))
+            if store is not None:
+                stores.setdefault((c.split, protocol), []).append(store)
+    return stores
+
+
+def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
+    """Rows of `ablations`: F1 of each level and its difference from the reference, paired by seed and window.
+
+    In each draw seeds are resampled, then blocks of two seconds within each recording, the same for both sides.
+
+    Args:
+        outcomes: of all trainings, datasets and seeds.
+        draws: bootstrap draws.
+    """
+    by = {(o.dataset, o.variant.trained_as, o.seed): o for o in outcomes}
+    rows = []
+    for dataset in sorted({o.dataset for o in outcomes}):
+        seeds = sorted({o.seed for o in outcomes if o.dataset == dataset})
+        references = {v.factor: v for v in VARIANTS if v.reference}
+        trained = [v for v in VARIANTS if (dataset, v.trained_as, seeds[0]) in by]
+        varied = {v.factor for v in trained if not v.reference}
+        for v in (v for v in trained if v.factor in varied):
+            sides = [[by[dataset, x.trained_as, s] for s in seeds] for x in (v, references[v.factor])]
+            for key in sorted(sides[0][0].windows):
+                row = {"dataset": dataset, "factor": v.factor, "level": v.level, "reference": v.reference}
+                row |= {
+                    "scenario": key[0],
+                    "protocol": key[1],
+                    "metric": "f1",
+                    "n_seeds": len(seeds),
+                    "interval": PAIRED,
+                }
+                rows.append(row | {"parameters": sides[0][0].parameters} | _effect(sides, key, draws))
+    return rows
+
+
+def _effect(sides: list[list[Outcome]], key: tuple[str, str], draws: int) -> dict[str, float | None]:
+    windows = sides[0][0].windows[key]
+    scored = [side for side in sides if key in side[0].alarms]  # features without profiles know one protocol alone
+    whole, drawn = paired_f1(windows, [[o.alarms[key] for o in side] for side in scored], draws)
+    low, high = ends(drawn[0])
+    out: dict[str, float | None] = {"mean": float(whole[0]), "ci_low": low, "ci_high": high}
+    if len(scored) < 2:
+        return out | dict.fromkeys(("difference", "difference_low", "difference_high"))
+    low, high = ends(drawn[0] - drawn[1])
+    return out | {"difference": float(whole[0] - whole[1]), "difference_low": low, "difference_high": high}
+
+
+def summarise(outcomes: Sequence[Outcome], draws: int) -> dict[str, bytes]:
+    """The table `ablations`, and the readings so far."""
+    read = records.table("readings", readings({o.dataset for o in outcomes}))
+    return records.dump({"ablations": records.table("ablations", effects(outcomes, draws)), "readings": read})

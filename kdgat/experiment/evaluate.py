@@ -1,0 +1,145 @@
+"""Read the test folders: score every model on every scenario under every protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdgat import records
+from kdgat.captures.reader import OnBadRows
+from kdgat.dataset.prepare import Prepared
+from kdgat.dataset.protocols import scored_store
+from kdgat.dataset.sources import dataset_row, test_captures
+from kdgat.evaluation.summary import Scored, metric_rows
+from kdgat.experiment import examples
+from kdgat.experiment.detect import Detector
+from kdgat.experiment.readings import log_reading
+from kdgat.experiment.scoring import Models, ScoredCapture, score_capture, scored_of
+from kdgat.experiment.stages import EvaluationStage
+from kdgat.experiment.task import Tables, Task
+from kdgat.graphs.splits import sample
+from kdgat.models import explain, registry
+from kdgat.models.names import DISTILLATION_ROLES
+from kdgat.training.batches import Batches
+from kdgat.training.predict import SCORING_BATCH
+
+#: validation windows on which layers are compared
+COMPARED = 1000
+
+
+def evaluate(
+    task: Task,
+    prepared: Prepared,
+    models: Models,
+    root: Path | None,
+    *,
+    details: bool,
+    on_bad_rows: OnBadRows = "raise",
+) -> EvaluationStage:
+    """Score all scenarios.
+
+    Args:
+        task: where this runs.
+        prepared: the training data (for its scalers).
+        models: what is scored.
+        root: folder of captures.
+        details: also leave the tables that are kept for one seed: embeddings, graphs, attention, attributions,
+            reconstruction, policy.
+        on_bad_rows: as in `kdgat.captures.read`.
+    """
+    tables = Tables()
+    detectors = {
+        role: Detector(models.checkpoints[f"vgae-{role}"], models.checkpoints[f"gat-{role}"], prepared.scalers)
+        for role in DISTILLATION_ROLES
+    }
+    protocols = records.PROTOCOLS if task.config.features == "profile" else ("zero-shot",)
+    scored: list[Scored] = []
+    kept: list[ScoredCapture] = []  # of the first protocol
+    rows = []
+    tests = test_captures(task.dataset, root)
+    for scenario in sorted({c.split for c in tests}):
+        captures = [c for c in tests if c.split == scenario]
+        for c in captures:
+            log_reading(task, scenario, c)
+        frames = {c.name: c.frames(on_bad_rows) for c in captures}
+        rows += [dataset_row(c, frames[c.name], task.config) for c in captures]
+        for protocol in protocols:
+            stores = ((c, scored_store(c, frames[c.name], task.config, protocol, len(captures))) for c in captures)
+            results = [
+                score_capture(c, frames[c.name], store, detectors, models) for c, store in stores if store is not None
+            ]
+            if results:
+                scored.append(scored_of(task, scenario, protocol, results, models))
+                kept += results if protocol == protocols[0] else []
+                windows = len(scored[-1].windows)
+                print(f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {windows} windows", flush=True)
+    tables.add("datasets", prepared.meta["datasets"] + rows)
+    judged = [metric_rows(s) for s in scored]
+    metrics = [row for part, _ in judged for row in part]
+    tables.add("metrics", metrics)
+    tables.add("confusion", [row for _, part in judged for row in part])
+    tables.add("operating_points", _points(task, models, protocols))
+    tables.add("predictions", [row for s in scored for row in _prediction_rows(s)])
+    tables.add("cka", _cka(task, prepared, models))
+    if details:
+        examples.details(tables, task, kept, detectors["student"])
+    return EvaluationStage(tables=tables, scored=scored, metrics=metrics)
+
+
+def _prediction_rows(s: Scored) -> list[dict[str, Any]]:
+    w = s.windows
+    who = {"dataset": s.dataset, "scenario": s.scenario, "protocol": s.protocol, "seed": s.seed}
+    return [
+        who
+        | {
+            "capture": s.captures[w.recording[i]],
+            "window": int(w.window[i]),
+            "t0": float(w.t0[i]),
+            "duration": float(w.duration[i]),
+            "attack": str(w.attack[i]),
+            "injected": int(w.injected[i]),
+        }
+        | {m: float(s.scores[m][i]) for m in registry.scored() if m in s.scores}
+        for i in range(len(w))
+    ]
+
+
+def _points(task: Task, models: Models, protocols: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": models.run(model),
+            "dataset": task.dataset,
+            "seed": task.seed,
+            "model": model,
+            "protocol": protocol,
+            "threshold": (point := models.point(model, protocol)).threshold,
+            "source": point.source,
+        }
+        for model in models.names
+        for protocol in protocols
+    ]
+
+
+def _cka(task: Task, prepared: Prepared, models: Models) -> list[dict[str, Any]]:
+    """Compare teacher and student layer by layer, on at most `COMPARED` validation windows."""
+    store = prepared.store("validation")
+    index = sample(np.asarray(store.y).astype(np.int64), COMPARED, 0)
+    outputs = {}
+    for role in DISTILLATION_ROLES:
+        batches = Batches(store, prepared.scalers, SCORING_BATCH, index)
+        outputs[role] = explain.layer_outputs(models.checkpoints[f"gat-{role}"].model(), batches)  # type: ignore[arg-type]
+    return [
+        {
+            "run": models.runs["gat-student"],
+            "dataset": task.dataset,
+            "seed": task.seed,
+            "model": "gat-student",
+            "teacher_layer": a,
+            "student_layer": b,
+            "value": explain.linear_cka(x, y),
+        }
+        for a, x in outputs["teacher"].items()
+        for b, y in outputs["student"].items()
+    ]

@@ -1,0 +1,109 @@
+"""Choose operating points on the validation windows of a (dataset, seed), and count how a model does there."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from kdgat.config import Config
+from kdgat.dataset.prepare import Prepared
+from kdgat.evaluation.thresholds import RULE_OF_THREE, OperatingPoint, best_f1, by_protocol, false_positive_rate
+from kdgat.graphs.store import GraphStore
+
+#: threshold of the rule `half`
+HALF = 0.5
+#: share of benign windows that may raise an alarm where there are no attacks to choose a threshold with
+BENIGN_FALSE_ALARM_RATE = 0.01
+
+
+def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
+    """Choose operating points by the configuration's rule, from scores f64[B] of the validation windows.
+
+    Returns:
+        Protocol → operating point.
+
+    Raises:
+        KdgatError: the validation traffic is too short for the false-alarm rate that is asked for.
+    """
+    validation = prepared.store("validation")
+    if config.operating_point == "half" and config.false_alarm_rate is None:
+        at_half = OperatingPoint(HALF, "none, fixed at 0.5")
+        return by_protocol(lambda _: at_half, validation.has_profile)
+    return by_protocol(partial(_fitted, config, validation, scores, "validation"), validation.has_profile)
+
+
+def operating_points_on_captures(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
+    """Choose operating points as `operating_points`, on windows of captures alone and never fixed.
+
+    For models that no virtual vehicle can be scored with.
+    """
+    validation = prepared.store("validation")
+    fit = partial(_fitted, config, validation, scores, "validation captures")
+    return by_protocol(lambda mask: fit(mask & prepared.real), validation.has_profile)
+
+
+def benign_operating_points(config: Config, validation: GraphStore, scores: np.ndarray) -> dict[str, OperatingPoint]:
+    """Choose operating points from scores f64[n] of the benign validation windows, for a model that knows no attack.
+
+    The rate is the one asked for; without one `BENIGN_FALSE_ALARM_RATE`, or the least that so few windows resolve.
+    """
+    benign = np.flatnonzero(np.asarray(validation.y) == 0)
+    duration = np.asarray(validation.duration)[benign]
+
+    def fit(mask: np.ndarray) -> OperatingPoint:
+        rate = config.false_alarm_rate or max(BENIGN_FALSE_ALARM_RATE, RULE_OF_THREE / mask.sum())
+        return false_positive_rate(scores[mask], rate, float(duration[mask].sum()))
+
+    return by_protocol(fit, validation.has_profile[benign])
+
+
+def _fitted(
+    config: Config, validation: GraphStore, scores: np.ndarray, source: str, mask: np.ndarray
+) -> OperatingPoint:
+    """Fit the point on validation windows bool[B]: at the false-alarm rate asked for, else of the best F1."""
+    y = np.asarray(validation.y).astype(np.int64)
+    if config.false_alarm_rate is None:
+        return best_f1(y[mask], scores[mask], f"{source}, best F1")
+    benign = mask & (y == 0)
+    seconds = float(np.asarray(validation.duration)[benign].sum())
+    return false_positive_rate(scores[benign], config.false_alarm_rate, seconds, f"{source}, benign windows")
+
+
+def check_false_alarm_rate(config: Config, prepared: Prepared) -> None:
+    """Refuse a false-alarm rate that the validation traffic cannot resolve, before anything is trained.
+
+    Raises:
+        KdgatError: it is too short; says the minutes needed.
+    """
+    if config.false_alarm_rate is not None:
+        operating_points(config, prepared, np.zeros(len(prepared.store("validation"))))
+
+
+def confusion(
+    model: str, y: np.ndarray, scores: np.ndarray, points: dict[str, OperatingPoint], profiled: np.ndarray
+) -> list[dict[str, Any]]:
+    """Count hits and errors on the validation windows that each operating point was chosen on.
+
+    Args:
+        model: name of the model.
+        y, scores: i64[n] and f64[n] of the windows.
+        points: by protocol.
+        profiled: bool[n], the window was given a profile.
+
+    Returns:
+        A row per protocol: model, protocol, tp, fn, fp, tn.
+    """
+    rows = []
+    for protocol, like in (("zero-shot", ~profiled), ("calibrated", profiled)):
+        if protocol in points and like.any():
+            alarm, attacked = points[protocol].alarms(scores[like]), y[like] == 1
+            masks = {"tp": alarm & attacked, "fn": ~alarm & attacked, "fp": alarm & ~attacked, "tn": ~alarm & ~attacked}
+            rows.append({"model": model, "protocol": protocol} | {name: int(m.sum()) for name, m in masks.items()})
+    return rows
+
+
+def as_json(points: dict[str, OperatingPoint]) -> dict[str, list[Any]]:
+    """Make operating points JSON-able: protocol → [threshold, source]."""
+    return {protocol: [p.threshold, p.source] for protocol, p in points.items()}

@@ -1,0 +1,125 @@
+"""What the stages of one (dataset, seed) leave: plain picklable objects, so that each can be an artifact of any flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from kdgat.evaluation.summary import Scored
+from kdgat.evaluation.thresholds import OperatingPoint
+from kdgat.experiment.task import Tables
+from kdgat.graphs.store import GraphStore
+from kdgat.models.checkpoint import Checkpoint
+from kdgat.models.fusion_input import FusionInput
+from kdgat.models.names import ModelName
+
+Input = TypeVar("Input")
+
+
+@dataclass(frozen=True)
+class Scorer(Generic[Input]):
+    """A fitted model that is kept as it is and not as a checkpoint.
+
+    Attributes:
+        name: of the model.
+        score: n windows → f64[n].
+        points: protocol → operating point.
+    """
+
+    name: ModelName
+    score: Callable[[Input], np.ndarray]
+    points: dict[str, OperatingPoint]
+
+
+#: fuses what both detectors say of n windows
+FusionMethod = Scorer[FusionInput]
+#: scores the windows of a store
+Baseline = Scorer[GraphStore]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What every stage leaves.
+
+    Attributes:
+        tables: rows of the record tables.
+        validation: how each model does on the validation windows: model, protocol, tp, fn, fp, tn.
+    """
+
+    tables: Tables
+    validation: list[dict[str, Any]] = field(default_factory=list)
+
+    def records(self, *others: Stage) -> dict[str, bytes]:
+        """Serialise the tables, followed by the rows of `others`: table → bytes."""
+        return self.tables.dump(*(stage.tables for stage in others))
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """Model → run that trained it."""
+        return {row["model"]: row["run"] for part in self.tables.parts.get("runs", []) for row in part.to_pylist()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGAEStage(Stage):
+    """Teacher and student of the autoencoder.
+
+    Attributes:
+        checkpoints: by model name.
+        difficulty: f64[B], the teacher's standardised error by position in the training store.
+    """
+
+    checkpoints: dict[str, Checkpoint]
+    difficulty: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class GATStage(Stage):
+    """Teacher and student of the classifier.
+
+    Attributes:
+        checkpoints: by model name.
+        logits: f32[B, 2], the teacher's by position in the training store.
+    """
+
+    checkpoints: dict[str, Checkpoint]
+    logits: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionStage(Stage):
+    """Teacher and student of the DQN, and the fusion methods that stand beside them.
+
+    Attributes:
+        checkpoints: of the DQN, by model name.
+        methods: the others, by model name.
+    """
+
+    checkpoints: dict[str, Checkpoint]
+    methods: dict[str, FusionMethod]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineStage(Stage):
+    """The baselines on the same windows.
+
+    Attributes:
+        detectors: by model name.
+    """
+
+    detectors: dict[str, Baseline]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationStage(Stage):
+    """Every model on the test folders.
+
+    Attributes:
+        scored: one per scenario and protocol, what the join summarises.
+        metrics: rows of the table `metrics`.
+    """
+
+    scored: list[Scored]
+    metrics: list[dict[str, Any]]

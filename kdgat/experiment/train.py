@@ -1,0 +1,281 @@
+"""Train the models of one (dataset, seed): what the flow's steps call.
+
+Each stage does the same four things with each of its models: fit it, calibrate its score, choose its operating points on
+the validation windows, and package it.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import torch
+
+from kdgat.config import Config, GATConfig, VGAEConfig
+from kdgat.dataset.prepare import Prepared
+from kdgat.evaluation.metrics import f1_score
+from kdgat.experiment.detect import Calibration, Detector, Moments, standardised
+from kdgat.experiment.operating_points import (
+    as_json,
+    benign_operating_points,
+    confusion,
+    operating_points,
+    operating_points_on_captures,
+)
+from kdgat.experiment.stages import Baseline, BaselineStage, FusionMethod, FusionStage, GATStage, VGAEStage
+from kdgat.experiment.task import Recorder, Tables, Task
+from kdgat.graphs.store import GraphStore
+from kdgat.models import baselines, fusion, registry
+from kdgat.models.checkpoint import Checkpoint
+from kdgat.models.dqn import QNetwork, train_dqn
+from kdgat.models.gat import GAT
+from kdgat.models.names import DISTILLATION_ROLES, ModelName
+from kdgat.models.vgae import VGAE
+from kdgat.training.batches import Batches
+from kdgat.training.callbacks import Curriculum
+from kdgat.training.fit import fit
+from kdgat.training.modules import GATModule, VGAEModule
+from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat, predict_vgae
+from kdgat.training.session import Rows, Session
+
+
+def seed_of(task: Task, *what: str) -> int:
+    """Derive the seed of one training from the task's seed and names, and seed torch with it."""
+    seed = (task.seed * 1_000_003 + zlib.crc32(" ".join(what).encode())) % 2**31
+    torch.manual_seed(seed)
+    return seed
+
+
+def train_vgae(task: Task, prepared: Prepared) -> VGAEStage:
+    """Train the VGAE teacher, then the student that also learns the teacher's latents; both on benign windows only."""
+    tables, checkpoints, validation_rows = Tables(), {}, []
+    train, validation = prepared.store("train"), prepared.store("validation")
+    latents, difficulty = None, np.empty(0)
+    for role in DISTILLATION_ROLES:
+        name = ModelName("vgae", role)
+        recorder = Recorder(tables, task, "vgae", str(name), prepared.meta["data_hash"])
+        config = task.config.vgae_teacher if role == "teacher" else task.config.vgae_student
+        model, history, seconds = fit_vgae(
+            task.config, prepared, config, seed_of(task, name.family, role), recorder.session, latents
+        )
+        recorder.spent(seconds)
+        calibration, scores = _calibrated(model, prepared)
+        benign = np.asarray(validation.y) == 0
+        points = benign_operating_points(task.config, validation, scores[benign])
+        checkpoints[str(name)] = Checkpoint.of(
+            "vgae",
+            model,
+            config=config.model_dump(),
+            node_features=len(train.node_features),
+            edge_features=len(train.edge_features),
+            **calibration.meta(),
+            points=as_json(points),
+        )
+        validation_rows += confusion(str(name), np.asarray(validation.y), scores, points, validation.has_profile)
+        recorder.trained(model, history, "validation_loss")
+        if role == "teacher":
+            errors, _, latent = predict_vgae(model, Batches(train, prepared.scalers, SCORING_BATCH))
+            difficulty, latents = calibration.error(errors), torch.from_numpy(latent)
+    return VGAEStage(tables=tables, validation=validation_rows, checkpoints=checkpoints, difficulty=difficulty)
+
+
+def fit_vgae(
+    config: Config,
+    prepared: Prepared,
+    architecture: VGAEConfig,
+    seed: int,
+    session: Session,
+    latents: torch.Tensor | None,
+) -> tuple[VGAE, Rows, float]:
+    """Fit one VGAE on the benign windows of the training store.
+
+    Args:
+        config: optimisation and distillation.
+        prepared: the stores.
+        architecture: the model's widths.
+        seed: of the order of the windows; that of the weights is torch's.
+        session: as in `fit`.
+        latents: f32[B, L], the teacher's graph latents to distil from; None: no distillation.
+
+    Returns:
+        The model, its history, and the seconds it took.
+    """
+    train, validation = prepared.store("train"), prepared.store("validation")
+    benign, unseen = (np.flatnonzero(np.asarray(store.y) == 0) for store in (train, validation))
+    model = VGAE(architecture, len(train.node_features), len(train.edge_features))
+    history, seconds = fit(
+        VGAEModule(model, config.training, architecture.beta, latents, config.distillation.weight),
+        Batches(train, prepared.scalers, config.training.batch_size, benign, seed),
+        Batches(validation, prepared.scalers, SCORING_BATCH, unseen),
+        session=session,
+        epochs=config.training.epochs,
+    )
+    return model, history, seconds
+
+
+def _calibrated(model: VGAE, prepared: Prepared) -> tuple[Calibration, np.ndarray]:
+    """Calibrate a VGAE on the benign validation windows, and score all validation windows, f64[B]."""
+    validation = prepared.store("validation")
+    y = np.asarray(validation.y)
+
+    def errors(index: np.ndarray) -> np.ndarray:
+        return predict_vgae(model, Batches(validation, prepared.scalers, SCORING_BATCH, index))[0]
+
+    parts = errors(np.flatnonzero(y == 0))
+    calibration = Calibration.fit(parts)
+    scores = np.empty(len(y))
+    scores[y == 0] = calibration.anomaly(parts)
+    if y.any():
+        scores[y == 1] = calibration.anomaly(errors(np.flatnonzero(y)))
+    return calibration, scores
+
+
+def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStage:
+    """Train the GAT teacher, then the student distilled from its logits; hard benign windows enter late.
+
+    Args:
+        task: where this runs.
+        prepared: the stores.
+        difficulty: f64[B], what the curriculum sorts the training windows by.
+    """
+    tables, checkpoints, validation_rows = Tables(), {}, []
+    train, validation = prepared.store("train"), prepared.store("validation")
+    logits = None
+    for role in DISTILLATION_ROLES:
+        name = ModelName("gat", role)
+        recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"])
+        config = task.config.gat_teacher if role == "teacher" else task.config.gat_student
+        model, history, seconds = fit_gat(
+            task.config, prepared, config, seed_of(task, name.family, role), recorder.session, difficulty,
+            None if logits is None else torch.from_numpy(logits),
+        )  # fmt: skip
+        recorder.spent(seconds)
+        scores = gat_scores(model, prepared, validation)  # a probability already: nothing to calibrate
+        points = operating_points(task.config, prepared, scores)
+        checkpoints[str(name)] = Checkpoint.of(
+            "gat",
+            model,
+            config=config.model_dump(),
+            node_features=len(train.node_features),
+            edge_features=len(train.edge_features),
+            vocabulary=prepared.vocabulary,
+            points=as_json(points),
+        )
+        validation_rows += confusion(str(name), np.asarray(validation.y), scores, points, validation.has_profile)
+        recorder.trained(model, history, "validation_loss")
+        if role == "teacher":
+            logits = predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0]
+    assert logits is not None
+    return GATStage(tables=tables, validation=validation_rows, checkpoints=checkpoints, logits=logits)
+
+
+def fit_gat(
+    config: Config,
+    prepared: Prepared,
+    architecture: GATConfig,
+    seed: int,
+    session: Session,
+    difficulty: np.ndarray | None = None,
+    teacher: torch.Tensor | None = None,
+) -> tuple[GAT, Rows, float]:
+    """Fit one GAT on the training store.
+
+    Args:
+        config: optimisation, curriculum and distillation.
+        prepared: the stores.
+        architecture: the model's widths and options.
+        seed: of weights, order and dropout.
+        session: as in `fit`.
+        difficulty: f64[B], what the curriculum `vgae` sorts benign windows by; the others need none.
+        teacher: f32[B, 2], logits to distil from; None trains on labels alone.
+
+    Returns:
+        The model, its history, and the seconds it took.
+    """
+    torch.manual_seed(seed)
+    train = prepared.store("train")
+    vocabulary = torch.tensor(prepared.vocabulary, dtype=torch.long)
+    model = GAT(architecture, len(train.node_features), len(train.edge_features), vocabulary)
+    batches = Batches(train, prepared.scalers, config.training.batch_size, seed=seed)
+    curriculum = None
+    if config.training.curriculum != "none":
+        order = {"vgae": difficulty, "sampled": None}.get(config.training.curriculum)
+        if config.training.curriculum == "random":
+            order = np.random.default_rng(seed).permutation(len(train)).astype(np.float64)
+        curriculum = Curriculum(batches, order, np.asarray(train.y), config.training.curriculum_tau)
+    history, seconds = fit(
+        GATModule(model, config.training, config.distillation, teacher),
+        batches,
+        Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
+        session=session,
+        epochs=config.training.epochs,
+        curriculum=curriculum,
+    )
+    return model, history, seconds
+
+
+def gat_scores(model: GAT, prepared: Prepared, store: GraphStore) -> np.ndarray:
+    """P(attack) of every window of a store, f64[B]."""
+    return attack_probability(predict_gat(model, Batches(store, prepared.scalers, SCORING_BATCH))[0])
+
+
+def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoint]) -> FusionStage:
+    """Train DQN teacher and student on the held-out fusion split, and the methods that stand beside them.
+
+    Args:
+        task: where this runs.
+        prepared: the stores.
+        checkpoints: VGAE and GAT of both roles, by model name.
+    """
+    tables, networks, validation_rows = Tables(), {}, []
+    methods: dict[str, FusionMethod] = {}
+    held_out, validation = prepared.store("fusion"), prepared.store("validation")
+    teacher: tuple[QNetwork, np.ndarray] | None = None
+    for role in DISTILLATION_ROLES:
+        name = ModelName("fusion-dqn", role)
+        detector = Detector(checkpoints[f"vgae-{role}"], checkpoints[f"gat-{role}"], prepared.scalers)
+        data, unseen = detector.score(held_out)[0], detector.score(validation)[0]
+        moments = Moments.of(data.state)
+        data, unseen = (standardised(d, moments.mean, moments.std) for d in (data, unseen))
+        recorder = Recorder(tables, task, "fusion", str(name), prepared.meta["data_hash"])
+        config = task.config.fusion if role == "teacher" else task.config.fusion_student
+        network, losses = train_dqn(config, data, seed_of(task, "dqn", role), teacher, task.config.distillation.weight)
+        scores = unseen.fused(network.choose(unseen.state))  # both scores are calibrated already
+        points = operating_points(task.config, prepared, scores)
+        networks[str(name)] = Checkpoint.of(
+            "q", network, hidden=config.hidden, **moments.meta(), points=as_json(points)
+        )
+        validation_rows += confusion(str(name), unseen.y, scores, points, validation.has_profile)
+        recorder.tracker.log("train_loss", losses)
+        recorder.trained(network, [(i, "train_loss", value) for i, value in enumerate(losses)], "train_loss")
+        for method, score in fusion.alternatives(data, network, config, task.seed).items():
+            other = ModelName(f"fusion-{method}", role)
+            methods[str(other)] = FusionMethod(other, score, operating_points(task.config, prepared, score(unseen)))
+        if role == "teacher":
+            teacher = (network, data.state)
+    return FusionStage(tables=tables, validation=validation_rows, checkpoints=networks, methods=methods)
+
+
+def train_baselines(task: Task, prepared: Prepared) -> BaselineStage:
+    """Train every baseline of the registry that the features allow, on the same windows as the networks."""
+    tables, validation_rows = Tables(), []
+    detectors: dict[str, Baseline] = {}
+    train, validation = prepared.store("train"), prepared.store("validation")
+    vehicles = {row["capture"]: row["vehicle"] for row in prepared.meta["datasets"]}
+    y = np.asarray(validation.y).astype(np.int64)
+    for entry in registry.of_role("baseline"):
+        model: baselines.BaselineModel = entry.make()(task.config, seed_of(task, entry.family))
+        if not model.fits(train):
+            continue
+        recorder = Recorder(tables, task, "baseline", entry.name, prepared.meta["data_hash"])
+        model.fit(train, vehicles)
+        scores = model.score(validation)
+        if model.scores_virtual_vehicles:
+            points, known = operating_points(task.config, prepared, scores), np.ones(len(y), bool)
+        else:
+            points, known = operating_points_on_captures(task.config, prepared, scores), prepared.real
+        validation_rows += confusion(entry.name, y[known], scores[known], points, validation.has_profile[known])
+        alarms = points["zero-shot"].alarms(scores)
+        recorder.done(model.size, [], ("validation_f1", f1_score(y[known], alarms[known])))
+        detectors[entry.name] = Baseline(ModelName(entry.family, entry.role), model.score, points)
+    return BaselineStage(tables=tables, validation=validation_rows, detectors=detectors)

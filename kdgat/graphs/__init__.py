@@ -1,0 +1,1 @@
+"""Windows of frames as graphs: features, stores, splits."""

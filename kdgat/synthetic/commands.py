@@ -1,0 +1,86 @@
+"""Write captures of the synthetic bus, and say how real they are: what `kdgat synthetic` does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kdgat import atomic
+from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
+from kdgat.errors import KdgatError
+from kdgat.synthetic import write as writing
+from kdgat.synthetic.attacks import UNLABELLED, inject
+from kdgat.synthetic.bus import BUS_RANGES
+from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.virtual import RANGES
+
+
+def write_capture(path: Path, format: str, attack: str, gap: float, seconds: float, seed: int) -> int:
+    """Write one capture, attacked in its middle third, and print what is in it; return the exit code 0.
+
+    Where the frames cannot say when the attack ran, `<path>.intervals.json` beside the capture does.
+
+    Args:
+        path: is replaced.
+        format: one of `write.FORMATS`.
+        attack: one of `attacks.ATTACKS`, or `benign`.
+        gap: mean time between injected frames (s).
+        seconds: length of the capture (s).
+        seed: of the vehicle and the attack.
+    """
+    rng = np.random.default_rng(seed)
+    frames = Vehicle.draw(BUS_RANGES, rng).drive(seconds, rng)
+    third = seconds / 3
+    intervals = [] if attack == "benign" else [(third, 2 * third)]
+    frames = inject(frames, attack, intervals, gap, rng)
+    writing.write(frames, path, format)
+    print(f"{path}: {len(frames)} frames, {int(frames.label.sum())} injected (synthetic)")
+    if intervals and (attack in UNLABELLED or not writing.FORMATS[format][1]):
+        # what the frames cannot say stands beside them
+        side = path.with_name(path.name + ".intervals.json")
+        atomic.write_text(side, json.dumps({"attack": attack, "intervals_s": intervals}) + "\n")
+        print(f"{side}: when the attack ran")
+    return 0
+
+
+def fidelity(dataset: str, data: Path | None, number: int, seed: int) -> int:
+    """Print how far `number` synthetic vehicles are from a dataset's attack-free captures; return the exit code 0.
+
+    Raises:
+        KdgatError: no such dataset, or none of its attack-free captures is on disk.
+    """
+    from kdgat.synthetic.fidelity import ASPECTS, report
+
+    real = [
+        Frames.from_table(c.frames())
+        for c in datasets.captures(dataset, data)
+        if c.attack == "benign" and not c.duplicate_of
+    ]
+    if not real:
+        raise KdgatError(f"dataset {dataset} has no attack-free captures to compare with")
+    rng = np.random.default_rng(seed)
+    drives = [Vehicle.draw(BUS_RANGES, rng).drive(40.0, rng) for _ in range(number)]
+    print(f"{len(real)} attack-free captures of {dataset} against {number} synthetic vehicles of 40 s")
+    print(f"{'':24} {'KS':>6} {'real':>10} {'synthetic':>10}   (medians)")
+    for name, distance, a, b in report(real, drives):
+        print(f"{name:24} {distance:6.2f} {a:10.3g} {b:10.3g}   {ASPECTS[name]}")
+    return 0
+
+
+def coverage(ranges: str, dataset: str, data: Path | None, number: int, seed: int) -> int:
+    """Print where a dataset's training cars lie outside `number` virtual vehicles; return the exit code 0."""
+    from kdgat.synthetic.fidelity import uncovered, window_statistics
+
+    rngs = [np.random.default_rng([seed, n]) for n in range(number)]
+    vehicles = [window_statistics(Vehicle.draw(RANGES[ranges], rng).drive(3.0, rng)) for rng in rngs]
+    for c in datasets.captures(dataset, data):
+        if c.split != "train" or c.attack != "benign" or c.duplicate_of:
+            continue
+        rows = uncovered(window_statistics(Frames.from_table(c.frames())), vehicles)
+        print(f"{c.name}: {len(rows)} statistics of its windows are reached by none of {number} virtual vehicles")
+        for name, value, low, high in rows:
+            print(f"  {name:28} {value:7.3f}   vehicles {low:7.3f} to {high:7.3f}")
+    return 0

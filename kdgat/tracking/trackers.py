@@ -1,0 +1,135 @@
+"""Experiment trackers as mirrors of the run's own record: W&B, MLflow or none.
+
+Offline unless an API key is given: never a prompt, never a wait for a network. `python -m kdgat.tracking sync` sends
+what was written offline from a node that has a network. Which trackers may be used is the site's decision.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdgat.errors import KdgatError
+from kdgat.models.names import ModelName
+from kdgat.runtime import work_folder
+from kdgat.settings import settings
+
+TRACKERS = ("wandb", "mlflow", "none")
+
+
+@dataclass
+class Tracker:
+    """A Lightning logger and the id of the run behind it.
+
+    Attributes:
+        kind: one of `TRACKERS`.
+        logger: Lightning's; False for `none`.
+        id: of the run at the tracker.
+        name: of the run, and of the model it trains.
+        parents: names of the models it learns from.
+    """
+
+    kind: str
+    logger: Any
+    id: str
+    name: str = ""
+    parents: Sequence[str] = ()
+
+    def log(self, metric: str, values: list[float]) -> None:
+        """Log a curve that no Lightning trainer logs, one value an epoch."""
+        for epoch, value in enumerate(values if self.logger else []):
+            self.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
+
+    def finish(self, summary: dict[str, float]) -> None:
+        """Write the last numbers and close the run."""
+        if self.kind == "wandb":
+            import wandb
+
+            run = self.logger.experiment
+            run.summary.update(summary)
+            # a model's weights stay in the run's own records; what W&B gets is who learned from whom
+            artifact = wandb.Artifact(self.name, "model", metadata={"parents": list(self.parents)})
+            with artifact.new_file("lineage.json") as file:
+                json.dump({"model": self.name, "parents": list(self.parents)}, file)
+            run.log_artifact(artifact)
+            wandb.finish()
+        elif self.kind == "mlflow":
+            self.logger.log_metrics(summary)
+            self.logger.finalize("success")
+
+
+def learned_from(model: str) -> list[str]:
+    """Name the models that `model` (`gat-student`…) learns from: its teacher, and what gives it its order or its input."""
+    name = ModelName.parse(model)
+    inputs = {"gat": ("vgae",), "fusion-dqn": ("vgae", "gat")}.get(name.family, ())
+    parents = [str(ModelName(family, name.role)) for family in inputs]
+    return [str(ModelName(name.family, "teacher")), *parents] if name.role == "student" else parents
+
+
+def start(
+    kind: str, *, name: str, group: str, config: dict[str, Any], stage: str = "", parents: Sequence[str] = ()
+) -> Tracker:
+    """Open one tracker run for one training.
+
+    Args:
+        kind: one of `TRACKERS`.
+        name: shown as the run's name.
+        group: the flow run.
+        config: flat hyper-parameters.
+        stage: kind of training.
+        parents: names of the runs whose models this one learns from.
+
+    Raises:
+        KdgatError: unknown tracker, or one that the site does not allow.
+    """
+    check(kind)
+    if kind == "none":
+        return Tracker(kind, False, "")
+    opened = _wandb(name, group, config, stage) if kind == "wandb" else _mlflow(name, group, config, stage, parents)
+    opened.name, opened.parents = name, parents
+    return opened
+
+
+def _wandb(name: str, group: str, config: dict[str, Any], stage: str) -> Tracker:
+    folder = work_folder() / "wandb-runs"
+    folder.mkdir(exist_ok=True)
+    # artifacts of offline runs are staged under WANDB_DATA_DIR, by default in the home folder: keep them together
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    if not os.environ.get("WANDB_API_KEY"):
+        os.environ.setdefault("WANDB_MODE", "offline")
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    run = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", settings().tracking.project),
+        name=name,
+        group=group,
+        job_type=stage or None,
+        config=config,
+        dir=str(folder),
+        settings=wandb.Settings(console="off", silent=True),
+        reinit="finish_previous",
+    )
+    return Tracker("wandb", WandbLogger(experiment=run), run.id)
+
+
+def _mlflow(name: str, group: str, config: dict[str, Any], stage: str, parents: Sequence[str]) -> Tracker:
+    from lightning.pytorch.loggers import MLFlowLogger
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
+    tags = {"group": group, "stage": stage, "parents": ",".join(parents)}
+    logger = MLFlowLogger(settings().tracking.project, run_name=name, tracking_uri=uri, tags=tags)
+    logger.log_hyperparams(config)
+    return Tracker("mlflow", logger, str(logger.run_id))
+
+
+def check(kind: str) -> None:
+    """Raise `KdgatError` for a tracker that is unknown or not allowed here."""
+    if kind not in TRACKERS:
+        raise KdgatError(f"no tracker is called {kind!r}; known: {', '.join(TRACKERS)}")
+    if kind not in settings().tracking.allowed:
+        raise KdgatError(f"this site does not allow {kind}: its settings say {', '.join(settings().tracking.allowed)}")

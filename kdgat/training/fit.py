@@ -1,0 +1,95 @@
+"""Training with Lightning: batches from a graph store, the two modules, curriculum, distillation."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+
+from kdgat.training import devices
+from kdgat.training.batches import Batches
+from kdgat.training.callbacks import Curriculum, History, Progress, SetEpoch
+from kdgat.training.checkpoint_io import SafetensorsIO, SaveEpoch
+from kdgat.training.modules import GATModule, VGAEModule
+from kdgat.training.session import Rows, Session
+
+
+def fit(
+    module: VGAEModule | GATModule,
+    train: Batches,
+    validation: Batches,
+    session: Session,
+    *,
+    epochs: int,
+    curriculum: Curriculum | None = None,
+    on: devices.Devices | None = None,
+) -> tuple[Rows, float]:
+    """Train to the last epoch; return the history and the seconds spent. The module is left in eval mode.
+
+    One thread: two processes side by side beat two threads of one on small graphs.
+
+    Args:
+        module, train, validation: what is trained, on what, and what it is validated on.
+        session: its name, logger and state.
+        epochs: in all.
+        curriculum: sets the windows of each epoch.
+        on: what it runs on (None: what the task was granted).
+    """
+    on = on or devices.granted()
+    state = session.state
+    if on.count > 1 and state is None:  # also the way in which several processes hand over what they logged
+        with tempfile.TemporaryDirectory() as folder:
+            kept = replace(session, state=Path(folder) / "state")
+            return fit(module, train, validation, kept, epochs=epochs, curriculum=curriculum, on=on)
+    torch.set_num_threads(1)
+    for noisy in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    history, io = History(), SafetensorsIO()
+    # not Lightning's own estimate: the curriculum gives each epoch another number of batches
+    module.steps = curriculum.steps(epochs) if curriculum else epochs * len(train)
+    resumed = state if state is not None and state.is_file() else None
+    if resumed and curriculum:
+        curriculum.admit(io.load_checkpoint(resumed)["epoch"] + 1)
+    save = SaveEpoch(state)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        # the curriculum changes the number of batches an epoch: the loader's length is asked for anew in each
+        trainer = L.Trainer(
+            **on.trainer(),
+            max_epochs=epochs,
+            logger=session.logger if on.count == 1 else False,
+            # the last one saves what the others hold
+            callbacks=[
+                devices.Ranks(),
+                SetEpoch(train),
+                *([curriculum] if curriculum else []),
+                history,
+                Progress(session.name),
+                save,
+            ],
+            # Lightning would take a job of SLURM for one that it manages
+            plugins=[io, LightningEnvironment()],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=20,
+            gradient_clip_val=1.0,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+        )
+        devices.run(trainer, module, train, validation, ckpt_path=resumed)
+    module.eval()
+    if on.count == 1:
+        return history.rows, save.seconds
+    assert state is not None
+    callbacks = io.load_checkpoint(state)["callbacks"]
+    history.load_state_dict(callbacks[history.state_key])
+    for epoch, metric, value in history.rows if session.logger else ():
+        session.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
+    return history.rows, float(callbacks[save.state_key]["seconds"])
