@@ -73,8 +73,8 @@ def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
         if field not in told and field not in FIELDS[told["format"]]:
             continue  # newer than the release
         # what git and the writer say belongs to the machine of the freeze, not to the rows
-        have = told.get(field)
-        if field == "code" and isinstance(have, dict):
+        have = told[field]
+        if field == "code":
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
             problems.append(f"manifest: {field!r} does not follow from the runs")

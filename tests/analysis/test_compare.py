@@ -37,6 +37,12 @@ def test_another_training_is_judged_by_intervals(run, other_run, frozen, capsys)
     assert worst.low < worst.difference < worst.high
 
 
+def test_a_metric_that_neither_has_reproduces_nothing(run, frozen, capsys):
+    freeze("r1", *run)
+    assert compare.run("r1", "r1", "no-such") == compare.NOT_COMPARABLE
+    assert "have no 'no-such' to compare" in capsys.readouterr().out
+
+
 def test_other_results_where_bits_were_promised_fail(run, other_run, frozen, capsys):
     freeze("r1", *run)
     freeze("r2", *other_run)
