@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 
-FeatureSet = Literal["published", "relative", "profile"]
+FeatureSet = Literal["published", "relative", "profile", "memory"]
 
 
 class _Frozen(BaseModel):
@@ -89,6 +89,11 @@ class GATConfig(_Frozen):
     convolution: Literal["gatv2", "gat", "gps"] = "gatv2"
     edge_features: bool = True
     id_encoding: Literal["none", "lookup", "unknown", "hashed", "masked"] = "none"
+    readout: Literal["mean-max", "mean-max-min"] = Field(
+        "mean-max",
+        description="what a graph's vector is made of, beside the mean weighted by frames",
+        json_schema_extra=ADDED,
+    )
 
 
 class Training(_Frozen):

@@ -129,7 +129,7 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
 
 def _segments(frames: Frames, begins: np.ndarray, config: Config) -> list[Frames]:
     """Contiguous stretches of a capture that the windows `begins` cover."""
-    cuts = np.flatnonzero(np.diff(begins) > config.windows.size) + 1
+    cuts = _stretches(begins, config.windows.size)[1:]
     return [frames.take(np.arange(b[0], b[-1] + config.windows.size)) for b in np.split(begins, cuts) if len(b)]
 
 
@@ -140,13 +140,21 @@ def _real(
     parts: dict[str, dict[str, np.ndarray]],
     config: Config,
 ) -> GraphStore:
-    """Windows of the captures; with the feature set `profile` each window twice, with and without the car's profile."""
+    """Windows of the captures; with a feature set that has a profile each window twice, without and with it."""
     frames = [(c.name, c.attack, tables[c.name], parts[c.name][part]) for c in train]
-    plain = GraphStore.build(frames, config.windows.size, config.features)
-    if config.features != "profile":
+    # what is remembered of identifiers begins anew with each stretch of the part
+    resets = [begins[_stretches(begins, config.windows.size)] for *_, begins in frames]
+    plain = GraphStore.build(frames, config.windows.size, config.features, resets=resets)
+    if config.features not in ("profile", "memory"):
         return plain
     profiles = [profile_of(tables[c.name], config) for c in train]
-    return GraphStore.concat([plain, GraphStore.build(frames, config.windows.size, config.features, profiles)])
+    known = GraphStore.build(frames, config.windows.size, config.features, profiles, resets=resets)
+    return GraphStore.concat([plain, known])
+
+
+def _stretches(begins: np.ndarray, size: int) -> np.ndarray:
+    """Positions in `begins` i64[B], ascending, at which a contiguous stretch of a part's windows begins."""
+    return np.flatnonzero(np.diff(begins, prepend=-2 * size - 1) > size)
 
 
 def part_of(number: int) -> str:
@@ -177,11 +185,11 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         )  # fmt: skip
         traffic = Frames.concat([drive.profile, drive.frames])
         seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
-        known = config.features == "profile" and kind != "none"
+        known = config.features in ("profile", "memory") and kind != "none"
         profiles.append(profile_of(traffic.take(seen).to_table(), config) if known else None)
         table = traffic.take(traffic.timestamp >= late + seconds).to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]
         frames.append((drive.name, drive.attack, table, begins))
     if not frames:
         return None
-    return GraphStore.build(frames, size, config.features, profiles if config.features == "profile" else None)
+    return GraphStore.build(frames, size, config.features, profiles)

@@ -16,6 +16,10 @@ of base 2, with 1 µs added to both times of a ratio, clipped to ±10. "Repeat":
 ID in the window.
 
 `profile`: `relative` and how the window deviates from the vehicle's `Profile`; zeros where there is none.
+
+`memory`: `relative`, and what each frame is against the state of its identifier, which is carried through the recording
+(`kdgat.graphs.memory`): the worst frame of the node and the mean, then the same for columns against the `Profile`.
+Everything is causal: a frame is judged by the frames before it. Running values are those of the identifier so far.
 """
 
 from __future__ import annotations
@@ -89,10 +93,47 @@ _PROFILE_NODE = (
     "missing",  # of the window: frames the profile's IDs are short of rate·T, over W
     "profile_available",
 )
+_MEMORY_FRAME = (
+    "short",  # log2 of the running gap over the gap to the identifier's last frame
+    "short_of_least",  # log2 of the least gap, which leaks, over the gap
+    "short_in_jitter",  # `short` in running deviations of the gap
+    "short_pair",  # log2 of two running gaps over the time since the last frame but one
+    "long",  # log2 of the gap over the running gap, 0 if shorter
+    "jitter",  # running deviation of the gap, octaves
+    "flips",  # share of bits that differ from the identifier's last payload (bytes both have)
+    "flip_excess",  # log2 of `flips` over its running mean, 0.02 added to both
+    "jump",  # log2 of a byte's change over its running change, 1 added to both: the largest
+    "new_bits",  # log2 of 1 + bits that flip and did not in up to 1,024 frames before
+    "broken_counters",  # log2 of 1 + nibbles that counted evenly for four frames and do not now
+    "out_of_range",  # how far a byte leaves its running range, over 255: the largest
+    "dlc_change",
+    "joined",  # `age` at the identifier's first frame, halved every 10 s from then on
+    "seen",  # log2 of its frames so far
+    "age",  # log2 of 1 + seconds since the state was empty, or the bus slept
+    "bus_rush",  # log2 of the running gap of the bus over the gap to the frame before
+    "overdue",  # share of identifiers that are silent for 4 to 32 of their running gaps
+)
+_MEMORY_PROFILE = (
+    "profile_strange",  # log2 of the frames that the profile should hold of an identifier that it lacks, fading
+    "profile_short",  # log2 of the profile's period over the gap
+    "profile_short_of_least",  # log2 of its least gap over the gap
+    "profile_new_bits",  # log2 of 1 + `new_bits` that did not flip in the profile either
+    "profile_out_of_range",  # how far a byte leaves both ranges
+    "profile_dlc",  # another DLC than the profile's
+)
+_MEMORY_WINDOW = ("profile_excess", "profile_log_excess", "profile_missing", "profile_available")  # as in `profile`
 
 #: feature set → (names of node columns, names of edge columns)
 FEATURES: dict[FeatureSet, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "published": (_PUBLISHED_NODE, _PUBLISHED_EDGE),
     "relative": (_RELATIVE_NODE, _RELATIVE_EDGE),
     "profile": (_RELATIVE_NODE + _PROFILE_NODE, _RELATIVE_EDGE),
+    "memory": (
+        (
+            *_RELATIVE_NODE,
+            *(f"{name}_{of}" for of in ("worst", "mean") for name in _MEMORY_FRAME + _MEMORY_PROFILE),
+            *_MEMORY_WINDOW,
+        ),
+        _RELATIVE_EDGE,
+    ),
 }

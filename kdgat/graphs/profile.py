@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,9 @@ class Profile:
         dlc: u8[K], the most frequent one.
         constant: u8[K, 8], 255 for byte positions (below the least DLC) that never changed, else 0.
         value: u8[K, 8], payload of the ID's first frame: what the constant bytes hold.
+        least: f64[K], shortest gap (s) but for one in a hundred, 0 for an ID seen once.
+        flipped: u8[K, 8], bits that changed between two frames.
+        low, high: u8[K, 8], range of each byte; 0 to 255 for one that no frame had.
     """
 
     seconds: float
@@ -44,6 +48,10 @@ class Profile:
     dlc: np.ndarray
     constant: np.ndarray
     value: np.ndarray
+    least: np.ndarray
+    flipped: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     @classmethod
     def fit(cls, frames: pa.Table, seconds: float = 10.0, *, quiet: bool = False) -> Profile:
@@ -71,12 +79,29 @@ class Profile:
             if len(sending.gaps) and period < FASTEST_PERIOD:
                 continue
             rate, at = sending.rate, sending.frames
-            rows.append((ids[at[0]], period, rate * span / n, rate, *_contents(payload[at], dlc[at])))
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 8
-        types = (np.uint32, np.float64, np.float64, np.float64, np.float64, np.uint8)
-        flat = [np.array(column, kind) for column, kind in zip(columns[:6], types, strict=True)]
-        wide = [np.array(column, np.uint8).reshape(-1, 8) for column in columns[6:]]
-        return cls(seconds, n, *flat, *wide)
+            gaps = np.sort(sending.gaps)
+            least = float(gaps[len(gaps) // 100]) if len(gaps) else 0.0
+            rows.append((ids[at[0]], period, rate * span / n, rate, *_contents(payload[at], dlc[at]), least))
+            rows[-1] += _values(payload[at], dlc[at])
+        columns = zip(*rows, strict=True) if rows else [()] * len(_TYPES)
+        arrays = {
+            name: np.array(column, kind).reshape(-1, *shape)
+            for (name, (kind, *shape)), column in zip(_TYPES.items(), columns, strict=True)
+        }
+        return cls(seconds, n, **arrays)
+
+
+#: column of a profile → its type and the shape of a row
+_TYPES: dict[str, tuple[Any, ...]] = {
+    "id": (np.uint32,),
+    **dict.fromkeys(("period", "share", "rate", "change_rate"), (np.float64,)),
+    "dlc": (np.uint8,),
+    **dict.fromkeys(("constant", "value"), (np.uint8, 8)),
+    "least": (np.float64,),
+    **dict.fromkeys(("flipped", "low", "high"), (np.uint8, 8)),
+}
+#: the profile of a vehicle of which nothing is known
+NO_PROFILE = Profile(0.0, 0, **{name: np.empty((0, *shape), kind) for name, (kind, *shape) in _TYPES.items()})
 
 
 @dataclass(frozen=True)
@@ -138,3 +163,13 @@ def _contents(payload: np.ndarray, dlc: np.ndarray) -> tuple[float, int, np.ndar
     same = (payload == payload[0]).all(axis=0) & (np.arange(8) < dlc.min())
     constant = np.where(same & (len(payload) >= _CONSTANT_FRAMES), 255, 0)
     return float(change.mean()) if len(change) else 0.0, int(np.bincount(dlc).argmax()), constant, payload[0]
+
+
+def _values(payload: np.ndarray, dlc: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bits that flip between frames u8[8], least and greatest value of each byte u8[8] of an ID's frames u8[n, 8], u8[n]."""
+    held = np.arange(8) < dlc[:, None]
+    flips = np.where(held[1:] & held[:-1], payload[1:] ^ payload[:-1], 0)
+    some = held.any(axis=0)
+    low = np.where(some, np.where(held, payload, 255).min(axis=0), 0)
+    high = np.where(some, np.where(held, payload, 0).max(axis=0), 255)
+    return np.bitwise_or.reduce(flips, axis=0, initial=0, dtype=np.uint8), low, high

@@ -137,6 +137,7 @@ class GraphStore:
         feature_set: FeatureSet,
         profiles: Sequence[Profile | None] | None = None,
         *,
+        resets: Sequence[np.ndarray] | None = None,
         threads: int | None = None,
     ) -> GraphStore:
         """Graphs of the given windows, capture by capture, in the order given.
@@ -144,7 +145,9 @@ class GraphStore:
         Args:
             frames: per capture its name, its attack kind, its frame table and the first frames of its windows, i64[B].
             size: frames in a window, 2–4096.
-            profiles: for `profile`, that of each capture's vehicle or None.
+            profiles: for `profile` and `memory`, that of each capture's vehicle or None.
+            resets: for `memory`, the frames of each capture before which its state is emptied, i64, ascending; windows
+                before the first of them have none. Default: its first frame.
             threads: default: the processors this process may use.
         """
         from kdgat.graphs.kernels import build
@@ -156,9 +159,12 @@ class GraphStore:
         for (name, *_), f, s in zip(frames, columns, starts, strict=True):
             if len(s) and (s.min() < 0 or s.max() + size > len(f)):
                 raise KdgatError(f"{name}: a window reaches beyond the capture's {len(f)} frames")
-        made: dict[str, Any] = build.graphs(
-            columns, starts, size, feature_set, profiles or [None] * len(columns), threads
-        )
+        profiles = profiles or [None] * len(columns)
+        remembered = None
+        if feature_set == "memory":
+            resets = resets or [np.zeros(1, np.int64)] * len(columns)
+            remembered = build.remember(columns, starts, size, profiles, resets, threads)
+        made: dict[str, Any] = build.graphs(columns, starts, size, feature_set, profiles, remembered, threads)
         kinds = [kind for _, kind, _, _ in frames]
         attack_names = (BENIGN, *sorted({*kinds} - {BENIGN}))
         codes = np.array([attack_names.index(kind) for kind in kinds], np.uint8)

@@ -21,6 +21,7 @@ from kdgat.captures.reader import CaptureReader, OnBadRows
 from kdgat.config import FeatureSet
 from kdgat.errors import KdgatError
 from kdgat.graphs.kernels import build
+from kdgat.graphs.kernels.state import COLUMNS, State
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import ARRAYS, BENIGN, GraphStore, write_meta
 
@@ -44,7 +45,7 @@ def stream(
     Args:
         captures: per capture its name, attack kind and file, in any format of `kdgat.captures`.
         size, stride: frames in a window and between two starts.
-        profiles: for `profile`, that of each capture's vehicle or None.
+        profiles: for `profile` and `memory`, that of each capture's vehicle or None.
         on_bad_rows: see `CaptureReader`.
         threads: default: the processors this process may use.
 
@@ -73,8 +74,9 @@ def stream(
         try:
             for number, (_, _, path) in enumerate(captures):
                 reader = CaptureReader(path, on_bad_rows=on_bad_rows, pool=pool)
-                for base, frames, first_time, starts in _windows(reader, size, stride):
-                    work = (frames, starts, size, feature_set, profiles[number], first_time)
+                state = State(profiles[number]) if feature_set == "memory" else None
+                for base, frames, columns, first_time, starts in _windows(reader, size, stride, state):
+                    work = (frames, columns, starts, size, feature_set, profiles[number], first_time)
                     pending.append((number, base, pool.submit(_build, *work)))
                     settle(2 * threads)
             settle(0)
@@ -94,38 +96,57 @@ def stream(
     return GraphStore.open(folder)
 
 
-def _windows(blocks: CaptureReader, size: int, stride: int) -> Iterator[tuple[int, Frames, float, np.ndarray]]:
+def _windows(
+    blocks: CaptureReader, size: int, stride: int, state: State | None
+) -> Iterator[tuple[int, Frames, np.ndarray, float, np.ndarray]]:
     """Stretches of a capture with the windows that begin in them.
 
+    Args:
+        state: what is remembered of the identifiers, carried from block to block; None: nothing.
+
     Yields:
-        number of the stretch's first frame in the capture, its frames, time of the capture's first frame, and the first
-        frames of the windows, counted in the stretch.
+        number of the stretch's first frame in the capture, its frames, their columns by `state` (no columns without one),
+        time of the capture's first frame, and the first frames of the windows, counted in the stretch.
     """
     base, next_start = 0, 0  # numbers in the capture: of the stretch's first frame, of the next window's
-    rest = Frames.empty(0)  # frames before the block in which a window may still begin
+    rest, rest_columns = Frames.empty(0), np.empty((0, COLUMNS if state else 0), np.float32)  # before the block
     first_time: float | None = None
     for block in blocks:
         if first_time is None:
             first_time = float(block.timestamp[0])
+        columns = np.empty((len(block), rest_columns.shape[1]), np.float32)
+        if state is not None:
+            state.advance(block, 0, len(block), np.arange(len(block)), columns)
         if len(rest) and size <= len(block):
             # windows that begin before the block need just its first W − 1 frames
-            stretches = [(Frames.concat([rest, block.slice(0, size - 1)]), len(rest)), (block, len(block))]
+            begun = np.concatenate([rest_columns, columns[: size - 1]])
+            stretches = [
+                (Frames.concat([rest, block.slice(0, size - 1)]), begun, len(rest)),
+                (block, columns, len(block)),
+            ]
         else:
             joined = Frames.concat([rest, block])
-            stretches = [(joined, len(joined))]
-        for stretch, own in stretches:
+            stretches = [(joined, np.concatenate([rest_columns, columns]), len(joined))]
+        for stretch, its_columns, own in stretches:
             starts = np.arange(next_start - base, min(own, len(stretch) - size + 1), stride)
             for begin in range(0, len(starts), _CHUNK):
-                yield base, stretch, first_time, starts[begin : begin + _CHUNK]
+                yield base, stretch, its_columns, first_time, starts[begin : begin + _CHUNK]
             next_start += stride * len(starts)
             done = min(next_start - base, own)
-            rest, base = stretch.slice(done, own), base + done
+            rest, rest_columns, base = stretch.slice(done, own), its_columns[done:own], base + done
 
 
 def _build(
-    frames: Frames, starts: np.ndarray, size: int, feature_set: FeatureSet, profile: Profile | None, first_time: float
+    frames: Frames,
+    columns: np.ndarray,
+    starts: np.ndarray,
+    size: int,
+    feature_set: FeatureSet,
+    profile: Profile | None,
+    first_time: float,
 ) -> dict[str, Any]:
-    arrays = build.graphs([frames], [starts], size, feature_set, [profile], threads=1)
+    remembered = [(np.arange(len(frames)), columns)] if feature_set == "memory" else None
+    arrays = build.graphs([frames], [starts], size, feature_set, [profile], remembered, threads=1)
     arrays["t0"] = frames.timestamp[starts] - first_time
     return arrays
 

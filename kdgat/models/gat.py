@@ -45,7 +45,8 @@ class GAT(nn.Module):
         self.norms = nn.ModuleList(GraphNorm(out) for _ in widths)
         self.dropout = nn.Dropout(config.dropout)
         self.jump, width = self._jumping(config, out)
-        dims = [3 * width, *config.mlp]
+        self.least = config.readout == "mean-max-min"
+        dims = [(4 if self.least else 3) * width, *config.mlp]
         hidden = [layer for a, b in pairwise(dims) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)]
         self.head = nn.Sequential(*hidden, nn.Linear(dims[-1], 2))
 
@@ -80,7 +81,7 @@ class GAT(nn.Module):
             h = self.jump["lstm"]([self.jump["project"](s) for s in states])
         else:
             h = self.jump(states)
-        return readout(h, b.share, b.batch, b.size)
+        return readout(h, b.share, b.batch, b.size, least=self.least)
 
     def forward(self, b: GraphBatch) -> Float32[Tensor, "{b.size} 2"]:
         """Logits: benign, attack."""

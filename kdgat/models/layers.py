@@ -129,13 +129,21 @@ class GPS(nn.Module):
 
 
 def readout(
-    h: Float32[Tensor, "N D"], share: Float32[Tensor, " N"], batch: Int64[Tensor, " N"], size: int
-) -> Float32[Tensor, "{size} 3*D"]:
-    """Graph vector of node states: mean, maximum, and mean weighted by the share of frames."""
+    h: Float32[Tensor, "N D"],
+    share: Float32[Tensor, " N"],
+    batch: Int64[Tensor, " N"],
+    size: int,
+    *,
+    least: bool = False,
+) -> Float32[Tensor, "{size} R*D"]:
+    """Graph vector of node states: mean, maximum, mean weighted by the share of frames and, if asked for, minimum.
+
+    Without the minimum R is 3, with it 4.
+    """
     mean = scatter(h, batch, 0, size, "mean")
     largest = scatter(h, batch, 0, size, "max")
     weighted = scatter(h * share[:, None], batch, 0, size, "sum")
-    return torch.cat([mean, largest, weighted], 1)
+    return torch.cat([mean, largest, weighted, *([scatter(h, batch, 0, size, "min")] if least else [])], 1)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -38,6 +38,10 @@ def test_profile_of_a_schedule() -> None:
     assert p.change_rate.tolist() == [1.0, 0.0, 0.0] and p.dlc.tolist() == [2, 1, 0]
     assert p.constant.tolist() == [[0, 255] + [0] * 6, [255] + [0] * 7, [0] * 8]
     assert p.value[:2, :2].tolist() == [[0, 7], [5, 0]]
+    assert p.least == pytest.approx([0.01, 0.1, 0.0], abs=1e-6)
+    assert p.flipped[:, 0].tolist() == [255, 0, 0] and not p.flipped[:, 1:].any()
+    assert p.low[:, :3].tolist() == [[0, 7, 0], [5, 0, 0], [0, 0, 0]]
+    assert p.high[:, :3].tolist() == [[255, 7, 255], [5, 255, 255], [255, 255, 255]]
 
 
 def test_flooding_id_does_not_enter_a_profile() -> None:
@@ -68,6 +72,7 @@ def test_published_set_has_the_published_sizes() -> None:
         "published": (35, 11),
         "relative": (23, 10),
         "profile": (33, 10),
+        "memory": (75, 10),
     }
     for nodes, edges in FEATURES.values():
         assert len(set(nodes)) == len(nodes) and len(set(edges)) == len(edges)

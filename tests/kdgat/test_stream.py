@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kdgat.captures.reader import read
+from kdgat.config import FeatureSet
 from kdgat.errors import CaptureError, KdgatError
 from kdgat.graphs import splits
 from kdgat.graphs.profile import Profile
@@ -29,16 +30,17 @@ def capture(path: Path, n: int, seed: int) -> Path:
     return path
 
 
+@pytest.mark.parametrize("features", ["profile", "memory"])
 @pytest.mark.parametrize(("size", "stride"), [(100, 100), (100, 37), (64, 1000)])
-def test_stream_equals_build(size: int, stride: int, tmp_path: Path) -> None:
+def test_stream_equals_build(size: int, stride: int, features: FeatureSet, tmp_path: Path) -> None:
     paths = {n: capture(tmp_path / f"{n}.csv", n, n) for n in (120_000, size - 1, size, 999)}
     tables = {n: read(path) for n, path in paths.items()}
     profiles = [Profile.fit(table, 1.0) for table in tables.values()]
     want = GraphStore.build(
-        [(f"c{n}", "dos", t, splits.starts(n, size, stride)) for n, t in tables.items()], size, "profile", profiles
+        [(f"c{n}", "dos", t, splits.starts(n, size, stride)) for n, t in tables.items()], size, features, profiles
     )
     captures = [(f"c{n}", "dos", path) for n, path in paths.items()]
-    got = stream(captures, tmp_path / "store", size, stride, "profile", profiles)
+    got = stream(captures, tmp_path / "store", size, stride, features, profiles)
     for name in ARRAYS:
         assert np.array_equal(getattr(got, name), getattr(want, name)), name
     assert got.capture_names == want.capture_names and got.attack_names == want.attack_names

@@ -97,3 +97,15 @@ def median(values, n):
         if values[i] > lower:
             lower = values[i]
     return 0.5 * (lower + upper)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """`array` contiguous and read-only: columns from Arrow are, and kernels are compiled anew for every type."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def words(payload: np.ndarray) -> np.ndarray:
+    """u8[N, 8] as little-endian u64[N], the same memory; read-only."""
+    return frozen(np.ascontiguousarray(payload).reshape(-1).view("<u8"))
