@@ -84,6 +84,21 @@ def test_a_map_of_embeddings_is_repeated_by_its_seed() -> None:
     assert explain.embed_2d(x[:5], 4).shape == (5, 2)
 
 
+def test_a_map_of_embeddings_keeps_neighbours_that_principal_components_lose() -> None:
+    from sklearn.manifold import trustworthiness
+
+    rng = np.random.default_rng(2)
+    centres = np.eye(40, dtype=np.float32)  # as far from each other, which no plane can show without bending
+    x = np.repeat(centres, 8, 0) + rng.normal(0, 0.05, (320, 40)).astype(np.float32)
+    components = np.linalg.svd(x - x.mean(0))[0][:, :2]
+    kept = [trustworthiness(x, flat, n_neighbors=7) for flat in (explain.embed_2d(x, 0), components)]
+    assert kept[0] > 0.97 > 0.9 > kept[1]
+
+
+def test_a_map_of_equal_embeddings_is_a_map() -> None:
+    assert np.isfinite(explain.embed_2d(np.ones((40, 6), np.float32), 0)).all()
+
+
 def test_explanations_leave_the_weights_alone(model: GAT, batch: GraphBatch, tmp_path: Path) -> None:
     before = {k: v.clone() for k, v in model.state_dict().items()}
     explain.integrated_gradients(model, batch, 4)
