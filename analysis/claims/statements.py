@@ -14,7 +14,7 @@ from analysis.numbers.values import Numbers
 from analysis.reference import labels
 from analysis.reference.format import slug
 from analysis.releases.release import Release
-from kdgat.catalog.datasets import entries
+from kdgat.catalog.datasets import entries, members
 from kdgat.records import HEADLINE_MODEL
 
 
@@ -50,7 +50,11 @@ def scope(numbers: Numbers) -> str:
         parts.append(f"{name} ({vehicles} vehicles, {captures} test recordings, {seconds}\u00a0s of test traffic)")
     real = release.data_kind == "real"
     lead = "The results rest on real captures:" if real else f"{data_note(release)} They rest on"
-    left = " Other datasets of the catalog are not covered." if set(entries()) - set(held) else ""
+    left = (
+        " Other datasets of the catalog are not covered."
+        if set(entries()) - {m for name in held for m in members(name)}
+        else ""
+    )
     return f"{lead} {enumerate_words(parts)}.{left}"
 
 

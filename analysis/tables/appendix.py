@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from analysis.claims.phrases import BASELINE
@@ -14,7 +14,7 @@ from analysis.reference import labels
 from analysis.reference.format import count
 from analysis.reference.sources import sources, uses
 from analysis.tables.results import Source, markdown, names, numbers_of
-from kdgat.catalog.datasets import entries
+from kdgat.catalog.datasets import entries, members
 from kdgat.paths import REPO
 
 
@@ -39,11 +39,11 @@ def checklist(release: Source = None) -> str:
     points = numbers.release.table("operating_points").to_pylist()
     synthetic = sorted(name for name, entry in manifest["datasets"].items() if entry["data_kind"] == "synthetic")
     licences = [
-        f"{name}: {known[name].get('licence', 'see the catalog') if name in known else 'made by this project'}"
+        f"{name}: {enumerate_words(sorted({known[m].get('licence', 'see the catalog') for m in members(name)})) or 'made by this project'}"
         for name in sorted(manifest["datasets"])
     ]
     duplicates = sum(1 for row in captures if row["duplicate_of"])
-    missing = sorted(set(known) - set(manifest["datasets"]))
+    missing = sorted(set(known) - {m for name in manifest["datasets"] for m in members(name)})
     rows = [
         ("Code that made the results is named", f"Yes: commit {code(manifest['code']['commits'])}"),
         ("It had no uncommitted changes", yes(not manifest["code"]["dirty"])),
@@ -74,7 +74,7 @@ def capture_table(release: Source = None) -> str:
     rows = numbers_of(release).release.table("datasets").to_pylist()
     body = [
         [
-            row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), row["vehicle"], row["attack"],
+            row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), _vehicle(row), row["attack"],
             count(row["frames"]), count(row["injected"]), count(row["ids"]), f"{row['seconds']:.0f}", count(row["windows"]),
             f"`{row['sha256'][:8]}`",
         ]
@@ -94,6 +94,12 @@ def capture_table(release: Source = None) -> str:
         "SHA-256",
     ]
     return markdown(header, body, left=5)
+
+
+def _vehicle(row: Mapping[str, object]) -> str:
+    """Name a capture's car; mark one whose sister was trained on."""
+    left_out = row.get("sisters") and not row.get("known_vehicle")
+    return f"{row['vehicle']} (sister of {row['sisters']} in training)" if left_out else str(row["vehicle"])
 
 
 def layer_table(release: Source = None) -> str:

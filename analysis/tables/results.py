@@ -19,7 +19,7 @@ from analysis.numbers import Number, Numbers
 from analysis.reference import PUBLISHED, labels
 from analysis.reference.format import NA, slug
 from analysis.releases.release import Release
-from kdgat.catalog.datasets import entries
+from kdgat.catalog.datasets import entries, members
 from kdgat.evaluation import registry
 from kdgat.models.registry import bounds
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
@@ -217,7 +217,7 @@ def dataset_table(release: Source = None) -> str:
         kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
         shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
         body.append([shown, labels.scenario(split), *(cell(numbers, f"{prefix}.{c}") for c in columns)])
-    absent = sorted(entries().keys() - {r["dataset"] for r in rows})
+    absent = sorted(entries().keys() - {m for r in rows for m in members(r["dataset"])})
     body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
     header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]
     return markdown(header, body, left=2)

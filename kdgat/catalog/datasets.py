@@ -11,8 +11,9 @@ import hashlib
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -37,11 +38,12 @@ class Capture:
         dataset: name in the catalog.
         name: path relative to the dataset's folder.
         vehicle, attack: what was driven and what was injected (`benign` for an attack-free capture).
-        split: `train` or the test scenario `test_01` ….
+        split: `train` or the test scenario: `test_01` …, in a union of datasets `set_01-test_01` ….
         path: the file; None for generated frames, which stand in `table`.
         sha256: hash of the file's bytes, or of the generated frames.
         data_kind: `real` or `synthetic`.
         duplicate_of: name of the capture of this dataset with the same content that is used instead, empty if none.
+            In a union, a recording with forged frames added has the same content as the recording.
         table: generated frames.
     """
 
@@ -68,14 +70,31 @@ class Capture:
 
 
 @cache
-def entries() -> dict[str, dict[str, Any]]:
-    """`data/catalog.toml`: dataset name → its entry."""
+def _catalog() -> dict[str, dict[str, Any]]:
+    """`data/catalog.toml`: name → its entry."""
     return tomllib.loads((REPO / "data" / "catalog.toml").read_text())
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Select the entries of `data/catalog.toml` that have files of their own: dataset name → its entry."""
+    return {name: entry for name, entry in _catalog().items() if "members" not in entry}
+
+
+def unions() -> dict[str, dict[str, Any]]:
+    """Select the entries that join datasets: name → its entry."""
+    return {name: entry for name, entry in _catalog().items() if "members" in entry}
+
+
+def members(dataset: str) -> tuple[str, ...]:
+    """Datasets of the catalog that `dataset` has its files from; none for the synthetic one."""
+    if dataset in unions():
+        return tuple(unions()[dataset]["members"])
+    return (dataset,) if dataset in entries() else ()
 
 
 def names() -> tuple[str, ...]:
     """Names of all datasets, the synthetic one last."""
-    return (*entries(), "synthetic")
+    return (*entries(), *unions(), "synthetic")
 
 
 def root_folders(root: Path | None = None) -> list[Path]:
@@ -118,20 +137,28 @@ def _several(text: str) -> str:
     )
 
 
-def captures(dataset: str, root: Path | None = None) -> list[Capture]:
+def captures(dataset: str, root: Path | None = None, *, train_only: bool = False) -> list[Capture]:
     """The captures of `dataset` on disk, training first, then by name; copies are kept, marked by `duplicate_of`.
 
-    Training captures come first in that comparison, so of two twins the one in `train` is the one that stays.
+    Training captures come first in that comparison, so of two twins the one in `train` is the one that stays. A member of
+    a union that is not on disk, or has no training captures, is no error as long as another has some.
+
+    Args:
+        dataset: name in the catalog.
+        root: folders of captures; None: $KDGAT_DATA, else data/raw.
+        train_only: list and open the training captures alone.
 
     Raises:
         KdgatError: unknown dataset, or its folder or captures are missing.
     """
-    listed = _listed(dataset, root)
+    if dataset in unions():
+        return list(_union(dataset, root, train_only))
+    listed = {name: p for name, p in _listed(dataset, root).items() if not train_only or p[0][1] == "train"}
     for (_, _, kept), *others in listed.values():
         if other := next((path for _, _, path in others if not filecmp.cmp(kept, path, shallow=False)), None):
             raise KdgatError(f"{other} and {kept} are one capture by their names, with different content")
     found = [places[0] for places in listed.values()]
-    if not found:
+    if not found and not (train_only and _listed(dataset, root)):
         folders = [folder / entries()[dataset]["folder"] for folder in root_folders(root)]
         missing = " or ".join(f"no captures in {f}" if f.is_dir() else f"no folder {f}" for f in folders)
         missing += _several(str(root or os.environ.get("KDGAT_DATA", "")))
@@ -157,6 +184,29 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
             )
         )
     return made
+
+
+def _union(dataset: str, root: Path | None, train_only: bool) -> Iterator[Capture]:
+    """Captures of the members under the union's names, training first, without the training of vehicles left out."""
+    found = []
+    for member in members(dataset):
+        for c in captures(member, root, train_only=train_only) if files(member, root) else []:
+            if c.split == "train" and c.vehicle in unions()[dataset].get("left_out", ()):
+                continue
+            split = "train" if c.split == "train" else f"{member}-{c.split}"
+            twin = f"{member}/{c.duplicate_of}" if c.duplicate_of else ""
+            found.append(replace(c, dataset=dataset, name=f"{member}/{c.name}", split=split, duplicate_of=twin))
+    if not any(c.split == "train" for c in found):
+        raise KdgatError(
+            f"dataset {dataset}: no training captures of {', '.join(members(dataset))} in "
+            f"{os.pathsep.join(map(str, root_folders(root)))} (`python -m kdgat.catalog` says where to get them)"
+        )
+    there = {c.name for c in found}
+    first: dict[str, str] = {}
+    for c in sorted(found, key=lambda c: c.split != "train"):
+        twin = c.duplicate_of if c.duplicate_of in there else ""  # else what it is a copy of was left out
+        original = first.setdefault(c.sha256, twin or c.name)
+        yield replace(c, duplicate_of="" if original == c.name else original)
 
 
 def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]:

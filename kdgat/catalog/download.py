@@ -23,7 +23,7 @@ _ATTEMPTS = 5
 
 
 def fetch(dataset: str, root: Path | None = None, *, api: str = API, raw: str = RAW) -> None:
-    """Download all captures of `dataset` that are not there yet into its folder.
+    """Download all captures of `dataset` that are not there yet into its folder; of a union, those of its members.
 
     A file appears under its name only when it is whole; what an interrupted download left (`….part`) is gone on with.
 
@@ -31,6 +31,10 @@ def fetch(dataset: str, root: Path | None = None, *, api: str = API, raw: str = 
         KdgatError: no such dataset; or the source cannot be reached or sends something else: says what to download by
             hand and where to put it.
     """
+    if dataset in datasets.unions():
+        for member in datasets.members(dataset):
+            fetch(member, root, api=api, raw=raw)
+        return
     if dataset not in datasets.entries():
         raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(datasets.entries())}")
     entry = datasets.entries()[dataset]

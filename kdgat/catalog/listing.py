@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kdgat.captures.reader import CaptureReader
 from kdgat.catalog import datasets
-from kdgat.errors import CaptureError
+from kdgat.catalog.contents import Training, identifiers, once
+from kdgat.errors import CaptureError, KdgatError
 from kdgat.paths import REPO
 
 
@@ -24,6 +28,8 @@ class Listed:
         frames, injected: counted in the file; up to the first bad row if there is one.
         checked: whether the catalog knows what the file must hold.
         problems: what is not as it should be.
+        sent: identifiers of the car.
+        notes: where its identifiers and the training captures tell another car or attack than its folder's name.
     """
 
     capture: datasets.Capture
@@ -31,12 +37,15 @@ class Listed:
     injected: int
     checked: bool
     problems: list[str]
+    sent: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
 
     def line(self) -> str:
         """The capture as a line of the list."""
         notes = self.problems or (["as expected"] if self.checked else [])
         if self.capture.duplicate_of:
             notes = [*notes, f"copy of {self.capture.duplicate_of}"]
+        notes = [*notes, *self.notes]
         c = self.capture
         return (
             f"  {c.split:8} {c.vehicle:12} {c.attack:12} {self.frames:>10,} frames {self.injected:>9,} injected"
@@ -49,7 +58,7 @@ class Listed:
         return {
             **{"dataset": c.dataset, "name": c.name, "split": c.split, "vehicle": c.vehicle, "attack": c.attack},
             **{"sha256": c.sha256, "duplicate_of": c.duplicate_of or None},
-            **{"frames": self.frames, "injected": self.injected, "problems": self.problems},
+            **{"frames": self.frames, "injected": self.injected, "problems": self.problems, "notes": list(self.notes)},
         }
 
 
@@ -60,12 +69,30 @@ def listed(dataset: str, root: Path | None) -> list[Listed]:
     with ThreadPoolExecutor() as pool:
         counts = list(pool.map(_count, captures))
     rows = []
-    for capture, (frames, injected, trouble) in zip(captures, counts, strict=True):
+    for capture, (frames, injected, sent, trouble) in zip(captures, counts, strict=True):
         want = expected.get(capture.name, {})
         have = {"frames": frames, "injected": injected, "sha256": capture.sha256}
         wrong = [f"{key} {have[key]}, not {value}" for key, value in want.items() if have[key] != value]
-        rows.append(Listed(capture, frames, injected, bool(want), [trouble] if trouble else wrong))
-    return rows
+        rows.append(Listed(capture, frames, injected, bool(want), [trouble] if trouble else wrong, sent))
+    training = Training.of((r.capture, r.sent) for r in rows if r.capture.split == "train")
+    return [replace(r, notes=tuple(_disagreements(r, training))) for r in rows]
+
+
+def _disagreements(row: Listed, training: Training) -> Iterator[str]:
+    """Say where a capture's identifiers and the training captures of its dataset belie its path or its catalog entry."""
+    told = training.columns(row.capture, row.sent)
+    same, sisters = training.cars(row.sent, "same"), str(told["sisters"])
+    if same and row.capture.vehicle not in same:
+        yield f"its identifiers are those of {' and '.join(same)}, not of {row.capture.vehicle}"
+    if row.capture.split == "train" or not training.vehicles:
+        return
+    for what in ("vehicle", "attack"):
+        stated = datasets.first_match([[f"unknown_{what}", "unknown"], [f"known_{what}", "known"]], row.capture.name)
+        found = "known" if told[f"known_{what}"] else "unknown"
+        if stated and stated != found:
+            yield f"the folder says {stated} {what}, by {'identifiers' if what == 'vehicle' else 'training'} it is {found}"
+    if sisters:
+        yield f"sister of {sisters} in training"
 
 
 def absent(dataset: str, rows: list[Listed]) -> list[str]:
@@ -113,6 +140,10 @@ def listing(root: Path | None, *, as_json: bool = False) -> int:
         for name in absent(dataset, rows):
             print(f"  not there: {name}")
     _shared(places)
+    for union, entry in datasets.unions().items():
+        print(f"\n{union}: {entry['title']}")
+        if "left_out" not in entry:  # the others have the same contents
+            _joined(union, root)
     print("\nsynthetic: built in, needs no files")
     for problem in problems:
         print(f"not as expected: {problem}")
@@ -125,17 +156,37 @@ def _own_remote(folder: str) -> str:
     return f", `dvc pull {file}` where you have a remote" if (REPO / file).is_file() else ""
 
 
-def _count(capture: datasets.Capture) -> tuple[int, int, str]:
-    """Frames, injected frames and what is wrong with the file; bad rows are counted, not set aside."""
+def _count(capture: datasets.Capture) -> tuple[int, int, frozenset[int], str]:
+    """Frames, injected frames, the car's identifiers and what is wrong with the file; bad rows are counted, not set aside."""
     assert capture.path is not None
     frames = injected = 0
+    benign: list[np.ndarray] = []
+    trouble = ""
     try:
         for block in CaptureReader(capture.path):
             frames += len(block)
             injected += int(block.label.sum())
+            benign.append(block.id[block.label == 0])
     except CaptureError as error:
-        return frames, injected, f"line {error.line}: {error.reason}" if error.line else error.reason
-    return frames, injected, ""
+        trouble = f"line {error.line}: {error.reason}" if error.line else error.reason
+    return frames, injected, identifiers(np.concatenate([np.empty(0, np.uint32), *benign])), trouble
+
+
+def _joined(union: str, root: Path | None) -> None:
+    """Print what a union has of its members, and which captures have the content of others."""
+    try:
+        captures = datasets.captures(union, root)
+        train, tests = ([c for c in captures if (c.split == "train") == training] for training in (True, False))
+        train = once(train, [])
+        marked = [*train, *once(tests, train)]  # reads all captures: whoever asks for the listing asks for that
+    except KdgatError as error:
+        print(f"  {error}")
+        return
+    cars = sorted({c.vehicle for c in train})
+    print(f"  {len(train)} training captures ({', '.join(cars)}), {len(tests)} test captures")
+    for c in marked:
+        if c.duplicate_of:
+            print(f"  {c.name} has the content of {c.duplicate_of} and does not count")
 
 
 def _shared(places: dict[str, list[tuple[str, str, str]]]) -> None:

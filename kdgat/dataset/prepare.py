@@ -16,10 +16,11 @@ import pyarrow as pa
 from kdgat import atomic, provenance
 from kdgat.captures.frames import Frames
 from kdgat.captures.reader import OnBadRows
+from kdgat.catalog.contents import Training
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
 from kdgat.dataset.protocols import profile_of
-from kdgat.dataset.sources import captures, data_hash, dataset_row
+from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.splits import PARTS, sample, split, starts
@@ -52,6 +53,11 @@ class Prepared:
         """Fitted on benign training windows."""
         return Scalers.from_dict(self.meta["scalers"])
 
+    @cached_property
+    def training(self) -> Training:
+        """Cars and attacks of the training captures."""
+        return Training.from_dict(self.meta["training"])
+
     @property
     def vocabulary(self) -> list[int]:
         """CAN IDs of the training captures."""
@@ -79,7 +85,7 @@ def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_r
     Raises:
         KdgatError: unknown dataset, no training captures, unreadable capture.
     """
-    train = [c for c in captures(dataset, root) if c.split == "train" and not c.duplicate_of]
+    train = training_captures(dataset, root, on_bad_rows)
     if not train:
         raise KdgatError(f"dataset {dataset}: no training captures")
     key = hashlib.sha256(
@@ -108,7 +114,6 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
         if c.attack == "benign"
         for segment in _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
     ]
-    rows = []
     for part in PARTS:
         real = _real(train, tables, part, parts, config)
         drives = _drives(part, config, seed, benign if part == "train" else [])
@@ -120,10 +125,16 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
         store.save(folder / part)
         if part == "train":
             scalers = Scalers.fit(store)
-    for c in train:
-        rows.append(dataset_row(c, tables[c.name], config))
+    training = Training.of((c, benign_identifiers(tables[c.name])) for c in train)
+    rows = [dataset_row(c, tables[c.name], config, training) for c in train]
     vocabulary = sorted({int(i) for t in tables.values() for i in t["id"].unique().to_pylist()})
-    meta = {"scalers": scalers.to_dict(), "vocabulary": vocabulary, "datasets": rows, "data_hash": data_hash(train)}
+    meta = {
+        "scalers": scalers.to_dict(),
+        "vocabulary": vocabulary,
+        "training": training.to_dict(),
+        "datasets": rows,
+        "data_hash": data_hash(train),
+    }
     atomic.write_text(folder / "prepared.json", json.dumps(meta, sort_keys=True))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kdgat.captures.reader import quarantined
+from kdgat.captures.reader import OnBadRows, quarantined
 from kdgat.catalog import datasets
+from kdgat.catalog.contents import Training, identifiers, once
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
 from kdgat.graphs.splits import starts
@@ -19,8 +20,8 @@ from kdgat.graphs.splits import starts
 SYNTHETIC = "synthetic"
 
 
-def captures(dataset: str, root: Path | None = None) -> list[Capture]:
-    """List the captures of a dataset, training first, then by name.
+def captures(dataset: str, root: Path | None = None, *, train_only: bool = False) -> list[Capture]:
+    """List the captures of a dataset, training first, then by name; with `train_only` no test capture is opened.
 
     Raises:
         KdgatError: unknown dataset, or its folder or captures are missing.
@@ -29,12 +30,33 @@ def captures(dataset: str, root: Path | None = None) -> list[Capture]:
         from kdgat.synthetic import bus  # late: generating takes a second
 
         return bus.captures()
-    return datasets.captures(dataset, root)
+    return datasets.captures(dataset, root, train_only=train_only)
 
 
-def test_captures(dataset: str, root: Path | None = None) -> list[Capture]:
-    """The captures that are scored, each content once; raises as `captures` does."""
-    return [c for c in captures(dataset, root) if c.split != "train" and not c.duplicate_of]
+def training_captures(dataset: str, root: Path | None = None, on_bad_rows: OnBadRows = "raise") -> list[Capture]:
+    """List the captures that models are trained on, each content once; open no others.
+
+    Raises:
+        KdgatError: as `captures` does; a member's capture of a union cannot be read.
+    """
+    train = [c for c in captures(dataset, root, train_only=True) if c.split == "train"]
+    if dataset in datasets.unions():
+        train = once(train, [], on_bad_rows)
+    return [c for c in train if not c.duplicate_of]
+
+
+def test_captures(dataset: str, root: Path | None = None, on_bad_rows: OnBadRows = "raise") -> list[Capture]:
+    """The captures that are scored, each content once; raises as `training_captures` does.
+
+    In a union, a capture is not scored that has the content of a training capture: forged frames apart, it was seen.
+    """
+    tests = [c for c in captures(dataset, root) if c.split != "train"]
+    if dataset in datasets.unions():
+        tests = once(tests, training_captures(dataset, root, on_bad_rows), on_bad_rows)
+        for c in tests:
+            if c.duplicate_of:
+                print(f"{dataset}: {c.name} has the content of {c.duplicate_of} and is not scored", flush=True)
+    return [c for c in tests if not c.duplicate_of]
 
 
 def data_hash(captures: Sequence[Capture]) -> str:
@@ -43,8 +65,13 @@ def data_hash(captures: Sequence[Capture]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def dataset_row(capture: Capture, frames: pa.Table, config: Config) -> dict[str, Any]:
-    """Row of the table `datasets`."""
+def benign_identifiers(frames: pa.Table) -> frozenset[int]:
+    """Identifiers of the car that a capture was taken from, by its benign frames."""
+    return identifiers(frames["id"].to_numpy()[frames["label"].to_numpy() == 0])
+
+
+def dataset_row(capture: Capture, frames: pa.Table, config: Config, training: Training) -> dict[str, Any]:
+    """Row of the table `datasets`; `training` says which cars and attacks are known."""
     label = frames["label"].to_numpy()
     t = frames["timestamp"].to_numpy()
     begins = starts(len(label), config.windows.size, config.windows.stride)
@@ -66,4 +93,5 @@ def dataset_row(capture: Capture, frames: pa.Table, config: Config) -> dict[str,
         "seconds": float(t.max() - t.min()) if len(t) else 0.0,
         "windows": len(begins),
         "positives": int((positives > 0).sum()),
+        **training.columns(capture, benign_identifiers(frames)),
     }

@@ -58,13 +58,13 @@ def evaluate(
     scored: list[Scored] = []
     kept: list[ScoredCapture] = []  # of the first protocol
     rows = []
-    tests = test_captures(task.dataset, root)
+    tests = test_captures(task.dataset, root, on_bad_rows)
     for scenario in sorted({c.split for c in tests}):
         captures = [c for c in tests if c.split == scenario]
         for c in captures:
             log_reading(task, scenario, c)
         frames = {c.name: c.frames(on_bad_rows) for c in captures}
-        rows += [dataset_row(c, frames[c.name], task.config) for c in captures]
+        rows += [dataset_row(c, frames[c.name], task.config, prepared.training) for c in captures]
         for protocol in protocols:
             stores = ((c, scored_store(c, frames[c.name], task.config, protocol, len(captures))) for c in captures)
             results = [

@@ -39,7 +39,7 @@ def plan(
         raise KdgatError("nothing to run: at least one dataset and seeds from 0 on")
     tasks = []
     for name in names:
-        kinds = {c.data_kind for c in captures(name, root)}
+        kinds = {c.data_kind for c in captures(name, root, train_only=True)}
         if kinds == {SYNTHETIC}:
             print(f"{name}: SYNTHETIC data; every result is marked as such", flush=True)
         tasks += [(name, "synthetic" if "synthetic" in kinds else "real", seed) for seed in numbers]

@@ -283,6 +283,9 @@ _ALL = (
         Column("seconds", F, "span of the capture", "s", low=0),
         Column("windows", L, "windows made from it", low=0),
         Column("positives", L, "of them with an injected frame", low=0),
+        Column("known_vehicle", B, "its identifiers are those of a car in training", added=True),
+        Column("known_attack", B, "its kind of attack is one in training", added=True),
+        Column("sisters", S, "cars in training that share most of its identifiers, comma-separated", added=True),
     ),
     _schema(
         "readings",

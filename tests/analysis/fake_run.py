@@ -144,6 +144,9 @@ def _make(
                     "seconds": WINDOWS * 0.05,
                     "windows": WINDOWS,
                     "positives": int((injected > 0).sum()),
+                    "known_vehicle": True,
+                    "known_attack": True,
+                    "sisters": "",
                 }
             )
         for model in sorted(STRENGTH.keys() - UNTRAINED - {"gbm-baseline"}):

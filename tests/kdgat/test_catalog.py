@@ -9,11 +9,17 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kdgat.catalog import datasets, download, listing
+from kdgat.catalog import contents, datasets, download, listing
+from kdgat.catalog.contents import Training
+from kdgat.config import Config
 from kdgat.dataset import sources
 from kdgat.errors import KdgatError
 
@@ -32,7 +38,7 @@ def test_files_get_split_vehicle_and_attack(tmp_path: Path) -> None:
         "train_01_attack_free/attack-free-1.csv": ("train", "impala", "benign"),
         "train_01_attack_free/accessory-2.csv": ("train", "impala", "benign"),
         "train_02_with_attacks/DoS-1.csv": ("train", "impala", "dos"),
-        "test_02_unknown_vehicle_known_attack/rpm-accessory-1.csv": ("test_02", "silverado", "rpm-accessory"),
+        "test_02_unknown_vehicle_known_attack/rpm-accessory-1.csv": ("test_02", "traverse", "rpm-accessory"),
         "test_05_suppress/suppress-1.csv": ("test_05", "impala", "suppress"),
         "test_06_masquerade/masquerade-timed-4.csv": ("test_06", "impala", "masquerade-timed"),
     }
@@ -108,6 +114,115 @@ def test_unknown_and_missing_datasets_are_one_line(tmp_path: Path) -> None:
         datasets.captures("set_03", tmp_path)
 
 
+def drive(
+    path: Path, ids: range, n: int = 400, shift: float = 0.0, forged: tuple[int, ...] = (), seed: int = 0
+) -> Path:
+    """A drive of a car that sends `ids`; forged frames of identifier 0x555 stand before the frames `forged`."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n):
+        if k in forged:
+            rows.append(f"{k * 0.01 + shift:.6f},555,FF,1\n")
+        rows.append(f"{k * 0.01 + shift:.6f},{ids[k % len(ids)]:03X},{int(rng.integers(0, 256)):02X},0\n")
+    return put(path, "".join(rows))
+
+
+IMPALA, TRAVERSE, SOUL = range(100, 120), range(102, 124), range(300, 320)
+
+
+@pytest.fixture
+def cars(tmp_path: Path) -> Path:
+    """Captures of three cars, two of them sisters, in the folders of four datasets."""
+    drive(tmp_path / "hcrl-sa/train_01_attack_free/attack-free-kia.csv", SOUL, seed=1)
+    drive(tmp_path / "hcrl-sa/test_01_known_vehicle_known_attack/DoS-kia.csv", SOUL, forged=(50,), seed=2)
+    drive(tmp_path / "set_01/train_02_with_attacks/DoS-1.csv", IMPALA, forged=(10, 11), seed=3)
+    drive(tmp_path / "set_01/test_04_unknown_vehicle_unknown_attack/systematic-4.csv", TRAVERSE, forged=(9,), seed=4)
+    drive(tmp_path / "set_02/train_01_attack_free/accessory-2.csv", TRAVERSE, seed=5)
+    drive(tmp_path / "set_02/test_01_known_vehicle_known_attack/systematic-4.csv", TRAVERSE, forged=(9,), seed=4)
+    drive(
+        tmp_path / "set_04/test_02_unknown_vehicle_known_attack/rpm-2.csv",
+        TRAVERSE,
+        shift=0.001,
+        forged=(7, 90),
+        seed=5,
+    )
+    return tmp_path
+
+
+def test_a_union_has_each_content_once(cars: Path, capsys: pytest.CaptureFixture) -> None:
+    """Forged frames and shifted times make no other content; what training has seen is not scored."""
+    train = sources.training_captures("universal", cars)
+    assert {(c.name.split("/")[0], c.vehicle) for c in train} == {
+        ("hcrl-sa", "soul"), ("set_01", "impala"), ("set_02", "traverse")
+    }  # fmt: skip
+    assert {c.split for c in train} == {"train"} and {c.dataset for c in train} == {"universal"}
+    assert [c.split for c in sources.test_captures("universal", cars)] == ["hcrl-sa-test_01", "set_01-test_04"]
+    assert "set_04/test_02_unknown_vehicle_known_attack/rpm-2.csv has the content of set_02/" in capsys.readouterr().out
+    scored = sources.test_captures("universal-without-traverse", cars)
+    assert [c.split for c in scored] == ["hcrl-sa-test_01", "set_01-test_04", "set_04-test_02"], "that car was not seen"
+    assert {c.vehicle for c in sources.training_captures("universal-without-traverse", cars)} == {"soul", "impala"}
+    assert {c.vehicle for c in sources.training_captures("universal-without-impala", cars)} == {"soul", "traverse"}
+
+
+def test_a_union_trains_on_the_members_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(KdgatError, match=r"dataset universal: no training captures of hcrl-sa, set_01"):
+        sources.training_captures("universal", tmp_path)
+    drive(tmp_path / "set_04/test_02_unknown_vehicle_known_attack/rpm-2.csv", TRAVERSE)
+    with pytest.raises(KdgatError, match="no training captures"):
+        sources.training_captures("universal", tmp_path)
+    drive(tmp_path / "set_02/train_01_attack_free/accessory-1.csv", TRAVERSE)
+    assert len(sources.training_captures("universal", tmp_path)) == 1
+
+
+def test_training_captures_are_listed_without_opening_a_test_folder(cars: Path) -> None:
+    for name in ("set_01/test_04_unknown_vehicle_unknown_attack/systematic-4.csv", "hcrl-sa/test_01_x/DoS-kia.csv"):
+        path = cars / name
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(cars / "nowhere")
+    assert len(sources.training_captures("universal", cars)) == 3
+
+
+def test_known_and_sister_cars_are_told_by_identifiers(cars: Path) -> None:
+    train = sources.training_captures("universal-without-traverse", cars)
+    training = Training.of((c, sources.benign_identifiers(c.frames())) for c in train)
+    assert Training.from_dict(json.loads(json.dumps(training.to_dict()))) == training
+    rows = {
+        c.split: sources.dataset_row(c, c.frames(), Config(), training)
+        for c in sources.test_captures("universal-without-traverse", cars)
+    }
+    known = {split: (row["known_vehicle"], row["known_attack"], row["sisters"]) for split, row in rows.items()}
+    assert known == {
+        "hcrl-sa-test_01": (True, True, ""),
+        "set_01-test_04": (False, False, "impala"),
+        "set_04-test_02": (False, False, "impala"),
+    }
+
+
+def test_listing_says_where_folders_and_identifiers_disagree(cars: Path, capsys: pytest.CaptureFixture) -> None:
+    drive(cars / "set_02/test_03_known_vehicle_unknown_attack/gear-1.csv", SOUL, forged=(9,), seed=6)
+    drive(cars / "set_02/test_02_unknown_vehicle_known_attack/rpm-1.csv", TRAVERSE, forged=(9,), seed=7)
+    listing.listing(cars)
+    out = capsys.readouterr().out.splitlines()
+    lines = {
+        next(w for w in line.split() if w.startswith("test_0") and "/" in w): line
+        for line in out
+        if " injected  test_" in line
+    }
+    assert "sister of impala in training" in lines["test_04_unknown_vehicle_unknown_attack/systematic-4.csv"]
+    assert "folder" not in lines["test_03_known_vehicle_unknown_attack/gear-1.csv"].split("by identifiers")[1]
+    assert "the folder says known vehicle" in lines["test_03_known_vehicle_unknown_attack/gear-1.csv"]
+    other = lines["test_02_unknown_vehicle_known_attack/rpm-1.csv"]
+    assert "by identifiers it is known" in other and "by training it is unknown" in other
+    assert "its identifiers are those of traverse, not of forester" in other
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=6))
+def test_a_recording_is_contained_where_its_frames_stand_in_order(longer: list[int], shorter: list[int]) -> None:
+    slow = any(list(chosen) == shorter for chosen in combinations(longer, len(shorter)))
+    assert contents.contains(np.array(longer, np.uint64), np.array(shorter, np.uint64)) == slow
+
+
 def test_synthetic_dataset_needs_no_files() -> None:
     found = sources.captures("synthetic")
     assert {c.split for c in found} >= {"train", "test_01", "test_04"}
@@ -119,6 +234,7 @@ def test_real_dataset_is_as_the_catalog_says(captures_root: Path, capsys: pytest
     out = capsys.readouterr().out
     assert "13 captures, 1,908,595 frames, 183,314 injected" in out and out.count("as expected") == 14
     assert "copy of train_01_attack_free/attack-free-kia.csv" in out and "fetch set_04" in out
+    assert "the folder says" not in out and "7 training captures (impala, sonata, soul), 7 test captures" in out
 
 
 def test_listing_names_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -270,12 +270,13 @@ def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
 
 
 def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None:
+    from kdgat.catalog.contents import Training
     from kdgat.dataset.sources import dataset_row
 
     path = tmp_path / "capture.csv"
     good = "".join(f"{k / 1000:.6f},12A,00FF,0\n" for k in range(250))
     path.write_text("timestamp,arbitration_id,data_field,attack\n" + good + "0.3,12A,00ZZ,0\n")
     capture = datasets.Capture("d", "c", "v", "benign", "train", path, "0" * 64, "real", "")
-    row = dataset_row(capture, capture.frames("quarantine"), CONFIG)
+    row = dataset_row(capture, capture.frames("quarantine"), CONFIG, Training({}, frozenset()))
     assert row["quarantined"] == 1 and row["frames"] == 250 and row["windows"] == 2
     records.table("datasets", [row])
