@@ -142,7 +142,7 @@ class KDGATFlow(FlowSpec):
         from support.cards import leaderboard_card
 
         config, self.lineage = inputs[0].config, inputs[0].lineage
-        self.records = summarise([(i.scored, i.metrics) for i in inputs], config.bootstrap_draws)
+        self.records = summarise([(i.scored, i.metrics) for i in inputs], config)
         leaderboard_card(current.card, self.records)
         self.next(self.end)
 

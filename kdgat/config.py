@@ -146,6 +146,9 @@ class Config(_Frozen):
     false_alarm_rate: float | None = Field(
         None, gt=0, lt=1, description="share of benign windows that may raise an alarm, in place of `operating_point`"
     )
+    alarm: tuple[int, int] = Field(
+        (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
+    )
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
     bootstrap_draws: int = Field(500, ge=10)

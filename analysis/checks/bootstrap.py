@@ -21,14 +21,16 @@ TOLERANCE = 1e-4
 
 def scored(release: Release) -> Iterator[list[Any]]:
     """One list of `kdgat.evaluation.summary.Scored`, a seed each, for every dataset, scenario and protocol."""
+    from kdgat.evaluation.metrics import POOLED
     from kdgat.evaluation.scored import ScoredWindows
-    from kdgat.evaluation.summary import Scored
+    from kdgat.evaluation.summary import Scored, pooled
 
     thresholds = {
         (r["dataset"], r["model"], r["protocol"], r["seed"]): r["threshold"]
         for r in release.table("operating_points").to_pylist()
     }
     groups: dict[tuple[str, str, str], dict[int, list[dict[str, Any]]]] = {}
+    together: dict[tuple[str, str], list[list[Any]]] = {}
     for r in release.table("predictions").to_pylist():
         groups.setdefault((r["dataset"], r["scenario"], r["protocol"]), {}).setdefault(r["seed"], []).append(r)
     order = release.table("datasets").to_pylist()
@@ -54,11 +56,17 @@ def scored(release: Release) -> Iterator[list[Any]]:
                     runs=dict.fromkeys(here, ""),
                 )
             )
+        together.setdefault((dataset, protocol), []).append(made)
         yield made
+    if POOLED in release.table("summary")["scenario"].to_pylist():
+        for scenarios in together.values():
+            if joined := list(pooled([s for made in scenarios for s in made])):
+                yield joined
 
 
 def mismatches(release: Release) -> list[str]:
     """Summary rows of the scored models whose interval the bootstrap does not give again."""
+    from kdgat.evaluation.alarms import AlarmRule
     from kdgat.evaluation.summary import summary_rows
 
     key = ("dataset", "scenario", "attack", "model", "protocol", "metric")
@@ -66,13 +74,16 @@ def mismatches(release: Release) -> list[str]:
     metrics = release.table("metrics").to_pylist()
     (draws,) = {c["bootstrap_draws"] for c in release.manifest["configurations"].values()}
     (method,) = {row["interval"] or FIRST for row in told.values()}
+    (rule,) = {AlarmRule(*c.get("alarm", (1, 1))) for c in release.manifest["configurations"].values()}
     found = []
     for per_seed in scored(release):
-        for row in summary_rows(per_seed, metrics, draws, method):
+        for row in summary_rows(per_seed, metrics, draws, method, rule):
             have = told.get(tuple(row[k] for k in key))
             for end in ("ci_low", "ci_high"):
                 a, b = (None if r is None else r[end] for r in (have, row))
-                if (a is None) != (b is None) or (a is not None and b is not None and abs(a - b) > TOLERANCE):
+                if (a is None) != (b is None) or (
+                    a is not None and b is not None and abs(a - b) > TOLERANCE * max(1.0, abs(b))
+                ):
                     who = "{metric} of {model} ({dataset}, {scenario}, {attack}, {protocol})".format(**row)
                     found.append(f"summary: {end} of {who} is {a}, the bootstrap gives {b}")
     return found

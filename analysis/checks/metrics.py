@@ -6,6 +6,7 @@ scores a release holds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +30,22 @@ FIRST_SCORED = frozenset({
     *("vgae-teacher", "vgae-student", "gat-teacher", "gat-student", "fusion-dqn-teacher", "fusion-dqn-student"),
     *("fusion-mean-student", "gbm-baseline"),
 })  # fmt: skip
+#: of newer releases. Scenario of the metrics that are computed over all scenarios of a dataset, and these
+POOLED = "pooled"
+POOLED_METRICS = frozenset({
+    *("recall_at_fpr_1pct", "recall_at_fpr_0_1pct", "hours_far"),
+    *("alarm_events_far_per_hour", "alarm_events_far_per_hour_1_of_1"),
+})  # fmt: skip
+#: by which a release tells that it holds the newer metrics
+_NEWER = {"recall_at_fpr_1pct", "events_found"}
+#: attacked windows at most this far apart (s) are one event; benign ones so near to an attack are not "far" from it
+NEAR = 1.0
 _EXTENT = ("recordings", "segments", "positives", "negatives")
 COLUMNS = ("dataset", "scenario", "protocol", "seed", "capture", "window", "t0", "duration", "attack", "injected")
 
 
-def groups(tables: Mapping[str, pa.Table]) -> Iterator[tuple[Group, dict[str, np.ndarray], np.ndarray, float]]:
-    """(group, windows as columns, scores f64[n], threshold) of every scored model."""
+def groups(tables: Mapping[str, pa.Table]) -> Iterator[tuple[Group, Windows, np.ndarray, float]]:
+    """(group, windows, scores f64[n] of all of them, threshold) of every scored model."""
     predictions = tables["predictions"]
     models = records.scored_models(predictions)
     thresholds = {
@@ -42,21 +53,60 @@ def groups(tables: Mapping[str, pa.Table]) -> Iterator[tuple[Group, dict[str, np
         for r in tables["operating_points"].to_pylist()
     }
     columns = {c: predictions[c].to_numpy(zero_copy_only=False) for c in (*COLUMNS, *models)}
-    _, part = np.unique(
-        [f"{d}\0{s}\0{p}\0{n}" for d, s, p, n in zip(*(columns[c] for c in COLUMNS[:4]), strict=True)],
-        return_inverse=True,
-    )
-    for number in range(part.max(initial=-1) + 1):
-        at = np.flatnonzero(part == number)
+    for at, whole in _parts(columns, pooled=POOLED in tables["metrics"]["scenario"].unique().to_pylist()):
         windows = {c: v[at] for c, v in columns.items()}
         dataset, scenario, protocol, seed = (windows[c][0] for c in COLUMNS[:4])
-        for attack, mask in _attacks(windows):
-            inside = {c: v[mask] for c, v in windows.items()}
+        far = _far(windows)
+        for attack, mask in [("all", np.ones(len(at), bool))] if whole else _attacks(windows):
+            judged = Windows(windows, {c: v[mask] for c, v in windows.items()}, mask, far)
             for model in models:
                 threshold = thresholds.get((dataset, model, protocol, int(seed)))
-                scores = inside[model].astype(np.float64)
-                if threshold is not None and not np.isnan(scores).any():
-                    yield (dataset, scenario, attack, model, protocol, int(seed)), inside, scores, threshold
+                scores = windows[model].astype(np.float64)
+                if threshold is not None and not np.isnan(scores[mask]).any():
+                    place = POOLED if whole else scenario
+                    yield (dataset, place, attack, model, protocol, int(seed)), judged, scores, threshold
+
+
+def _parts(columns: dict[str, np.ndarray], *, pooled: bool) -> Iterator[tuple[np.ndarray, bool]]:
+    """Rows of each (dataset, scenario, protocol, seed), then, if `pooled`, of all scenarios of one together (True)."""
+    for whole in (False, True) if pooled else (False,):
+        names = [c for c in COLUMNS[:4] if not whole or c != "scenario"]
+        keys = ["\0".join(map(str, row)) for row in zip(*(columns[c] for c in names), strict=True)]
+        _, part = np.unique(keys, return_inverse=True)
+        for number in range(part.max(initial=-1) + 1):
+            at = np.flatnonzero(part == number)
+            if not whole or len(set(columns["scenario"][at])) > 1:
+                yield at, whole
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is judged of a scenario.
+
+    Attributes:
+        whole: all its windows, columns of `predictions`, each [n].
+        inside: those that are judged.
+        mask: bool[n], which these are.
+        far: bool[n], benign and more than `NEAR` from any attack of the capture.
+    """
+
+    whole: dict[str, np.ndarray]
+    inside: dict[str, np.ndarray]
+    mask: np.ndarray
+    far: np.ndarray
+
+
+def _far(windows: dict[str, np.ndarray]) -> np.ndarray:
+    out = windows["injected"] == 0
+    begin = windows["t0"].astype(np.float64)
+    end = begin + windows["duration"]
+    for capture in sorted(set(windows["capture"])):
+        here = np.flatnonzero(windows["capture"] == capture)
+        attacked = here[windows["injected"][here] > 0]
+        for chunk in np.array_split(attacked, len(attacked) // 256 + 1) if len(attacked) else []:
+            apart = np.maximum(begin[chunk] - end[here][:, None], begin[here][:, None] - end[chunk])
+            out[here] &= apart.min(1) > NEAR
+    return out
 
 
 def _attacks(windows: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
@@ -115,8 +165,8 @@ def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
     }
 
 
-def segments(windows: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Positions among n windows of each attack segment, in order; gaps under half a second do not end one."""
+def segments(windows: dict[str, np.ndarray], pause: float = np.nextafter(0.5, 0)) -> list[np.ndarray]:
+    """Positions among n windows of each attack segment, in order; gaps up to `pause` (s; under half a second) do not end one."""
     attacked = np.flatnonzero(windows["injected"] > 0)
     if not len(attacked):
         return []
@@ -125,7 +175,7 @@ def segments(windows: dict[str, np.ndarray]) -> list[np.ndarray]:
     at, capture = attacked[order], capture[order]
     t0 = windows["t0"][at].astype(np.float64)
     gap = t0[1:] - (t0 + windows["duration"][at])[:-1]
-    return np.split(at, 1 + np.flatnonzero((np.diff(capture) != 0) | (gap >= 0.5)))
+    return np.split(at, 1 + np.flatnonzero((np.diff(capture) != 0) | (gap > pause)))
 
 
 def _events(parts: list[np.ndarray], windows: dict[str, np.ndarray], alarm: np.ndarray) -> dict[str, float | None]:
@@ -142,6 +192,59 @@ def _events(parts: list[np.ndarray], windows: dict[str, np.ndarray], alarm: np.n
     }
 
 
+def newer(windows: Windows, scores: np.ndarray, threshold: float, rule: tuple[int, int]) -> dict[str, float | None]:
+    """Metrics that came later: recall at false-positive rates far from attacks, alarm events by `rule` (k of n) and by window.
+
+    Args:
+        windows: what is judged.
+        scores: f64[n] of all windows of the scenario.
+        threshold, rule: what an alarm is.
+    """
+    attacked = np.sort(scores[windows.mask & (windows.whole["injected"] > 0)])
+    benign = np.sort(scores[windows.mask & windows.far])
+    out: dict[str, float | None] = {}
+    for name, per_mille, least in (("recall_at_fpr_1pct", 10, 1), ("recall_at_fpr_0_1pct", 1, 3000)):
+        out[name] = None
+        if len(attacked) and len(benign) >= least:
+            limit = benign[len(benign) - 1 - len(benign) * per_mille // 1000]
+            out[name] = 1 - float(np.searchsorted(attacked, limit, "right")) / len(attacked)
+    for ending, (k, n) in (("", rule), ("_1_of_1", (1, 1))):
+        out |= {f"{name}{ending}": value for name, value in _alarms(windows, scores >= threshold, k, n).items()}
+    for name, where in (("far", windows.far), ("near", ~windows.far)):
+        out[f"hours_{name}"] = float(windows.whole["duration"][where & windows.mask].astype(np.float64).sum()) / 3600
+    return out
+
+
+def _alarms(windows: Windows, over: np.ndarray, k: int, n: int) -> dict[str, float | None]:
+    """Alarm events an hour where an alarm needs `k` of `n` windows that are `over`, attack events found, missed, late."""
+    sounds, begins = np.zeros(len(over), bool), np.zeros(len(over), bool)
+    for capture in sorted(set(windows.whole["capture"])):
+        here = np.flatnonzero(windows.whole["capture"] == capture)
+        counted = np.convolve(over[here].astype(int), np.ones(n, int))[: len(here)]
+        sounds[here] = counted >= k
+        begins[here] = np.diff(sounds[here].astype(int), prepend=0) == 1
+    out: dict[str, float | None] = {}
+    for name, where in (("far", windows.far), ("near", ~windows.far)):
+        hours = float(windows.whole["duration"][where & windows.mask].astype(np.float64).sum()) / 3600
+        out[f"alarm_events_{name}_per_hour"] = int((begins & where & windows.mask).sum()) / hours if hours > 0 else None
+    late = [_late(windows.inside, event, sounds[windows.mask]) for event in segments(windows.inside, NEAR)]
+    missed = sum(delay is None for delay in late)
+    middle = float(np.median([np.inf if delay is None else delay for delay in late])) if late else np.inf
+    out["events_found"] = 1 - missed / len(late) if late else None
+    out["events_missed"] = float(missed) if late else None
+    out["event_delay"] = middle if np.isfinite(middle) else None
+    return out
+
+
+def _late(windows: dict[str, np.ndarray], event: np.ndarray, sounds: np.ndarray) -> float | None:
+    """Time (s) from an event's begin to the end of the first window in which the alarm sounds, until `NEAR` after it."""
+    begin, duration = windows["t0"].astype(np.float64), windows["duration"].astype(np.float64)
+    same = windows["capture"] == windows["capture"][event[0]]
+    until = begin[event[-1]] + duration[event[-1]] + NEAR
+    hits = np.flatnonzero(sounds & same & (begin >= begin[event[0]]) & (begin <= until))
+    return float(begin[hits[0]] + duration[hits[0]] - begin[event[0]]) if len(hits) else None
+
+
 @dataclass(frozen=True)
 class Stated:
     """What a release says of its scored models.
@@ -151,12 +254,14 @@ class Stated:
         confusion: group → row of `confusion`.
         extents: group without its seed → what the rows of `summary` rest on.
         held: metrics that stand anywhere in the release; the others are newer than it.
+        rule: k and n of its alarm events.
     """
 
     metrics: dict[Group, dict[str, float | None]]
     confusion: dict[Group, dict[str, Any]]
     extents: dict[tuple[Any, ...], set[tuple[int, ...]]]
     held: set[str]
+    rule: tuple[int, int]
 
     @classmethod
     def of(cls, tables: Mapping[str, pa.Table]) -> Stated:
@@ -168,7 +273,10 @@ class Stated:
         for r in tables["summary"].to_pylist():
             extents.setdefault(tuple(r[k] for k in _KEY[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
         confusion = {_group(r): r for r in tables["confusion"].to_pylist()}
-        return cls(metrics, confusion, extents, {metric for values in metrics.values() for metric in values})
+        held = {metric for values in metrics.values() for metric in values}
+        rules = {tuple(json.loads(text).get("alarm", (1, 1))) for text in tables["runs"]["config"].to_pylist()}
+        k, n = min(rules, default=(1, 1))
+        return cls(metrics, confusion, extents, held, (k, n))
 
 
 def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
@@ -178,14 +286,19 @@ def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
     stated = Stated.of(tables)
     problems = []
     scored = set()
-    shared: dict[str, np.ndarray] | None = None
-    for group, windows, scores, threshold in groups(tables):
+    shared: Windows | None = None
+    for group, windows, whole, threshold in groups(tables):
         scored.add(group)
         if windows is not shared:  # models share their windows, and what these amount to
-            shared, parts = windows, segments(windows)
-            extent = _extent(parts, windows)
-        problems += _of_confusion(stated, group, counts(windows, scores, threshold))
-        problems += _of_metrics(stated, group, metrics(parts, windows, scores, threshold))
+            shared, parts = windows, segments(windows.inside)
+            extent = _extent(parts, windows.inside)
+        scores = whole[windows.mask]
+        later = newer(windows, whole, threshold, stated.rule) if _NEWER & stated.held else {}
+        if group[1] == POOLED:
+            problems += _of_metrics(stated, group, {name: later[name] for name in sorted(POOLED_METRICS)})
+        else:
+            problems += _of_confusion(stated, group, counts(windows.inside, scores, threshold))
+            problems += _of_metrics(stated, group, metrics(parts, windows.inside, scores, threshold) | later)
         if (rests := stated.extents.get(group[:-1], set())) != {extent}:
             wrong = sorted(rests - {extent}) or "nothing"
             problems.append(f"summary of {_who(group)} rests on {_EXTENT} = {wrong}, its scores on {extent}")

@@ -67,7 +67,8 @@ def describe(tables: dict[str, pa.Table]) -> dict[str, Any]:
         "machines": distinct(runs, "machine"),
         "metrics": distinct(tables["metrics"], "metric") if "metrics" in tables else [],
         "intervals": sorted(
-            {m for t in ("summary", "ablations") if t in tables for m in distinct(tables[t], "interval")} - {None}
+            {m for t in ("summary", "ablations", "differences") if t in tables for m in distinct(tables[t], "interval")}
+            - {None}
         ),
         "writer": {"pyarrow": pa.__version__},
     }

@@ -6,8 +6,7 @@ scenario of hcrl-sa), so they are not resampled: that would be degenerate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -101,27 +100,7 @@ def intervals(
     return out
 
 
-#: (low, high) of each metric, from the scores of each seed and their thresholds
-Ends: TypeAlias = Callable[..., dict[str, tuple[float, float]]]
-
-
-def circular_blocks(windows: ScoredWindows, draws: int) -> Ends:
-    """Prepare the draws of one scenario, which all its models share; the result takes what `intervals` does."""
-    weights = block_weights(windows, draws, np.random.default_rng(20240101))
-
-    def ends(
-        scores: Sequence[np.ndarray], thresholds: Sequence[float], *, ranking: bool
-    ) -> dict[str, tuple[float, float]]:
-        return intervals(weights, windows.y, scores, thresholds, seed=len(scores), ranking=ranking)
-
-    return ends
-
-
-#: how intervals may be made, by the name that a release gives them; a name keeps its meaning for ever
-METHODS: dict[str, Callable[[ScoredWindows, int], Ends]] = {"circular-blocks": circular_blocks}
-#: that of new releases
-METHOD = "circular-blocks"
-#: that of `paired_f1`
+#: how `paired_f1` makes intervals, one of `kdgat.evaluation.methods.METHODS`
 PAIRED = "circular-blocks"
 
 

@@ -8,12 +8,20 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score, roc_curve
 
+from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
 from kdgat.evaluation.scored import ScoredWindows
 
 #: benign windows under which a false-positive rate of 0.1 % cannot be resolved
 MIN_BENIGN_FOR_PERMILLE = 3000
 #: bins of the injected share of a window, (name, low, high]
 INJECTED_BINS = (("1", 0, 1), ("2_to_10", 1, 10), ("over_10", 10, 10**9))
+#: metric → false-positive rate over benign windows farther than 1 s from attacks, and how many of them it needs
+RECALL_AT = {"recall_at_fpr_1pct": (0.01, 1), "recall_at_fpr_0_1pct": (0.001, MIN_BENIGN_FOR_PERMILLE)}
+#: ending of the metrics of alarm events that count every window by itself, whatever the configured rule
+SINGLE_ENDING = "_1_of_1"
+#: scenario that joins all scenarios of a dataset, and the metrics that it is there for: they need many benign windows
+POOLED = "pooled"
+POOLED_METRICS = (*RECALL_AT, "alarm_events_far_per_hour", f"alarm_events_far_per_hour{SINGLE_ENDING}", "hours_far")
 
 
 def f1_score(y: np.ndarray, alarm: np.ndarray) -> float:
@@ -32,14 +40,28 @@ def poisson_high(count: int, minutes: float) -> float:
     return float(stats.chi2.ppf(0.95, 2 * (count + 1)) / 2 / (minutes / 60)) if minutes > 0 else math.nan
 
 
-def score(windows: ScoredWindows, scores: np.ndarray, threshold: float) -> dict[str, tuple[float | None, int]]:
+def score(
+    windows: ScoredWindows,
+    scores: np.ndarray,
+    threshold: float,
+    rule: AlarmRule = SINGLE,
+    within: np.ndarray | None = None,
+) -> dict[str, tuple[float | None, int]]:
     """Every metric as (value, n); the value is None where it is undefined, never 0 or an average in its place.
 
     Args:
         windows: what was scored.
         scores: f64[n], larger is more suspicious.
         threshold: alarm at or over it.
+        rule: what makes an alarm event.
+        within: bool[n], the windows that are judged (None: all); what is near an attack, and when an alarm sounds, is told
+            by all of them.
     """
+    judged = np.ones(len(windows), bool) if within is None else within
+    newer = recall_at(windows, scores, judged)
+    for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
+        newer |= alarm_events(windows, scores >= threshold, one, judged, ending)
+    windows, scores = windows.take(judged), scores[judged]
     y, alarm = windows.y, scores >= threshold
     positives, negatives = int(y.sum()), int((1 - y).sum())
     both = positives > 0 and negatives > 0
@@ -64,6 +86,43 @@ def score(windows: ScoredWindows, scores: np.ndarray, threshold: float) -> dict[
     for name, low, high in INJECTED_BINS:
         inside = (windows.injected > low) & (windows.injected <= high)
         out[f"recall_injected_{name}"] = (float(alarm[inside].mean()) if inside.any() else None, int(inside.sum()))
+    return out | newer
+
+
+def recall_at(windows: ScoredWindows, scores: np.ndarray, judged: np.ndarray) -> dict[str, tuple[float | None, int]]:
+    """Recall at false-positive rates that count benign windows farther than 1 s from attacks alone, see `score`."""
+    attacked, benign = scores[judged & (windows.y == 1)], -np.sort(-scores[judged & windows.far()])
+    out: dict[str, tuple[float | None, int]] = {}
+    for name, (rate, least) in RECALL_AT.items():
+        defined = len(attacked) > 0 and len(benign) >= least
+        # the highest score that must not alarm; float error must not cost the alarm that is allowed
+        limit = benign[int(rate * len(benign) + 1e-9)] if defined else 0.0
+        out[name] = (float(np.mean(attacked > limit)) if defined else None, len(benign))
+    return out
+
+
+def alarm_events(
+    windows: ScoredWindows, over: np.ndarray, rule: AlarmRule, judged: np.ndarray, ending: str = ""
+) -> dict[str, tuple[float | None, int]]:
+    """Alarm events an hour near attacks and far from them, attack events found and missed, and the median delay.
+
+    A missed event has an infinite delay, so that the median is undefined where half of them or more are missed.
+    """
+    sounds = rule.sounds(windows.recording, over)
+    begins = rising(windows.recording, sounds)
+    far = windows.far()
+    out: dict[str, tuple[float | None, int]] = {}
+    for name, where in (("far", judged & far), ("near", judged & ~far)):
+        hours = float(windows.duration[where].sum() / 3600)
+        count, n = int((begins & where).sum()), int(where.sum())
+        out[f"alarm_events_{name}_per_hour{ending}"] = (count / hours if hours > 0 else None, n)
+        out[f"hours_{name}"] = (hours, n)
+    kept = windows.take(judged)
+    late = delays(kept, sounds[judged])
+    n, found = len(late), int(np.isfinite(late).sum())
+    out[f"events_found{ending}"] = (found / n if n else None, n)
+    out[f"events_missed{ending}"] = (float(n - found) if n else None, n)
+    out[f"event_delay{ending}"] = (middle if n and np.isfinite(middle := float(np.median(late))) else None, n)
     return out
 
 

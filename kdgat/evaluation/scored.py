@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+#: attacked windows nearer than this (s) belong to one segment
+SEGMENT_PAUSE = 0.5
+#: those at most this far apart (s) belong to one event, and a benign window at most this far from an attack is near it:
+#: the first genuine frame after a forged one still shows it
+EVENT_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,11 @@ class ScoredWindows:
         """i64[n], 1 for an attacked window."""
         return (self.injected > 0).astype(np.int64)
 
+    @property
+    def end(self) -> np.ndarray:
+        """f64[n], last frame of each window after the recording's first (s)."""
+        return self.t0 + self.duration
+
     def __len__(self) -> int:
         return len(self.window)
 
@@ -45,9 +57,31 @@ class ScoredWindows:
         Two attacked windows less than half a second apart belong to one segment, since an attack of one frame in several
         windows is one event to the driver.
         """
+        return self._joined(lambda pause: pause < SEGMENT_PAUSE)
+
+    def events(self) -> np.ndarray:
+        """i64[n]: number of the attack event a window belongs to, −1 if benign: segments at most `EVENT_PAUSE` apart are joined."""
+        return self._joined(lambda pause: pause <= EVENT_PAUSE)
+
+    def _joined(self, one: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Number attacked windows by what `one` says of the pauses f64[m − 1] between neighbours of one recording."""
         out = np.full(len(self), -1)
         at = np.flatnonzero(self.y)
         if len(at):
-            same = (np.diff(self.recording[at]) == 0) & (self.t0[at][1:] - (self.t0[at] + self.duration[at])[:-1] < 0.5)
+            same = (np.diff(self.recording[at]) == 0) & one(self.t0[at][1:] - self.end[at][:-1])
             out[at] = np.concatenate([[0], np.cumsum(~same)])
+        return out
+
+    def far(self) -> np.ndarray:
+        """bool[n]: benign and farther than `EVENT_PAUSE` from every attacked window of its recording."""
+        out = self.y == 0
+        for recording in np.unique(self.recording[~out]):
+            here = self.recording == recording
+            attacked = here & (self.y == 1)
+            begins, ends = self.t0[attacked], np.maximum.accumulate(self.end[attacked])
+            t0, end = self.t0[here], self.end[here]
+            before = np.searchsorted(begins, t0, "right")  # attacked windows that begin no later
+            since = t0 - np.append(-np.inf, ends)[before]
+            until = np.append(begins, np.inf)[before] - end
+            out[here] &= (since > EVENT_PAUSE) & (until > EVENT_PAUSE)
         return out

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from kdgat.evaluation.bootstrap import METHOD, METHODS
-from kdgat.evaluation.metrics import score
+from kdgat.evaluation.alarms import SINGLE, AlarmRule
+from kdgat.evaluation.methods import METHOD, METHODS
+from kdgat.evaluation.metrics import POOLED, POOLED_METRICS, score
 from kdgat.evaluation.scored import ScoredWindows
 
 
@@ -45,11 +46,42 @@ class Scored:
             yield kind, holds & ~other
 
 
-def metric_rows(scored: Scored) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of `metrics` and of `confusion`."""
+def pooled(scenarios: Sequence[Scored]) -> Iterator[Scored]:
+    """Join the scenarios of each (dataset, protocol, seed) that has several; of the scores, those that all of them hold.
+
+    A model has one operating point for all of them, and what needs thousands of benign windows finds them together alone.
+    """
+    groups: dict[tuple[str, str, int], list[Scored]] = {}
+    for s in scenarios:
+        groups.setdefault((s.dataset, s.protocol, s.seed), []).append(s)
+    for group in groups.values():
+        if len(group) < 2:
+            continue
+        first = group[0]
+        begins = np.cumsum([0, *(len(s.captures) for s in group)])
+        columns = {f.name: np.concatenate([getattr(s.windows, f.name) for s in group]) for f in fields(ScoredWindows)}
+        columns["recording"] += np.repeat(begins[:-1], [len(s.windows) for s in group])
+        yield replace(
+            first,
+            scenario=POOLED,
+            captures=tuple(name for s in group for name in s.captures),
+            windows=ScoredWindows(**columns),
+            scores={
+                m: np.concatenate([s.scores[m] for s in group])
+                for m in first.scores
+                if all(m in s.scores for s in group)
+            },
+        )
+
+
+def metric_rows(scored: Scored, rule: AlarmRule = SINGLE) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `metrics` and of `confusion`; `rule` makes alarm events of alarms. Pooled, few metrics and no counts are given."""
     metrics, confusion = [], []
+    whole = scored.scenario == POOLED
     for attack, mask in scored.attacks():
-        windows = scored.windows.take(mask)
+        if whole and attack != "all":
+            continue
+        y = scored.windows.y[mask] == 1
         for model, scores in scored.scores.items():
             who = {
                 "run": scored.runs[model],
@@ -60,17 +92,26 @@ def metric_rows(scored: Scored) -> tuple[list[dict[str, Any]], list[dict[str, An
                 "model": model,
                 "protocol": scored.protocol,
             }
-            alarm = scores[mask] >= scored.thresholds[model]
-            y = windows.y == 1
-            for name, (value, n) in score(windows, scores[mask], scored.thresholds[model]).items():
-                metrics.append(who | {"metric": name, "value": value, "n": n})
-            counts = {"tp": alarm & y, "fp": alarm & ~y, "tn": ~alarm & ~y, "fn": ~alarm & y}
-            confusion.append(who | {name: int(c.sum()) for name, c in counts.items()})
+            threshold = scored.thresholds[model]
+            values = score(scored.windows, scores, threshold, rule, mask)
+            metrics += [
+                who | {"metric": name, "value": value, "n": n}
+                for name, (value, n) in values.items()
+                if not whole or name in POOLED_METRICS
+            ]
+            if not whole:
+                alarm = scores[mask] >= threshold
+                counts = {"tp": alarm & y, "fp": alarm & ~y, "tn": ~alarm & ~y, "fn": ~alarm & y}
+                confusion.append(who | {name: int(c.sum()) for name, c in counts.items()})
     return metrics, confusion
 
 
 def summary_rows(
-    per_seed: Sequence[Scored], metrics: Sequence[dict[str, Any]], draws: int, method: str = METHOD
+    per_seed: Sequence[Scored],
+    metrics: Sequence[dict[str, Any]],
+    draws: int,
+    method: str = METHOD,
+    rule: AlarmRule = SINGLE,
 ) -> list[dict[str, Any]]:
     """Rows of `summary` for one (dataset, scenario, protocol): mean over seeds, interval, and what it rests on.
 
@@ -78,7 +119,8 @@ def summary_rows(
         per_seed: one `Scored` a seed, over the same windows.
         metrics: rows of `metrics` of all these seeds (and possibly others).
         draws: bootstrap draws.
-        method: of the intervals, one of `bootstrap.METHODS`.
+        method: of the intervals, one of `methods.METHODS`.
+        rule: that made alarm events of alarms.
     """
     first = per_seed[0]
     values: dict[tuple[str, str, str], list[float | None]] = {}
@@ -88,7 +130,7 @@ def summary_rows(
     rows = []
     for attack, mask in first.attacks():
         windows = first.windows.take(mask)
-        interval = METHODS[method](windows, draws)
+        interval = METHODS[method](first.windows, mask, draws, rule)
         base = {
             "dataset": first.dataset,
             "scenario": first.scenario,
@@ -103,7 +145,7 @@ def summary_rows(
         }
         for model in first.scores:
             ends = interval(
-                [s.scores[model][mask] for s in per_seed],
+                [s.scores[model] for s in per_seed],
                 [s.thresholds[model] for s in per_seed],
                 ranking=attack == "all",
             )

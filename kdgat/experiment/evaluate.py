@@ -12,7 +12,8 @@ from kdgat.captures.reader import OnBadRows
 from kdgat.dataset.prepare import Prepared
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.sources import dataset_row, test_captures
-from kdgat.evaluation.summary import Scored, metric_rows
+from kdgat.evaluation.alarms import AlarmRule
+from kdgat.evaluation.summary import Scored, metric_rows, pooled
 from kdgat.experiment import examples
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.readings import log_reading
@@ -76,7 +77,9 @@ def evaluate(
                 windows = len(scored[-1].windows)
                 print(f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {windows} windows", flush=True)
     tables.add("datasets", prepared.meta["datasets"] + rows)
-    judged = [metric_rows(s) for s in scored]
+    rule = AlarmRule(*task.config.alarm)
+    whole = [*scored, *pooled(scored)]
+    judged = [metric_rows(s, rule) for s in whole]
     metrics = [row for part, _ in judged for row in part]
     tables.add("metrics", metrics)
     tables.add("confusion", [row for _, part in judged for row in part])
@@ -85,7 +88,7 @@ def evaluate(
     tables.add("cka", _cka(task, prepared, models))
     if details:
         examples.details(tables, task, kept, detectors["student"])
-    return EvaluationStage(tables=tables, scored=scored, metrics=metrics)
+    return EvaluationStage(tables=tables, scored=whole, metrics=metrics)
 
 
 def _prediction_rows(s: Scored) -> list[dict[str, Any]]:

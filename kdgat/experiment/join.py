@@ -8,16 +8,20 @@ from typing import Any
 import pyarrow as pa
 
 from kdgat import records
+from kdgat.config import Config
+from kdgat.evaluation.alarms import AlarmRule
 from kdgat.evaluation.summary import Scored
 
 
-def summarise(parts: Sequence[tuple[list[Scored], list[dict[str, Any]]]], draws: int) -> dict[str, bytes]:
-    """Summarise over seeds: the table `summary` of all (dataset, scenario, protocol), and `readings`.
+def summarise(parts: Sequence[tuple[list[Scored], list[dict[str, Any]]]], config: Config) -> dict[str, bytes]:
+    """Summarise over seeds: `summary` and `differences` of all (dataset, scenario, protocol), and `readings`.
 
     Args:
         parts: scores and metric rows of each (dataset, seed).
-        draws: bootstrap draws.
+        config: for its bootstrap draws and its alarm rule.
     """
+    from kdgat.evaluation.differences import corrected, differences
+    from kdgat.evaluation.methods import METHOD
     from kdgat.evaluation.summary import summary_rows
     from kdgat.experiment.readings import readings
 
@@ -28,8 +32,15 @@ def summarise(parts: Sequence[tuple[list[Scored], list[dict[str, Any]]]], draws:
         for s in scored:
             groups.setdefault((s.dataset, s.scenario, s.protocol), []).append(s)
     tables: list[pa.Table] = []
+    apart: list[dict[str, Any]] = []
+    rule = AlarmRule(*config.alarm)
     for (dataset, scenario, protocol), group in sorted(groups.items()):
         print(f"intervals: {dataset} {scenario} {protocol}", flush=True)
-        tables.append(records.table("summary", summary_rows(group, metrics, draws)))
+        rows = summary_rows(group, metrics, config.bootstrap_draws, METHOD, rule)
+        tables.append(records.table("summary", rows))
+        apart += differences(group, config.bootstrap_draws)
     read = records.table("readings", readings({dataset for dataset, _, _ in groups}))
-    return records.dump({"summary": pa.concat_tables(tables), "readings": read})
+    told = {"summary": pa.concat_tables(tables), "readings": read}
+    if apart:
+        told["differences"] = records.table("differences", corrected(apart))
+    return records.dump(told)

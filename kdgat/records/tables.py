@@ -11,6 +11,8 @@ from kdgat.records.schema import Column, RecordError, Schema
 #: what of the test vehicle was seen before scoring, see `kdgat.dataset.protocols.scored_store`
 PROTOCOLS = ("zero-shot", "calibrated", "contaminated", "poisoned")
 DATA_KINDS = ("real", "synthetic")
+#: of two models: by Holm's correction more or less; else the interval is narrow enough to call them alike, or it is not
+VERDICTS = ("more", "less", "indistinguishable", "not resolved by this data")
 HEADLINE_MODEL = "gat-student"
 S, F, I, L, U8, U32, B = (  # noqa: E741
     pa.string(),
@@ -101,7 +103,7 @@ _ALL = (
         Column("mean", F, "mean over seeds", nullable=True),
         Column("ci_low", F, "lower end of the 95 % interval", nullable=True),
         Column("ci_high", F, "upper end of the 95 % interval", nullable=True),
-        Column("interval", S, "how the interval was made, one of kdgat.evaluation.bootstrap.METHODS", added=True),
+        Column("interval", S, "how the interval was made, one of kdgat.evaluation.methods.METHODS", added=True),
         Column("n_seeds", I, "seeds", low=1),
         Column("recordings", I, "recordings scored", low=0),
         Column("segments", I, "contiguous attack segments in them", low=0),
@@ -316,9 +318,29 @@ _ALL = (
         Column("difference", F, "mean minus the reference's, on the same windows and seeds", nullable=True),
         Column("difference_low", F, "lower end of its 95 % interval (paired)", nullable=True),
         Column("difference_high", F, "upper end", nullable=True),
-        Column("interval", S, "how the intervals were made, one of kdgat.evaluation.bootstrap.METHODS", added=True),
+        Column("interval", S, "how the intervals were made, one of kdgat.evaluation.methods.METHODS", added=True),
         Column("n_seeds", I, "seeds", low=1),
         Column("parameters", L, "trainable parameters, counted", low=0),
+    ),
+    _schema(
+        "differences",
+        "Two models on the same windows and seeds: paired differences, corrected for their number.",
+        ["dataset", "scenario", "protocol", "metric", "model", "other"],
+        _DATASET,
+        _SCENARIO,
+        _PROTOCOL,
+        _METRIC,
+        _MODEL,
+        Column("other", S, "model that it is compared with"),
+        Column("difference", F, "mean over seeds of the model's value minus the other's"),
+        Column("ci_low", F, "lower end of its 95 % interval (paired)"),
+        Column("ci_high", F, "upper end"),
+        Column("interval", S, "how the interval was made, one of kdgat.evaluation.methods.METHODS"),
+        Column("p", F, "two-sided p-value of no difference", low=0, high=1),
+        Column("p_holm", F, "the same after Holm's correction", low=0, high=1),
+        Column("comparisons", I, "that the correction is for: all of this dataset and metric", low=1),
+        Column("verdict", S, "what may be said", values=VERDICTS),
+        Column("n_seeds", I, "seeds", low=1),
     ),
     _schema(
         "parameters",

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from kdgat import records
 from kdgat.config import preset
+from kdgat.evaluation.differences import corrected, differences
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.evaluation.summary import Scored, metric_rows, summary_rows
+from kdgat.evaluation.summary import Scored, metric_rows, pooled, summary_rows
 from tests import shared
 
 FLOW_RUN = "KDGATFlow/1"
@@ -212,11 +213,17 @@ def _make(
     ]
     groups: dict[tuple[str, str, str], list[Scored]] = {}
     for s in scored:
-        _add_scored(rows, s)
+        _add_windows(rows, s)
+    for s in [*scored, *pooled(scored)]:
+        metrics, confusion = metric_rows(s)
+        rows["metrics"] += metrics
+        rows["confusion"] += confusion
         groups.setdefault((s.dataset, s.scenario, s.protocol), []).append(s)
     rows["summary"] = [
         row for group in groups.values() for row in summary_rows(group, rows["metrics"], CONFIG.bootstrap_draws)
     ]
+    apart = [row for group in groups.values() for row in differences(group, CONFIG.bootstrap_draws)]
+    rows["differences"] = corrected(apart)
     tables = {name: records.table(name, r) for name, r in rows.items() if r}
     contents = {"safetensors": safetensors(), "onnx": b"a network", "json": b"{}"}
     weights = {
@@ -292,10 +299,7 @@ def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:
     return out
 
 
-def _add_scored(rows, s: Scored) -> None:
-    metrics, confusion = metric_rows(s)
-    rows["metrics"] += metrics
-    rows["confusion"] += confusion
+def _add_windows(rows, s: Scored) -> None:
     w = s.windows
     who = {"dataset": s.dataset, "scenario": s.scenario, "protocol": s.protocol, "seed": s.seed}
     for i in range(len(w)):

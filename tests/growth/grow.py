@@ -113,13 +113,15 @@ def configuration(project: Path) -> None:
 
 def interval_method(project: Path) -> None:
     """A way to make intervals, which new releases use."""
-    path = project / "kdgat/evaluation/bootstrap.py"
+    path = project / "kdgat/evaluation/methods.py"
     text = path.read_text()
     text, found = re.subn(
-        r'\{"circular-blocks": circular_blocks\}', '{"circular-blocks": circular_blocks, "novel": dict}', text
+        r'(?m)^    "circular-blocks": circular_blocks,$',
+        '    "circular-blocks": circular_blocks,\n    "novel": dict,',
+        text,
     )
     assert found == 1
-    text, found = re.subn(r'(?m)^METHOD = "circular-blocks"$', 'METHOD = "novel"', text)
+    text, found = re.subn(r'(?m)^METHOD = ".*"$', 'METHOD = "novel"', text)
     assert found == 1
     path.write_text(text)
 

@@ -23,11 +23,11 @@ SOAK = bool(os.environ.get("KDGAT_SOAK"))
 NOVEL = """
 from kdgat import records
 from kdgat.config import Config, preset
-from kdgat.evaluation import bootstrap, registry as metrics
+from kdgat.evaluation import methods, registry as metrics
 from kdgat.models import registry
 assert "novel-baseline" in registry.scored() and "novel" in metrics.metrics()
 assert {"novel"} <= set(records.PROTOCOLS) and "novel" in records.TABLES
-assert bootstrap.METHOD == "novel" and Config().novel == 3
+assert methods.METHOD == "novel" and Config().novel == 3
 print(preset("paper").hash())
 """
 

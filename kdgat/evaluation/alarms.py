@@ -1,0 +1,65 @@
+"""Alarms as a driver would hear them: windows over the threshold become alarm events, attacks become events that are found or missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kdgat.errors import KdgatError
+from kdgat.evaluation.scored import EVENT_PAUSE, ScoredWindows
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """An alarm sounds while `k` of the last `n` windows of a recording are over the threshold.
+
+    Raises:
+        KdgatError: k is not within 1 … n.
+    """
+
+    k: int = 1
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= self.n:
+            raise KdgatError(f"an alarm needs k of n windows with 1 ≤ k ≤ n, not {self.k} of {self.n}")
+
+    def sounds(self, recording: np.ndarray, over: np.ndarray) -> np.ndarray:
+        """Say in which windows the alarm sounds, bool[n], from recording i64[n] (ascending) and over bool[n]."""
+        if self.n == 1:
+            return over
+        first = np.searchsorted(recording, recording)  # of its recording
+        total = np.concatenate([[0], np.cumsum(over)])
+        at = np.arange(len(over))
+        return total[at + 1] - total[np.maximum(first, at + 1 - self.n)] >= self.k
+
+
+#: every window by itself
+SINGLE = AlarmRule()
+
+
+def rising(recording: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+    """Windows in which an alarm begins, bool[n]: it sounds here and not in the window before, of the same recording."""
+    before = np.concatenate([[False], sounds[:-1] & (np.diff(recording) == 0)]) if len(sounds) else sounds
+    return sounds & ~before
+
+
+def delays(windows: ScoredWindows, sounds: np.ndarray) -> np.ndarray:
+    """Delay of each attack event (see `ScoredWindows.events`), f64[events], s; infinite for an event that is missed.
+
+    It runs from the begin of the event's first attacked window to the end of the first window in which the alarm sounds, which
+    may begin up to `EVENT_PAUSE` after the event: a k-of-n rule, and the frame that follows a forged one, come late.
+    """
+    event = windows.events()
+    attacked = np.flatnonzero(event >= 0)
+    if not len(attacked):
+        return np.empty(0)
+    first = attacked[np.flatnonzero(np.diff(event[attacked], prepend=-1))]
+    last = np.append(attacked[np.flatnonzero(np.diff(event[attacked]))], attacked[-1])
+    alarms = np.append(np.flatnonzero(sounds), len(windows))
+    hit = alarms[np.searchsorted(alarms, first)]  # first window at or after the event's first in which it sounds
+    inside = hit < len(windows)
+    at = np.where(inside, hit, 0)
+    inside &= (windows.recording[at] == windows.recording[first]) & (windows.t0[at] <= windows.end[last] + EVENT_PAUSE)
+    return np.where(inside, windows.end[at] - windows.t0[first], np.inf)

@@ -1,0 +1,96 @@
+"""Paired differences between models, corrected for how many are looked at, and what may be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kdgat.evaluation.methods import METHOD
+from kdgat.evaluation.stratified import Resampled
+from kdgat.evaluation.summary import Scored
+from kdgat.records import HEADLINE_MODEL
+
+#: that differences are taken of
+METRICS = ("f1", "roc_auc", "recall_at_fpr_1pct")
+#: half-width of an interval up to which two models that cannot be told apart are called alike
+ALIKE = 0.01
+_LEVEL = 0.05
+
+
+def differences(per_seed: Sequence[Scored], draws: int, other: str = HEADLINE_MODEL) -> list[dict[str, Any]]:
+    """Compare every model of a (dataset, scenario, protocol) with `other`, on the same windows, seeds and draws.
+
+    Args:
+        per_seed: one `Scored` a seed, over the same windows.
+        draws: bootstrap draws.
+        other: model that the others are compared with; without its scores there are no rows.
+
+    Returns:
+        Rows of `differences` that `corrected` completes.
+    """
+    first = per_seed[0]
+    if other not in first.scores:
+        return []
+    resampled = Resampled(first.windows, np.ones(len(first.windows), bool), draws)
+
+    def of(model: str) -> list[list[dict[str, np.ndarray]]]:
+        return [resampled.values(s.scores[model], s.thresholds[model], ranking=True) for s in per_seed]
+
+    theirs = of(other)
+    rows = []
+    for model in (m for m in first.scores if m != other):
+        apart = [
+            [{name: a[name] - b[name] for name in METRICS} for a, b in zip(mine, their, strict=True)]
+            for mine, their in zip(of(model), theirs, strict=True)
+        ]
+        for metric, made in resampled.estimates(apart).items():
+            low, high = made.ends(-1.0, 1.0)
+            rows.append(
+                {
+                    "dataset": first.dataset,
+                    "scenario": first.scenario,
+                    "protocol": first.protocol,
+                    "metric": metric,
+                    "model": model,
+                    "other": other,
+                    "difference": made.mean,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "interval": METHOD,
+                    "p": made.p,
+                    "n_seeds": len(per_seed),
+                }
+            )
+    return rows
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Adjust p-values f64[m] of m comparisons (Holm 1979): f64[m], in their order."""
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
+    out = np.empty(len(p))
+    out[order] = np.minimum(steps, 1.0)
+    return out
+
+
+def corrected(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Complete rows of `differences`: Holm's correction over all of a dataset and metric, and the verdict."""
+    families: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        families.setdefault((row["dataset"], row["metric"]), []).append(row)
+    out = []
+    for family in families.values():
+        adjusted = holm(np.array([row["p"] for row in family]))
+        for row, p in zip(family, adjusted, strict=True):
+            word = verdict(row["difference"], row["ci_low"], row["ci_high"], float(p))
+            out.append(row | {"p_holm": float(p), "comparisons": len(family), "verdict": word})
+    return out
+
+
+def verdict(difference: float, low: float, high: float, p: float) -> str:
+    """Say what an interval and a corrected p-value allow, in the words of `kdgat.records.VERDICTS`."""
+    if p < _LEVEL:
+        return "more" if difference > 0 else "less"
+    return "indistinguishable" if high - low <= 2 * ALIKE else "not resolved by this data"
