@@ -61,6 +61,7 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
     """
     frames = read(path, on_bad_rows=on_bad_rows)
     from kdgat.dataset.protocols import scored_store
+    from kdgat.graphs.features import takes_profile
     from kdgat.training.batches import Batches
     from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
@@ -68,7 +69,7 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
     checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
     capture = Capture(dataset, path.name, "unknown", "unknown", "test", path, "", "real", "")
     protocol, store = "zero-shot", None
-    if config.features == "profile":
+    if takes_profile(config.features):
         protocol, store = "calibrated", scored_store(capture, frames, config, "calibrated")
     if store is None:
         protocol, store = "zero-shot", scored_store(capture, frames, config, "zero-shot")

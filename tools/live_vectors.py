@@ -15,6 +15,7 @@ import numpy as np
 
 from kdgat import atomic
 from kdgat.captures.frames import Frames
+from kdgat.config import FeatureSet
 from kdgat.errors import cli
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import GraphStore
@@ -26,6 +27,7 @@ from kdgat.synthetic.vehicle import Vehicle
 FIGURES = REPO / "paper" / "figures"
 RANGES = FIGURES / "live" / "bus-ranges.json"
 VECTORS = FIGURES / "test" / "live-vectors.json"
+FEATURE_SETS: tuple[FeatureSet, FeatureSet] = ("profile", "memory")
 SIZE = 100
 SEED = 8
 #: what is done to a drive: its frames and the seconds of its profile in, frames out
@@ -80,7 +82,10 @@ def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any
     starts = np.unique(np.linspace(0 if attack == "odd" else profile.n_frames, last, 3).astype(np.int64))
     if attack == "odd":
         starts = np.unique([60, 200, *starts])
-    store = GraphStore.build([(attack, attack, table, starts)], SIZE, "profile", [profile], threads=1)
+    store, remembered = (
+        GraphStore.build([(attack, attack, table, starts)], SIZE, features, [profile], threads=1)
+        for features in FEATURE_SETS
+    )
     windows = []
     for i, start in enumerate(starts):
         b = store.batch([i])
@@ -89,6 +94,7 @@ def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any
                 "start": int(start),
                 "ids": b.id_code.tolist(),
                 "x": _rounded(b.x),
+                "memory": _rounded(remembered.batch([i]).x),
                 "source": b.edge_index[0].tolist(),
                 "target": b.edge_index[1].tolist(),
                 "edges": _rounded(b.edge_attr),

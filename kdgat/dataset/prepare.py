@@ -22,6 +22,7 @@ from kdgat.config import Config
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
+from kdgat.graphs.features import takes_profile
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.splits import PARTS, sample, split, starts
 from kdgat.graphs.store import GraphStore
@@ -156,7 +157,7 @@ def _real(
     # what is remembered of identifiers begins anew with each stretch of the part
     resets = [begins[_stretches(begins, config.windows.size)] for *_, begins in frames]
     plain = GraphStore.build(frames, config.windows.size, config.features, resets=resets)
-    if config.features not in ("profile", "memory"):
+    if not takes_profile(config.features):
         return plain
     profiles = [profile_of(tables[c.name], config) for c in train]
     known = GraphStore.build(frames, config.windows.size, config.features, profiles, resets=resets)
@@ -196,7 +197,7 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         )  # fmt: skip
         traffic = Frames.concat([drive.profile, drive.frames])
         seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
-        known = config.features in ("profile", "memory") and kind != "none"
+        known = takes_profile(config.features) and kind != "none"
         profiles.append(profile_of(traffic.take(seen).to_table(), config) if known else None)
         table = traffic.take(traffic.timestamp >= late + seconds).to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]

@@ -20,6 +20,7 @@ from kdgat.experiment.readings import log_reading
 from kdgat.experiment.scoring import Models, ScoredCapture, score_capture, scored_of
 from kdgat.experiment.stages import EvaluationStage
 from kdgat.experiment.task import Tables, Task
+from kdgat.graphs.features import takes_profile
 from kdgat.graphs.splits import sample
 from kdgat.models import explain, registry
 from kdgat.models.names import DISTILLATION_ROLES
@@ -55,7 +56,7 @@ def evaluate(
         role: Detector(models.checkpoints[f"vgae-{role}"], models.checkpoints[f"gat-{role}"], prepared.scalers)
         for role in DISTILLATION_ROLES
     }
-    protocols = records.PROTOCOLS if task.config.features == "profile" else ("zero-shot",)
+    protocols = records.PROTOCOLS if takes_profile(task.config.features) else ("zero-shot",)
     scored: list[Scored] = []
     kept: list[ScoredCapture] = []  # of the first protocol
     rows = []

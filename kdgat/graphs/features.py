@@ -137,3 +137,8 @@ FEATURES: dict[FeatureSet, tuple[tuple[str, ...], tuple[str, ...]]] = {
         _RELATIVE_EDGE,
     ),
 }
+
+
+def takes_profile(feature_set: FeatureSet) -> bool:
+    """Whether a feature set has columns that a vehicle's profile fills."""
+    return "profile_available" in FEATURES[feature_set][0]

@@ -6,7 +6,7 @@ import {range, select} from "./lib/inputs.js";
 import {number} from "./lib/rows.js";
 import {hex} from "./lib/window.js";
 
-const FEATURES = ["relative", "profile"]; // what live/features.js computes
+const FEATURES = ["relative", "profile", "memory"]; // what live/features.js computes
 const STRIP = 160; // windows
 const REWRITE = 250; // ms between updates of what is text
 

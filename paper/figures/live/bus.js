@@ -21,14 +21,15 @@ export const ATTACKS = {
   suppress: {about: "one ID falls silent: nothing is injected", id: true}
 };
 
-/** Columns of frames, as `features.js` takes them. */
+/** Columns of frames, as `features.js` takes them; `memory` holds what a monitor remembers at each, if it does. */
 export function columns(frames) {
   return {
     t: Float64Array.from(frames, (f) => f.t),
     id: Uint32Array.from(frames, (f) => f.id),
     dlc: Uint8Array.from(frames, (f) => f.dlc),
     payload: Uint8Array.from(frames.flatMap((f) => Array.from(f.payload))),
-    label: Uint8Array.from(frames, (f) => f.label)
+    label: Uint8Array.from(frames, (f) => f.label),
+    memory: frames.map((f) => f.memory)
   };
 }
 

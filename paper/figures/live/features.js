@@ -1,15 +1,16 @@
-// Window graphs with the feature sets `relative` and `profile`, as kdgat.graphs.features defines them. Held to the Python engine by shared vectors.
+// Window graphs with the feature sets `relative`, `profile` and `memory`, as kdgat.graphs.features defines them. Held to the Python engine by shared vectors.
 //
 // Frames are columns: {t: Float64Array s, id: Uint32Array, dlc: Uint8Array, payload: Uint8Array 8 a frame, label: Uint8Array}.
 import {extent, median, quantileSorted} from "d3";
+import {BITS, FLOOR, LIMIT} from "./constants.js";
+import {COLUMNS, remembered} from "./memory.js";
 
-const FLOOR = 1e-6; // s, under any gap two frames can have on a bus
-const LIMIT = 10; // logarithms (base 2) are clipped to ±LIMIT
 const FASTEST_PERIOD = 4e-3; // s; faster IDs do not enter a profile: an attack that had begun would pass for normal traffic
 const CONSTANT_FRAMES = 5; // frames an ID needs before its unchanging bytes count as constant
 const CLIP = 10; // of standardised features
 const RELATIVE = 23;
 const PROFILE = 10;
+const WIDTHS = {relative: RELATIVE, profile: RELATIVE + PROFILE, memory: RELATIVE + 2 * COLUMNS + 4};
 const EDGE = 10;
 
 const clip = (x) => Math.min(LIMIT, Math.max(-LIMIT, x));
@@ -19,9 +20,6 @@ const sum = (values) => values.reduce((a, b) => a + b, 0);
 const mean = (values) => (values.length ? sum(values) / values.length : 0);
 /** Standard deviation over all values. */
 const spread = (values, centre = mean(values)) => Math.sqrt(mean(values.map((v) => (v - centre) ** 2)));
-
-/** Number of set bits of a byte. */
-const BITS = Uint8Array.from({length: 256}, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
 /** Positions of `keys` by key, in the order of first appearance. */
 function grouped(keys) {
@@ -65,7 +63,8 @@ function byteEntropy({dlc, payload}, own) {
 /**
  * The graph of the `size` frames from frame `begin`.
  *
- * `features`: "relative" or "profile"; `profile` (from `fitProfile`) or null where the vehicle is unknown.
+ * `features`: "relative", "profile" or "memory"; `profile` (from `fitProfile`) or null where the vehicle is unknown. For "memory" the
+ * frames have a column `memory` too: what `Memory` made of each.
  * Returns ids (u32 a node), x (f32, nodes × columns), source and target (node numbers), edges (f32, edges × 10), share (f32 a node,
  * sums to 1), injected (labelled frames a node), counts (frames a node).
  */
@@ -95,7 +94,7 @@ export function windowGraph(frames, begin, size, features, profile = null) {
     else [outDegree[u], inDegree[v]] = [outDegree[u] + 1, inDegree[v] + 1];
   });
 
-  const width = RELATIVE + (features === "profile" ? PROFILE : 0);
+  const width = WIDTHS[features];
   const x = new Float32Array(ids.length * width);
   own.forEach((list, u) => {
     const c = counts[u];
@@ -138,6 +137,7 @@ export function windowGraph(frames, begin, size, features, profile = null) {
     ], u * width);
   });
   if (features === "profile") againstProfile({frames, own, gapsOf, ids, duration, size, width, x}, profile);
+  if (features === "memory") remembered({frames, own, ids, duration, size}, profile).forEach((row, u) => x.set(row, u * width + RELATIVE));
 
   const edges = new Float32Array(ends.length * EDGE);
   ends.forEach(([u, v], e) => {
@@ -167,7 +167,7 @@ export function windowGraph(frames, begin, size, features, profile = null) {
   };
 }
 
-/** The last ten columns of x: how each node deviates from the vehicle's profile. */
+/** The last ten columns of `profile`: how each node deviates from the vehicle's profile. */
 function againstProfile({frames, own, gapsOf, ids, duration, size, width, x}, profile) {
   if (!profile) return; // nothing is known: zeros
   const {t, dlc, payload} = frames;
@@ -235,10 +235,26 @@ export function fitProfile(frames, seconds, {quiet = false} = {}) {
       changeRate: mean(own.slice(1).map((f, j) => Number(differs(frames, f, own[j])))),
       dlc: mostFrequent(own.map((f) => dlc[f])),
       constant: Array.from({length: 8}, (_, k) => k < lowDlc && own.length >= CONSTANT_FRAMES && same(k)),
-      value: Array.from(payload.subarray(8 * own[0], 8 * own[0] + 8))
+      value: Array.from(payload.subarray(8 * own[0], 8 * own[0] + 8)),
+      least: gaps.length ? gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length / 100)] : 0,
+      ...values(frames, own)
     });
   }
-  return {frames: n, ids};
+  return {frames: n, ids, seconds};
+}
+
+/** Bits that flip between the frames `own`, and the range of each byte; 0 to 255 for one that no frame has. */
+function values({dlc, payload}, own) {
+  const [flipped, low, high] = [0, 255, 0].map((value) => new Uint8Array(8).fill(value));
+  for (let k = 0; k < 8; k += 1) {
+    const having = own.filter((f) => k < dlc[f]);
+    for (const f of having) [low[k], high[k]] = [Math.min(low[k], payload[8 * f + k]), Math.max(high[k], payload[8 * f + k])];
+    if (!having.length) [low[k], high[k]] = [0, 255];
+    own.slice(1).forEach((f, j) => {
+      if (k < Math.min(dlc[f], dlc[own[j]])) flipped[k] |= payload[8 * f + k] ^ payload[8 * own[j] + k];
+    });
+  }
+  return {flipped, low, high};
 }
 
 /** The value that occurs most often, the smallest of several. */

@@ -2,6 +2,7 @@
 import {median} from "d3";
 import {Bus, columns} from "./bus.js";
 import {fitProfile, percentile, windowGraph} from "./features.js";
+import {Memory} from "./memory.js";
 
 const KEPT = 160; // windows
 const MEASURED = 400; // windows over which latency is stated
@@ -14,8 +15,11 @@ export class Monitor {
   constructor(seed, {windows, features, protocol}) {
     Object.assign(this, {windows, features, history: [], counts: new Map(), featureTimes: [], networkTimes: []});
     this.bus = new Bus(seed);
-    const head = columns(this.bus.advance(windows.profile_seconds));
-    this.profile = protocol === "zero-shot" ? null : fitProfile(head, windows.profile_seconds, {quiet: windows.profile_from === "quiet"});
+    const head = this.bus.advance(windows.profile_seconds);
+    const quiet = windows.profile_from === "quiet";
+    this.profile = protocol === "zero-shot" ? null : fitProfile(columns(head), windows.profile_seconds, {quiet});
+    this.memory = features === "memory" ? new Memory(this.profile) : null;
+    this.#remember(head);
     this.clock = this.bus.now;
     this.buffer = [];
     while (this.buffer.length < windows.size) this.advance(0.05);
@@ -32,7 +36,12 @@ export class Monitor {
   /** Let the vehicle drive `seconds` on. */
   advance(seconds) {
     this.clock += seconds;
-    this.buffer.push(...this.bus.advance(this.clock));
+    this.buffer.push(...this.#remember(this.bus.advance(this.clock)));
+  }
+
+  #remember(frames) {
+    if (this.memory) for (const frame of frames) frame.memory = this.memory.frame(frame);
+    return frames;
   }
 
   #graph(frames) {

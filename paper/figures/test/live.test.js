@@ -2,6 +2,7 @@
 import {describe, expect, test} from "vitest";
 import {ATTACKS, Bus, columns} from "../live/bus.js";
 import {fitProfile, standardise, windowGraph} from "../live/features.js";
+import {Memory} from "../live/memory.js";
 import vectors from "./live-vectors.json";
 
 const framesOf = ({t, id, dlc, payload, label}) => ({
@@ -11,11 +12,17 @@ const framesOf = ({t, id, dlc, payload, label}) => ({
   payload: Uint8Array.from(payload.match(/../g), (hex) => parseInt(hex, 16)),
   label: Uint8Array.from(label)
 });
+/** What is remembered at each frame. */
+const rememberedAt = ({t, id, dlc, payload}, profile) => {
+  const memory = new Memory(profile);
+  return Array.from(t, (time, f) => memory.frame({t: time, id: id[f], dlc: dlc[f], payload: payload.subarray(8 * f, 8 * f + 8)}));
+};
 const furthest = (a, b) => Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i])));
 
 describe.each(vectors.captures)("features of $name", (capture) => {
   const frames = framesOf(capture);
   const profile = fitProfile(frames, capture.profile_seconds, capture);
+  const withMemory = {...frames, memory: rememberedAt(frames, profile)};
 
   test("the profile ends at the same frame", () => {
     expect(profile.frames).toBe(capture.profile_frames);
@@ -28,6 +35,11 @@ describe.each(vectors.captures)("features of $name", (capture) => {
     expect(furthest(graph.x, want.x)).toBeLessThan(1e-5);
     expect(furthest(graph.edges, want.edges)).toBeLessThan(1e-5);
     expect(graph.injected.reduce((a, b) => a + b)).toBe(want.injected);
+  });
+  test.each(capture.windows)("remember what Python does, to 1e-5, in the window from frame $start", (want) => {
+    const graph = windowGraph(withMemory, want.start, vectors.size, "memory", profile);
+    expect(graph.x.length).toBe(want.memory.length);
+    expect(furthest(graph.x, want.memory)).toBeLessThan(1e-5);
   });
   test("without a profile its columns are zero, and without the set they are absent", () => {
     const [{start, ids}] = capture.windows;
