@@ -23,6 +23,7 @@ from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import captures
 from kdgat.graphs.features import FEATURES
 from kdgat.graphs.kernels import build
+from kdgat.graphs.kernels.state import COLUMNS, State
 from kdgat.graphs.profile import Profile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -71,10 +72,15 @@ class Pipeline:
         self.calibration, self.moments = Calibration.from_meta(vgae.meta), Moments.from_meta(fusion.meta)
         self.share = FEATURES[self.config.features][0].index("share")
 
-    def features(self, window: Frames, profile: Profile) -> dict[str, np.ndarray]:
-        """Standardised inputs of both students, of one window."""
+    def features(self, window: Frames, profile: Profile, state: State) -> dict[str, np.ndarray]:
+        """Standardised inputs of both students, of the window that follows what `state` has seen."""
         size, starts = self.config.windows.size, [np.zeros(1, np.int64)]
-        graph = build.graphs([window], starts, size, self.config.features, [profile], threads=1)
+        remembered = None
+        if self.config.features == "memory":
+            row, columns = np.arange(size), np.empty((size, COLUMNS), np.float32)
+            state.advance(window, 0, size, row, columns)
+            remembered = [(row, columns)]
+        graph = build.graphs([window], starts, size, self.config.features, [profile], remembered, threads=1)
         shares = graph["x"][:, self.share]
         return {
             "x": self.scalers.nodes(graph["x"]),
@@ -106,7 +112,8 @@ def measure(pipeline: Pipeline, repetitions: int) -> dict[str, list[float]]:
     capture = next(c for c in captures("synthetic") if c.split == "test_01" and c.attack != "benign")
     table, size = capture.frames(), pipeline.config.windows.size
     profile, frames = profile_of(table, pipeline.config), Frames.from_table(table)
-    begins = np.random.default_rng(0).integers(profile.n_frames, table.num_rows - size, repetitions)
+    state, ends = State(profile), range(profile.n_frames, table.num_rows - size, size)
+    begins = [ends[i % len(ends)] for i in range(WARM_UP + repetitions)]  # from the start again after the end
     took: dict[str, list[float]] = {s: [] for s in ("features", "gat-student", "vgae-student", "fusion", "window")}
 
     def timed(stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -116,17 +123,17 @@ def measure(pipeline: Pipeline, repetitions: int) -> dict[str, list[float]]:
         return out
 
     def window(begin: int) -> None:
-        inputs = timed("features", pipeline.features, frames.slice(begin, begin + size), profile)
+        inputs = timed("features", pipeline.features, frames.slice(begin, begin + size), profile, state)
         p, embedding = timed("gat-student", pipeline.ask, pipeline.gat, inputs)
         parts, stats = timed("vgae-student", pipeline.ask, pipeline.vgae, inputs)
         timed("fusion", pipeline.fused, p, embedding, parts, stats)
 
     for begin in begins[:WARM_UP]:
-        window(int(begin))
+        window(begin)
     for milliseconds in took.values():
         milliseconds.clear()
-    for begin in begins:
-        timed("window", window, int(begin))
+    for begin in begins[WARM_UP:]:
+        timed("window", window, begin)
     return took
 
 

@@ -9,9 +9,11 @@ from torch.nn import functional as F
 
 from kdgat.config import Distillation, GATConfig, VGAEConfig
 from kdgat.errors import KdgatError
+from kdgat.graphs.features import FEATURES
 from kdgat.models import fusion
 from kdgat.models.checkpoint import Checkpoint, read_tensors
 from kdgat.models.dqn import QNetwork, train_dqn
+from kdgat.models.export import to_onnx
 from kdgat.models.fusion_input import FusionInput, rewards
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch, IdEncoding, count_parameters, hashed, readout
@@ -85,6 +87,26 @@ def test_readout_weighs_by_share() -> None:
     h = torch.tensor([[1.0], [3.0], [10.0]])
     out = readout(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2)
     assert torch.allclose(out, torch.tensor([[2.0, 3.0, 2.5], [10.0, 10.0, 10.0]]))
+    least = readout(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2, least=True)
+    assert torch.allclose(least, torch.cat([out, torch.tensor([[1.0], [10.0]])], 1))
+
+
+def test_a_student_with_memory_is_the_same_in_onnx() -> None:
+    """The widths and the readout of `memory`; the other feature sets are held to ONNX by trained students."""
+    import onnxruntime
+
+    nodes, edges = (len(names) for names in FEATURES["memory"])
+    torch.manual_seed(0)
+    model = GAT(GATConfig(readout="mean-max-min"), nodes, edges, VOCABULARY).eval()
+    session = onnxruntime.InferenceSession(to_onnx(model))
+    for n in (1, 9):
+        x, links, attr = torch.randn(n, nodes), torch.randint(0, n, (2, 20)), torch.randn(20, edges)
+        share, zero = torch.softmax(torch.randn(n), 0), torch.zeros(n, dtype=torch.long)
+        with torch.no_grad():
+            want = torch.softmax(model(GraphBatch(x, links, attr, share, zero, zero, 1, zero[:1], zero[:1])), 1)[:, 1]
+        given = {"x": x, "edge_index": links, "edge_attr": attr, "share": share}
+        got = session.run(["p_attack"], {name: value.numpy() for name, value in given.items()})[0]
+        assert abs(got - want.numpy()).max() < 1e-5
 
 
 def test_ids_enter_without_magnitude_and_unknown_ones_have_a_meaning() -> None:
