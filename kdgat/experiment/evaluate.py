@@ -19,7 +19,7 @@ from kdgat.experiment.detect import Detector
 from kdgat.experiment.readings import log_reading
 from kdgat.experiment.scoring import Models, ScoredCapture, score_capture, scored_of
 from kdgat.experiment.stages import EvaluationStage
-from kdgat.experiment.task import Tables, Task
+from kdgat.experiment.task import Tables, Task, repeated
 from kdgat.graphs.features import takes_profile
 from kdgat.graphs.splits import sample
 from kdgat.models import explain, registry
@@ -58,6 +58,7 @@ def evaluate(
     }
     protocols = records.PROTOCOLS if takes_profile(task.config.features) else ("zero-shot",)
     scored: list[Scored] = []
+    judged, rule = [], AlarmRule(*task.config.alarm)
     kept: list[ScoredCapture] = []  # of the first protocol
     rows = []
     tests = test_captures(task.dataset, root, on_bad_rows)
@@ -74,40 +75,38 @@ def evaluate(
             ]
             if results:
                 scored.append(scored_of(task, scenario, protocol, results, models))
+                judged.append(metric_rows(scored[-1], rule))
                 kept += results if protocol == protocols[0] else []
                 windows = len(scored[-1].windows)
                 print(f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {windows} windows", flush=True)
     tables.add("datasets", prepared.meta["datasets"] + rows)
-    rule = AlarmRule(*task.config.alarm)
-    whole = [*scored, *pooled(scored)]
-    judged = [metric_rows(s, rule) for s in whole]
+    together = pooled(scored)
+    judged += [metric_rows(s, rule) for s in together]
     metrics = [row for part, _ in judged for row in part]
     tables.add("metrics", metrics)
     tables.add("confusion", [row for _, part in judged for row in part])
     tables.add("operating_points", _points(task, models, protocols))
-    tables.add("predictions", [row for s in scored for row in _prediction_rows(s)])
+    for s in scored:
+        tables.add("predictions", _predictions(s))
     tables.add("cka", _cka(task, prepared, models))
     if details:
         examples.details(tables, task, kept, detectors["student"])
-    return EvaluationStage(tables=tables, scored=whole, metrics=metrics)
+    return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
 
 
-def _prediction_rows(s: Scored) -> list[dict[str, Any]]:
+def _predictions(s: Scored) -> dict[str, Any]:
+    """Columns of `predictions`: the scores of the registry's scored models, window by window."""
     w = s.windows
     who = {"dataset": s.dataset, "scenario": s.scenario, "protocol": s.protocol, "seed": s.seed}
-    return [
-        who
-        | {
-            "capture": s.captures[w.recording[i]],
-            "window": int(w.window[i]),
-            "t0": float(w.t0[i]),
-            "duration": float(w.duration[i]),
-            "attack": str(w.attack[i]),
-            "injected": int(w.injected[i]),
-        }
-        | {m: float(s.scores[m][i]) for m in registry.scored() if m in s.scores}
-        for i in range(len(w))
-    ]
+    return repeated(len(w), who) | {
+        "capture": np.array(s.captures)[w.recording],
+        "window": w.window,
+        "t0": w.t0,
+        "duration": w.duration,
+        "attack": w.attack,
+        "injected": w.injected,
+        **{m: s.scores[m] for m in registry.scored() if m in s.scores},
+    }
 
 
 def _points(task: Task, models: Models, protocols: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from torch import nn
 
@@ -71,8 +72,8 @@ class Tables:
 
     parts: dict[str, list[pa.Table]] = field(default_factory=dict)
 
-    def add(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Add rows to the table `name`; raise where they do not fit its schema."""
+    def add(self, name: str, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+        """Add rows, or columns of equal length, to the table `name`; raise where they do not fit its schema."""
         self.parts.setdefault(name, []).append(records.table(name, rows))
 
     def dump(self, *others: Tables) -> dict[str, bytes]:
@@ -82,6 +83,11 @@ class Tables:
             for name, parts in tables.parts.items():
                 joined.setdefault(name, []).extend(parts)
         return records.dump({name: pa.concat_tables(parts) for name, parts in joined.items()})
+
+
+def repeated(rows: int, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Columns of so many rows that are the same throughout: name → value."""
+    return {name: np.full(rows, value) for name, value in values.items()}
 
 
 class Recorder:

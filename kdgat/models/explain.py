@@ -47,7 +47,7 @@ def integrated_gradients(model: GAT, b: GraphBatch, steps: int = 32) -> tuple[np
     """Attributions of the attack margin (logit 1 − logit 0) to node features f32[N, F] and edge features f32[E, G].
 
     Sundararajan et al. 2017, eq. 3, from the baseline of zeros (the mean of benign training windows, since features are
-    standardised). All steps of all graphs go through the model in one pass each.
+    standardised). Each step is one pass of all graphs.
 
     The graph norm undoes any scale, so that along the path α·x nearly everything happens below α = 0.01, where equal
     steps do not look: they leave half of the margin unattributed. The midpoint rule is taken over u with α = u⁸.
