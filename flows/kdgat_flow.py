@@ -106,8 +106,8 @@ class KDGATFlow(FlowSpec):
         from support.cards import training_card
 
         stage = train_fusion(task_of(self), self.prepared, self.checkpoints)
-        baselines = train_baselines(task_of(self), self.prepared)
-        self.fusions, self.baselines = stage.methods, baselines.detectors
+        baselines = train_baselines(task_of(self), self.prepared, self.checkpoints, self.root, self.bad_rows)
+        self.fusions, self.baselines, self.combined = stage.methods, baselines.detectors, baselines.combined
         self.checkpoints, self.runs = self.checkpoints | stage.checkpoints, self.runs | stage.runs | baselines.runs
         self.records = stage.records(baselines)
         training_card(current.card, self.records, [*stage.validation, *baselines.validation])
@@ -119,16 +119,18 @@ class KDGATFlow(FlowSpec):
     def evaluate(self):
         """The only step that reads test captures."""
         from kdgat.experiment.evaluate import evaluate
+        from kdgat.experiment.kept import baseline_weights
         from kdgat.experiment.scoring import Models
         from kdgat.models.export import weights
         from support.cards import evaluation_card
 
         task = task_of(self)
-        models = Models(self.checkpoints, self.fusions, self.baselines, self.runs)
+        models = Models(self.checkpoints, self.fusions, self.baselines, self.runs, self.combined)
         details = self.seed == self.tasks[0][2]
         stage = evaluate(task, self.prepared, models, self.root, details=details, on_bad_rows=self.bad_rows)
         self.scored, self.metrics = stage.scored, stage.metrics
         self.weights = weights(task.dataset, task.seed, self.checkpoints, self.prepared)
+        self.weights |= baseline_weights(task.dataset, task.seed, models)
         self.records = stage.records()
         evaluation_card(current.card, self.records)
         self.next(self.join)

@@ -61,6 +61,7 @@ def test_a_dataset(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypa
 
 def test_a_detector(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its entry and its module, and nothing else, it is trained and has operating points."""
+    from kdgat.dataset.traffic import of_training
     from kdgat.experiment.task import Task
     from kdgat.experiment.train import train_baselines
     from kdgat.models import registry
@@ -82,7 +83,7 @@ def test_a_detector(examples: dict[str, dict[str, str]], tmp_path: Path, monkeyp
         registry.models.cache_clear()
     detector = stage.detectors["flood-baseline"]
     assert set(detector.points) == {"zero-shot", "calibrated", "contaminated", "poisoned"}
-    scores = detector.score(small().store("validation"))
+    scores = detector.model.score(small().store("validation"), of_training("synthetic", None, CONFIG))
     assert ((scores > 0) & (scores <= 1)).all()
     assert "flood-baseline" in stage.runs
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
@@ -17,9 +19,41 @@ def profile_of(frames: pa.Table, config: Config) -> Profile:
     return Profile.fit(frames, config.windows.profile_seconds, quiet=config.windows.profile_from == "quiet")
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What windows were cut from.
+
+    Attributes:
+        frames: all frames of their recording.
+        profile: what is known of the car beforehand, None for nothing.
+    """
+
+    frames: pa.Table
+    profile: Profile | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A test capture as a protocol shows it.
+
+    Attributes:
+        store: the windows that are scored.
+        traffic: the frames that they were cut from, and what is known of the car.
+    """
+
+    store: GraphStore
+    traffic: Traffic
+
+
 def scored_store(
     capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1
 ) -> GraphStore | None:
+    """Give the windows of `view` alone."""
+    made = view(capture, frames, config, protocol, captures)
+    return made.store if made is not None else None
+
+
+def view(capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1) -> View | None:
     """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
 
     Windows that a profile was taken from are not scored. The placement of a profile may use labels, the model does not.
@@ -56,7 +90,7 @@ def scored_store(
     store = GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])
     if config.windows.max_windows is not None:
         store = store.select(sample(np.asarray(store.y).astype(np.int64), config.windows.max_windows // captures, 0))
-    return store
+    return View(store, Traffic(frames, profile))
 
 
 #: attacked stretches end where no frame was injected for so long (s)

@@ -100,16 +100,16 @@ def estimate(whole: np.ndarray, drawn: Sequence[tuple[np.ndarray, int, int]]) ->
     seeds = len(whole)
     parts: list[tuple[float, float]] = []
     shared = 0.0
-    for values, blocks, free in drawn:
+    for values, blocks, of_blocks in drawn:
         values = values[:, np.isfinite(values).all(0)]
         if values.shape[1] < 2:
             return None
-        scale = blocks / free
+        scale = blocks / of_blocks
         own = float(values.var(1, ddof=1).mean()) * scale
         mean = float(values.mean(0).var(ddof=1)) * scale
         both = max(own - mean, 0.0) / (seeds - 1) if seeds > 1 else 0.0
         shared += both
-        parts.append((max(mean - both, 0.0) if seeds > 1 else mean, free))
+        parts.append((max(mean - both, 0.0) if seeds > 1 else mean, of_blocks))
     if seeds > 1:
         spread = float(whole.var(ddof=1)) / seeds
         parts.append((max(spread, shared), seeds - 1))

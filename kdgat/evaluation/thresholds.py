@@ -14,6 +14,17 @@ from kdgat.records import PROTOCOLS
 RULE_OF_THREE = 3
 
 
+#: probabilities are kept so far from 0 and 1 before their logit is taken
+LEAST = 1e-6
+
+
+def logit(p: np.ndarray | float) -> np.ndarray:
+    """log(p/(1 − p)) of scores f64[n] in [0, 1], within ±13.8."""
+    inside = np.clip(np.asarray(p, np.float64), LEAST, 1 - LEAST)
+    made: np.ndarray = np.log(inside / (1 - inside))
+    return made
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """A window is an attack if its score is at or over `threshold`; `source` says where that came from."""
@@ -47,8 +58,7 @@ def best_f1(y: np.ndarray, scores: np.ndarray, source: str = "validation, best F
     f1 = 2 * tp[cuts] / (cuts + 1 + y.sum())
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
     # the score at each cut and the next lower one, in log odds; cuts side by side make one plateau
-    scores_at = np.clip([ranked[cuts], np.append(ranked[cuts[:-1] + 1], 0.0)], 1e-6, 1 - 1e-6)
-    inside, outside = np.log(scores_at / (1 - scores_at))
+    inside, outside = logit(np.array([ranked[cuts], np.append(ranked[cuts[:-1] + 1], 0.0)]))
     plateaus = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(plateaus, key=lambda run: inside[run[0]] - outside[run[-1]])
     middle = float(inside[widest[0]] + outside[widest[-1]]) / 2

@@ -10,7 +10,7 @@ import numpy as np
 from kdgat import records
 from kdgat.captures.reader import OnBadRows
 from kdgat.dataset.prepare import Prepared
-from kdgat.dataset.protocols import scored_store
+from kdgat.dataset.protocols import view
 from kdgat.dataset.sources import dataset_row, test_captures
 from kdgat.evaluation.alarms import AlarmRule
 from kdgat.evaluation.summary import Scored, metric_rows, pooled
@@ -69,10 +69,8 @@ def evaluate(
         frames = {c.name: c.frames(on_bad_rows) for c in captures}
         rows += [dataset_row(c, frames[c.name], task.config, prepared.training) for c in captures]
         for protocol in protocols:
-            stores = ((c, scored_store(c, frames[c.name], task.config, protocol, len(captures))) for c in captures)
-            results = [
-                score_capture(c, frames[c.name], store, detectors, models) for c, store in stores if store is not None
-            ]
+            views = ((c, view(c, frames[c.name], task.config, protocol, len(captures))) for c in captures)
+            results = [score_capture(c, v.traffic, v.store, detectors, models) for c, v in views if v is not None]
             if results:
                 scored.append(scored_of(task, scenario, protocol, results, models))
                 judged.append(metric_rows(scored[-1], rule))

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pyarrow as pa
 
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
+from kdgat.dataset.traffic import Traffic
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored
 from kdgat.evaluation.thresholds import OperatingPoint
 from kdgat.experiment.detect import Detector, Moments, standardised
-from kdgat.experiment.stages import Baseline, FusionMethod
+from kdgat.experiment.stages import Baseline, Either, FusionMethod
 from kdgat.experiment.task import Task
 from kdgat.graphs.store import GraphStore
 from kdgat.models import fusion, registry
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.dqn import QNetwork
 from kdgat.models.fusion_input import DECISION, FusionInput
+from kdgat.records import HEADLINE_MODEL
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,24 @@ class Models:
         fusions: further fusion methods, by model name.
         baselines: by model name.
         runs: model → run that trained it.
+        combined: what joins models by OR, by model name.
     """
 
     checkpoints: dict[str, Checkpoint]
     fusions: dict[str, FusionMethod]
     baselines: dict[str, Baseline]
     runs: dict[str, str]
+    combined: dict[str, Either] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """Names of all models that have operating points."""
-        return [*self.checkpoints, *self.fusions, *self.baselines]
+        return [*self.checkpoints, *self.fusions, *self.baselines, *self.combined]
 
     def run(self, model: str) -> str:
-        """Look up the run that trained a model; a fusion method without one was fitted in that of the DQN student."""
-        return self.runs.get(model, self.runs["fusion-dqn-student"])
+        """Look up the run that trained a model; what was fitted beside others belongs to the run of one of them."""
+        beside = HEADLINE_MODEL if model in self.combined else "fusion-dqn-student"
+        return self.runs.get(model, self.runs[beside])
 
     def point(self, model: str, protocol: str) -> OperatingPoint:
         """Look up the operating point of a model under a protocol, its threshold rounded as a release holds it."""
@@ -55,7 +60,7 @@ class Models:
         if model in self.checkpoints:
             point = OperatingPoint(*self.checkpoints[model].meta["points"][protocol])
         else:
-            point = (self.fusions[model] if model in self.fusions else self.baselines[model]).points[protocol]
+            point = (self.fusions | self.baselines | self.combined)[model].points[protocol]
         return OperatingPoint(float(np.float32(point.threshold)), point.source)
 
 
@@ -100,12 +105,12 @@ def f32(values: np.ndarray) -> np.ndarray:
 
 
 def score_capture(
-    capture: Capture, frames: pa.Table, store: GraphStore, detectors: dict[str, Detector], models: Models
+    capture: Capture, traffic: Traffic, store: GraphStore, detectors: dict[str, Detector], models: Models
 ) -> ScoredCapture:
     """Score the windows of one capture with all models.
 
     Args:
-        capture, frames, store: what is scored.
+        capture, traffic, store: what is scored.
         detectors: by role, teacher and student.
         models: what scores.
     """
@@ -125,8 +130,9 @@ def score_capture(
         views[role] = StudentView(data, parts, embedding, alpha)
     student = views["student"]
     scores["fusion-oracle-student"] = fusion.oracle(student.data)
-    scores |= {name: baseline.score(store) for name, baseline in models.baselines.items()}
-    return ScoredCapture(capture, frames, store, {name: f32(s) for name, s in scores.items()}, student)
+    scores |= {name: baseline.model.score(store, lambda _: traffic) for name, baseline in models.baselines.items()}
+    scores |= {name: either.score(scores) for name, either in models.combined.items()}
+    return ScoredCapture(capture, traffic.frames, store, {name: f32(s) for name, s in scores.items()}, student)
 
 
 def scored_windows(stores: Sequence[GraphStore], config: Config) -> ScoredWindows:

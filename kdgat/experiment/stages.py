@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from kdgat.evaluation.summary import Scored
-from kdgat.evaluation.thresholds import OperatingPoint
+from kdgat.evaluation.thresholds import OperatingPoint, logit
 from kdgat.experiment.task import Tables
-from kdgat.graphs.store import GraphStore
+from kdgat.models.baselines import BaselineModel
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.fusion_input import FusionInput
 from kdgat.models.names import ModelName
@@ -36,8 +36,40 @@ class Scorer(Generic[Input]):
 
 #: fuses what both detectors say of n windows
 FusionMethod = Scorer[FusionInput]
-#: scores the windows of a store
-Baseline = Scorer[GraphStore]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A fitted baseline.
+
+    Attributes:
+        name: of the model.
+        model: what scores the windows of a store.
+        points: protocol → operating point.
+    """
+
+    name: ModelName
+    model: BaselineModel
+    points: dict[str, OperatingPoint]
+
+
+@dataclass(frozen=True)
+class Either:
+    """Alarms where any of several models would: the largest of their margins over their zero-shot points.
+
+    Attributes:
+        thresholds: model → that point.
+        points: protocol → operating point of the whole, chosen as that of any model.
+    """
+
+    thresholds: dict[str, float]
+    points: dict[str, OperatingPoint]
+
+    def score(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
+        """f64[n] in (0, 1) from the models' scores f64[n]; at or over one half where one of them alarms."""
+        margins = [logit(scores[m]) - logit(threshold) for m, threshold in self.thresholds.items()]
+        made: np.ndarray = 1 / (1 + np.exp(-np.max(margins, axis=0)))
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +139,11 @@ class BaselineStage(Stage):
 
     Attributes:
         detectors: by model name.
+        combined: likewise, what joins models by OR.
     """
 
     detectors: dict[str, Baseline]
+    combined: dict[str, Either] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,18 @@ the validation windows, and package it.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from kdgat.captures.reader import OnBadRows
 from kdgat.config import Config, GATConfig, VGAEConfig
 from kdgat.dataset.prepare import Prepared
+from kdgat.dataset.traffic import of_training
 from kdgat.evaluation.metrics import f1_score
+from kdgat.evaluation.thresholds import OperatingPoint, by_protocol
 from kdgat.experiment.detect import Calibration, Detector, Moments, standardised
 from kdgat.experiment.operating_points import (
     as_json,
@@ -22,7 +27,7 @@ from kdgat.experiment.operating_points import (
     operating_points,
     operating_points_on_captures,
 )
-from kdgat.experiment.stages import Baseline, BaselineStage, FusionMethod, FusionStage, GATStage, VGAEStage
+from kdgat.experiment.stages import Baseline, BaselineStage, Either, FusionMethod, FusionStage, GATStage, VGAEStage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.graphs.store import GraphStore
 from kdgat.models import baselines, fusion, registry
@@ -31,12 +36,16 @@ from kdgat.models.dqn import QNetwork, train_dqn
 from kdgat.models.gat import GAT
 from kdgat.models.names import DISTILLATION_ROLES, ModelName
 from kdgat.models.vgae import VGAE
+from kdgat.records import HEADLINE_MODEL
 from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum
 from kdgat.training.fit import fit
 from kdgat.training.modules import GATModule, VGAEModule
 from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat, predict_vgae
 from kdgat.training.session import Rows, Session
+
+#: the rule that is combined with the headline model
+RULE = "rule-profile-baseline"
 
 
 def seed_of(task: Task, *what: str) -> int:
@@ -256,26 +265,62 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
     return FusionStage(tables=tables, validation=validation_rows, checkpoints=networks, methods=methods)
 
 
-def train_baselines(task: Task, prepared: Prepared) -> BaselineStage:
-    """Train every baseline of the registry that the features allow, on the same windows as the networks."""
+def train_baselines(
+    task: Task,
+    prepared: Prepared,
+    checkpoints: Mapping[str, Checkpoint] | None = None,
+    root: Path | None = None,
+    on_bad_rows: OnBadRows = "raise",
+) -> BaselineStage:
+    """Train every baseline of the registry that the features allow, on the same windows as the networks.
+
+    Args:
+        task: where this runs.
+        prepared: the stores.
+        checkpoints: the networks, by model name; a rule is combined with the headline model, if it is among them.
+        root: folder of captures, whose frames the rules score again.
+        on_bad_rows: as in `kdgat.captures.read`.
+    """
     tables, validation_rows = Tables(), []
     detectors: dict[str, Baseline] = {}
     train, validation = prepared.store("train"), prepared.store("validation")
     vehicles = {row["capture"]: row["vehicle"] for row in prepared.meta["datasets"]}
+    traffic = of_training(task.dataset, root, task.config, on_bad_rows)
     y = np.asarray(validation.y).astype(np.int64)
+    scores: dict[str, np.ndarray] = {}
     for entry in registry.of_role("baseline"):
         model: baselines.BaselineModel = entry.make()(task.config, seed_of(task, entry.family))
         if not model.fits(train):
             continue
         recorder = Recorder(tables, task, "baseline", entry.name, prepared.meta["data_hash"])
-        model.fit(train, vehicles)
-        scores = model.score(validation)
-        if model.scores_virtual_vehicles:
-            points, known = operating_points(task.config, prepared, scores), np.ones(len(y), bool)
-        else:
-            points, known = operating_points_on_captures(task.config, prepared, scores), prepared.real
-        validation_rows += confusion(entry.name, y[known], scores[known], points, validation.has_profile[known])
-        alarms = points["zero-shot"].alarms(scores)
+        model = model.fit(train, vehicles)
+        known = np.ones(len(y), bool) if model.scores_virtual_vehicles else prepared.real
+        scores[entry.name] = np.zeros(len(y))
+        scores[entry.name][known] = model.score(validation.select(np.flatnonzero(known)), traffic)
+        points = _points_of(task.config, prepared, model, scores[entry.name])
+        validation_rows += confusion(
+            entry.name, y[known], scores[entry.name][known], points, validation.has_profile[known]
+        )
+        alarms = points["zero-shot"].alarms(scores[entry.name])
         recorder.done(model.size, [], ("validation_f1", f1_score(y[known], alarms[known])))
-        detectors[entry.name] = Baseline(ModelName(entry.family, entry.role), model.score, points)
-    return BaselineStage(tables=tables, validation=validation_rows, detectors=detectors)
+        detectors[entry.name] = Baseline(ModelName(entry.family, entry.role), model, points)
+    combined = {}
+    if checkpoints is not None:
+        student = checkpoints[HEADLINE_MODEL]
+        scores[HEADLINE_MODEL] = gat_scores(student.model(), prepared, validation)  # type: ignore[arg-type]
+        known_to_student = float(student.meta["points"]["zero-shot"][0])
+        thresholds = {HEADLINE_MODEL: known_to_student, RULE: detectors[RULE].points["zero-shot"].threshold}
+        points = operating_points_on_captures(task.config, prepared, Either(thresholds, {}).score(scores))
+        combined["rule-or-gat-student"] = Either(thresholds, points)
+    return BaselineStage(tables=tables, validation=validation_rows, detectors=detectors, combined=combined)
+
+
+def _points_of(
+    config: Config, prepared: Prepared, model: baselines.BaselineModel, scores: np.ndarray
+) -> dict[str, OperatingPoint]:
+    """Choose a baseline's operating points on the validation windows that it scores f64[B]."""
+    if model.threshold is not None:
+        fixed = OperatingPoint(model.threshold, "none, it has no choice")
+        return by_protocol(lambda _: fixed, prepared.store("validation").has_profile)
+    choose = operating_points if model.scores_virtual_vehicles else operating_points_on_captures
+    return choose(config, prepared, scores)

@@ -1,20 +1,24 @@
 """Baselines on the same windows: gradient boosting on pooled features, inter-arrival times, ID frequencies.
 
 The last two know no virtual vehicles: zero-shot they compare a window with the training cars, whichever fits best;
-under the other protocols with the profile of the car under test.
+under the other protocols with the profile of the car under test. Rules that learn nothing are in `kdgat.models.rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
 import numpy as np
 from jaxtyping import Float32
 
 from kdgat.config import Config
+from kdgat.dataset.traffic import TrafficOf
+from kdgat.errors import KdgatError
+from kdgat.graphs.features import FEATURES
 from kdgat.graphs.store import GraphStore
+from kdgat.models.trees import Trees
 
 
 class BaselineModel(Protocol):
@@ -22,6 +26,8 @@ class BaselineModel(Protocol):
 
     #: whether windows of virtual vehicles mean something to it; if not, its operating points come from captures alone
     scores_virtual_vehicles: bool
+    #: its operating point under every protocol; None: chosen by the configuration's rule, as for all that have a choice
+    threshold: float | None
 
     def fits(self, store: GraphStore) -> bool:
         """Say whether the store has the features that it needs."""
@@ -29,25 +35,57 @@ class BaselineModel(Protocol):
     def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> Self:
         """Fit on a training store; `vehicles`: capture → its car."""
 
-    def score(self, store: GraphStore) -> np.ndarray:
-        """Score every window, f64[B]: the larger, the more suspicious."""
+    def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
+        """Score every window, f64[B] in [0, 1]: the larger, the more suspicious; `traffic`: what windows were cut from."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give what it has learned, as a release keeps it."""
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Make a baseline like this one that has learned `arrays`; raises `KdgatError` where they do not fit."""
 
     @property
     def size(self) -> int:
         """Count the numbers that it holds."""
 
 
-def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
+class Untrained:
+    """A baseline that learns nothing and looks at any window."""
+
+    scores_virtual_vehicles = True
+    threshold: float | None = None
+    size = 0
+
+    def fits(self, store: GraphStore) -> bool:
+        """Say yes."""
+        return True
+
+    def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> Self:
+        """Learn nothing."""
+        return self
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Nothing to keep."""
+        return {}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Nothing to read."""
+        return self
+
+
+def pooled(store: GraphStore, columns: int | None = None) -> Float32[np.ndarray, "B D"]:
     """Mean, standard deviation, minimum and maximum of each node feature, mean and maximum of each edge feature.
 
     F and G are the store's node and edge features, D = 4F + 2G, in that order. The standard deviation is that over the
-    window's nodes (not n − 1). A window without edges (one frame) has zeros for them.
+    window's nodes (not n − 1). A window without edges (one frame) has zeros for them. With `columns` just so many node
+    features are pooled, from the first on.
     """
     b = store.batch(np.arange(len(store)))
+    x = b.x[:, :columns]
     nodes = np.asarray(store.node_ptr)[:-1]
     counts = np.diff(np.asarray(store.node_ptr))[:, None]
-    mean = np.add.reduceat(b.x, nodes) / counts
-    square = np.add.reduceat(b.x.astype(np.float64) ** 2, nodes) / counts
+    mean = np.add.reduceat(x, nodes) / counts
+    square = np.add.reduceat(x.astype(np.float64) ** 2, nodes) / counts
     std = np.sqrt(np.maximum(square - mean.astype(np.float64) ** 2, 0))
     edge_counts = np.diff(np.asarray(store.edge_ptr))
     has = edge_counts > 0
@@ -56,37 +94,74 @@ def pooled(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     if has.any():
         edge_mean = np.add.reduceat(b.edge_attr, begins) / edge_counts[has, None]
         edges[has] = np.hstack([edge_mean, np.maximum.reduceat(b.edge_attr, begins)])
-    parts = [mean, std, np.minimum.reduceat(b.x, nodes), np.maximum.reduceat(b.x, nodes), edges]
+    parts = [mean, std, np.minimum.reduceat(x, nodes), np.maximum.reduceat(x, nodes), edges]
     return np.hstack(parts).astype(np.float32)
 
 
+def of_window(store: GraphStore) -> Float32[np.ndarray, "B D"]:
+    """Pool what a window shows by itself (and its profile): of `memory`, the columns that it shares with `relative`."""
+    remembers = store.feature_set == "memory"
+    return pooled(store, len(FEATURES["relative"][0]) if remembers else None)
+
+
+def of_memory(store: GraphStore) -> Float32[np.ndarray, "B D"]:
+    """Largest, mean and least value of every node feature, f32[B, 3F]."""
+    x, nodes = np.asarray(store.x), np.asarray(store.node_ptr)
+    mean = np.add.reduceat(x, nodes[:-1]) / np.diff(nodes)[:, None]
+    parts = [np.maximum.reduceat(x, nodes[:-1]), mean, np.minimum.reduceat(x, nodes[:-1])]
+    return np.hstack(parts).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class GradientBoosting:
-    """Histogram gradient boosting on `pooled` features of the same training windows that the networks see."""
+    """Histogram gradient boosting on pooled features of the same training windows that the networks see.
+
+    Attributes:
+        seed: of what is left to chance.
+        pool: store → features f32[B, D].
+        needs: feature set that it is for; None: any.
+        trees: what it has learned.
+    """
+
+    seed: int
+    pool: Callable[[GraphStore], np.ndarray]
+    needs: str | None = None
+    trees: Trees | None = None
 
     scores_virtual_vehicles = True
-
-    def __init__(self, seed: int) -> None:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        self.model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, random_state=seed)
+    threshold = None
 
     def fits(self, store: GraphStore) -> bool:
-        """Say yes: pooling knows no names of features."""
-        return True
+        """Say whether the store has the features that it needs."""
+        return self.needs in (None, store.feature_set)
 
     def fit(self, store: GraphStore, vehicles: Mapping[str, str]) -> GradientBoosting:
         """Fit on a training store."""
-        self.model.fit(pooled(store), np.asarray(store.y))
-        return self
+        from sklearn.ensemble import HistGradientBoostingClassifier
 
-    def score(self, store: GraphStore) -> np.ndarray:
+        model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, random_state=self.seed)
+        return replace(self, trees=Trees.of(model.fit(self.pool(store), np.asarray(store.y))))
+
+    def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
         """P(attack), f64[B]."""
-        return self.model.predict_proba(pooled(store))[:, 1].astype(np.float64)
+        assert self.trees is not None, "fit it or load it first"
+        x = self.pool(store)
+        if self.trees.feature.max(initial=0) >= x.shape[1]:
+            raise KdgatError(f"trees ask for more than the {x.shape[1]} pooled features of {store.feature_set}")
+        return self.trees.probability(x)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give the trees."""
+        return self.trees.arrays() if self.trees is not None else {}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> GradientBoosting:
+        """Make one with these trees."""
+        return replace(self, trees=Trees.load(arrays))
 
     @property
     def size(self) -> int:
         """Numbers in the trees (feature, threshold and value of each node)."""
-        return int(sum(3 * len(p.nodes) for stage in self.model._predictors for p in stage))
+        return 3 * len(self.trees.value) if self.trees is not None else 0
 
 
 @dataclass(frozen=True)
@@ -121,6 +196,7 @@ class RateBaseline:
 
     #: nobody's rates are known for a virtual vehicle
     scores_virtual_vehicles = False
+    threshold = None
 
     def __init__(self, kind: Literal["interarrival", "frequency"]) -> None:
         self.kind = kind
@@ -150,27 +226,54 @@ class RateBaseline:
         """Numbers it holds: an ID and a rate each."""
         return 2 * sum(len(ids) for ids, _ in self.cars)
 
-    def score(self, store: GraphStore) -> np.ndarray:
+    def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
         """f64[B] in [0, 1], larger is more suspicious."""
-        b = store.batch(np.arange(len(store)))
+        out = np.full(len(store), np.inf)
+        profiled, capture = store.has_profile, np.asarray(store.capture)
+        self._compare(store, np.flatnonzero(~profiled), self.cars, out)
+        for number in np.unique(capture[profiled]):
+            known = traffic(store.capture_names[number]).profile
+            assert known is not None, "a store says that its windows were given a profile"
+            of_car = [(known.id, known.rate)]
+            self._compare(store, np.flatnonzero(profiled & (capture == number)), of_car, out)
+        return np.where(np.isfinite(out), out, 0.0)
+
+    def _compare(
+        self, store: GraphStore, index: np.ndarray, cars: Sequence[tuple[np.ndarray, np.ndarray]], out: np.ndarray
+    ) -> None:
+        """Score the windows `index` against the IDs and rates of each car, of which the one that fits best counts."""
+        if not len(index):
+            return
+        b = store.batch(index)
         column = {name: b.x[:, k].astype(np.float64) for k, name in enumerate(store.node_features)}
-        duration = np.maximum(np.asarray(store.duration, np.float64), 1e-6)
-        best = np.full(len(store), np.inf)
-        for ids, rates in self.cars:
+        duration = np.maximum(np.asarray(store.duration, np.float64)[index], 1e-6)
+        for ids, rates in (car for car in cars if len(car[0])):
             at = np.minimum(np.searchsorted(ids, b.id_code), len(ids) - 1)
             rate = np.where(ids[at] == b.id_code, rates[at], 0.0)
             window = Window(column, b.batch, duration, column["share"] * store.size, rate, float(rates.sum()))
-            best = np.minimum(best, _early(window) if self.kind == "interarrival" else _shifted(window))
-        if not store.has_profile.any():
-            return best
-        known = column["unknown"] == 0
-        if self.kind == "interarrival":
-            own = _largest(np.clip(1 - column["gap_over_period"], 0, 1) * known, b.batch, len(store))
-        else:
-            off = np.where(known, np.abs(column["excess"]), column["share"])
-            missing = column["missing"][b.ptr[:-1]]  # of the window: the same in all its nodes
-            own = np.clip((np.bincount(b.batch, off, len(store)) + missing) / 2, 0, 1)
-        return np.where(store.has_profile, own, best)
+            score = _early(window) if self.kind == "interarrival" else _shifted(window)
+            out[index] = np.minimum(out[index], score)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give IDs and rates (frames a second) of all cars, one after the other, and how many each has."""
+        return {
+            "id": np.concatenate([np.empty(0, np.uint32), *(ids for ids, _ in self.cars)]).astype(np.uint32),
+            "rate": np.concatenate([np.empty(0), *(rates for _, rates in self.cars)]),
+            "count": np.array([len(ids) for ids, _ in self.cars], np.int64),
+        }
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> RateBaseline:
+        """Make one that knows these cars."""
+        try:
+            ids, rates, count = (np.asarray(arrays[name]) for name in ("id", "rate", "count"))
+        except KeyError as error:
+            raise KdgatError(f"rates: no array {error}") from None
+        if ids.shape != rates.shape or ids.ndim != 1 or count.ndim != 1 or count.sum() != len(ids) or (count < 0).any():
+            raise KdgatError("rates: their arrays do not fit each other")
+        made = RateBaseline(self.kind)
+        cuts = np.cumsum(count)[:-1]
+        made.cars = list(zip(np.split(ids, cuts), np.split(rates, cuts), strict=True)) if len(count) else []
+        return made
 
 
 def _early(w: Window) -> np.ndarray:
@@ -194,8 +297,13 @@ def _largest(values: np.ndarray, graph: np.ndarray, n: int) -> np.ndarray:
 
 
 def boosting(config: Config, seed: int) -> GradientBoosting:
-    """Make the baseline `gbm`."""
-    return GradientBoosting(seed)
+    """Make the baseline `gbm`, on what a window shows."""
+    return GradientBoosting(seed, of_window)
+
+
+def boosting_memory(config: Config, seed: int) -> GradientBoosting:
+    """Make the baseline `gbm-memory`, on what is remembered too."""
+    return GradientBoosting(seed, of_memory, "memory")
 
 
 def interarrival(config: Config, seed: int) -> RateBaseline:

@@ -15,9 +15,13 @@ from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
 from kdgat.dataset.prepare import Prepared, prepare
 from kdgat.dataset.protocols import scored_store
+from kdgat.dataset.traffic import of_training
 from kdgat.errors import KdgatError
+from kdgat.experiment import kept
 from kdgat.experiment.detect import Detector
+from kdgat.experiment.kept import baseline_weights
 from kdgat.experiment.operating_points import check_false_alarm_rate, operating_points
+from kdgat.experiment.scoring import Models
 from kdgat.experiment.task import Task
 from kdgat.experiment.train import train_baselines, train_fusion, train_gat, train_vgae
 from kdgat.graphs.scaling import Scalers
@@ -236,18 +240,43 @@ def test_a_poisoned_profile_knows_the_forged_id_and_a_contaminated_one_forgets_i
     assert unknown == {"contaminated": 1.0, "poisoned": 0.0}
 
 
-def test_baselines_see_the_same_windows(prepared: Prepared) -> None:
+def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, prepared: Prepared) -> None:
+    _, vgae, gat, fusion = trained
     task = Task("Flow/1", "Flow/1/step/3", "synthetic", "synthetic", 0, CONFIG)
-    stage = train_baselines(task, prepared)
+    checkpoints = vgae.checkpoints | gat.checkpoints | fusion.checkpoints
+    stage = train_baselines(task, prepared, checkpoints)
     validation = prepared.store("validation")
-    y = np.asarray(validation.y)
-    assert set(stage.detectors) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"}
+    y, real = np.asarray(validation.y), prepared.real
+    traffic = of_training("synthetic", None, CONFIG)
+    untrained = {
+        "rule-online-baseline",
+        "rule-profile-baseline",
+        "binning-baseline",
+        "always-baseline",
+        "never-baseline",
+    }
+    assert set(stage.detectors) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"} | untrained
+    models = Models(checkpoints, fusion.methods, stage.detectors, stage.runs, stage.combined)
+    files = baseline_weights("synthetic", 0, models)
+    seen = validation.select(np.flatnonzero(real))
+    scores = {}
     for name, baseline in stage.detectors.items():
-        scores = baseline.score(validation)
-        assert ((scores >= 0) & (scores <= 1)).all() and set(baseline.points) == set(records.PROTOCOLS)
-        seen = np.ones(len(y), bool) if name == "gbm-baseline" else prepared.real
-        assert scores[seen & (y == 1)].mean() > scores[seen & (y == 0)].mean() + 0.1, name
-    assert records.load(stage.records())["runs"].num_rows == 3
+        scores[name] = baseline.model.score(seen, traffic)
+        assert ((scores[name] >= 0) & (scores[name] <= 1)).all() and set(baseline.points) == set(records.PROTOCOLS)
+        if baseline.model.threshold is None:
+            assert scores[name][y[real] == 1].mean() > scores[name][y[real] == 0].mean() + 0.02, name
+        stem = f"synthetic/{name}-s0"
+        again = kept.baseline(name, CONFIG, files[f"{stem}.json"], files.get(f"{stem}.safetensors", b""))
+        assert np.abs(again.model.score(seen, traffic) - scores[name]).max() <= 1e-6
+        assert again.points == baseline.points
+    joined = stage.combined["rule-or-gat-student"]
+    assert kept.either("rule-or-gat-student", files["synthetic/rule-or-gat-student-s0.json"]) == joined
+    scores["gat-student"] = np.random.default_rng(0).random(len(seen))
+    either = np.any([scores[m] >= t for m, t in joined.thresholds.items()], axis=0)
+    assert np.array_equal(joined.score(scores) >= 0.5, either)
+    with pytest.raises(KdgatError, match="trees"):
+        kept.baseline("gbm-baseline", CONFIG, files["synthetic/gbm-baseline-s0.json"], b"")
+    assert records.load(stage.records())["runs"].num_rows == len(stage.detectors)
 
 
 def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:

@@ -1,0 +1,35 @@
+"""The frames that the windows of a training were cut from, for rules that look at frames and not at windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+from kdgat.captures.reader import OnBadRows
+from kdgat.config import Config
+from kdgat.dataset.protocols import Traffic, profile_of
+from kdgat.dataset.sources import captures
+from kdgat.errors import KdgatError
+
+#: name of a capture → its traffic
+TrafficOf: TypeAlias = Callable[[str], Traffic]
+
+
+def of_training(dataset: str, root: Path | None, config: Config, on_bad_rows: OnBadRows = "raise") -> TrafficOf:
+    """Give the traffic of training captures by name: read again where it is asked for, since it fits in no memory.
+
+    Raises:
+        KdgatError: (when called) no training capture is called so.
+    """
+    listed = {c.name: c for c in captures(dataset, root) if c.split == "train"}
+
+    @cache
+    def traffic(name: str) -> Traffic:
+        if name not in listed:
+            raise KdgatError(f"dataset {dataset}: no training capture is called {name!r}")
+        frames = listed[name].frames(on_bad_rows)
+        return Traffic(frames, profile_of(frames, config))
+
+    return traffic

@@ -1,0 +1,126 @@
+"""Timing rules against a slow reference, and what they are for: forged frames that a window does not show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_timing import early as slowly
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from kdgat.captures.frames import Frames
+from kdgat.config import Config
+from kdgat.dataset.protocols import Traffic
+from kdgat.errors import KdgatError
+from kdgat.graphs.profile import Profile
+from kdgat.graphs.splits import starts
+from kdgat.graphs.store import GraphStore
+from kdgat.models import rules
+from kdgat.models.kernels import timing
+from kdgat.models.trees import Trees
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.001, 0.01, 0.5, -0.004])), min_size=1, max_size=120),
+    st.dictionaries(st.integers(0, 3), st.sampled_from([0.002, 0.02])),
+    st.booleans(),
+)
+def test_the_kernel_equals_the_reference(
+    rows: list[tuple[int, float]], least: dict[int, float], profiled: bool
+) -> None:
+    ids, t = [r[0] for r in rows], np.cumsum([r[1] for r in rows])
+    least = least if profiled else {}
+    period = {k: 1.5 * v for k, v in least.items()}
+    length = 0.2 if profiled else 0.0
+    names, code = np.unique(ids, return_inverse=True)
+    known = np.array([[table.get(int(k), 0.0) for k in names] for table in (least, period)])
+    out = np.empty((len(t), 2))
+    timing.early(t, code.astype(np.int64), known[0], known[1], length, 5, 3, 4, out)
+    want = slowly(t.tolist(), ids, least, period, length, 5, 3, 4)
+    assert out == pytest.approx(np.array(want), rel=1e-9, abs=1e-9)
+
+
+def _traffic(seconds: float = 30.0, forged: tuple[float, ...] = ()) -> Frames:
+    """Twenty identifiers every 40 ms to 0.8 s, with jitter, and forged frames of one of them."""
+    rng = np.random.default_rng(3)
+    parts = []
+    for k in range(20):
+        period = 0.04 * (1 + k)
+        t = np.arange(rng.uniform(0, period), seconds, period)
+        parts.append(Frames.of(t + rng.uniform(0, 0.003, len(t)), 0x100 + k, 8, np.zeros((len(t), 8)), 0))
+    parts.append(Frames.of(np.array(forged), 0x100 + 9, 8, np.zeros((len(forged), 8)), 1))
+    made = Frames.concat(parts)
+    return made.take(np.argsort(made.timestamp, kind="stable"))
+
+
+def _scores(rule: rules.TimingRule, frames: Frames, profile: Profile | None) -> tuple[np.ndarray, np.ndarray]:
+    table = frames.to_table()
+    store = GraphStore.build([("c", "spoof", table, starts(len(frames), 20, 20))], 20, "relative")
+    return rule.score(store, lambda _: Traffic(table, profile)), np.asarray(store.y)
+
+
+def test_a_single_forged_frame_is_found_and_what_comes_later_changes_nothing() -> None:
+    quiet, attacked = _traffic(), _traffic(forged=(20.05, 24.03))
+    profile = Profile.fit(quiet.to_table(), 10.0)
+    config = Config()
+    for make, known in ((rules.rule_online, None), (rules.rule_profile, profile)):
+        scores, y = _scores(make(config, 0), attacked, known)
+        assert scores[y == 1].min() > scores[:-1][(y[:-1] == 0) & (y[1:] == 0) & (np.roll(y, 1)[:-1] == 0)].max()
+        before = _scores(make(config, 0), quiet, known)[0]
+        same = np.flatnonzero(y)[0]
+        assert np.array_equal(scores[:same], before[:same])
+
+
+def test_an_identifier_that_the_profile_lacks_is_strange_for_a_time() -> None:
+    quiet = _traffic(seconds=120.0)
+    late = quiet.take((quiet.id != 0x104) | (quiet.timestamp > 20))
+    profile = Profile.fit(late.to_table(), 10.0)
+    scores = rules.frame_scores(late.to_table(), profile)[:, 0]
+    joined = late.id == 0x104
+    assert scores[joined][0] > 0.7 and scores[joined][1:20].min() > 0.7
+    assert scores[joined & (late.timestamp > 110)].max() < 0.7
+    assert np.isneginf(rules.frame_scores(late.to_table(), None)[joined][0, 0])
+
+
+def test_the_floor_alarms_in_all_windows_or_none() -> None:
+    frames = _traffic(3.0)
+    store = GraphStore.build([("c", "benign", frames.to_table(), starts(len(frames), 20, 20))], 20, "relative")
+    traffic = lambda _: Traffic(frames.to_table(), None)  # noqa: E731
+    assert set(rules.always(Config(), 0).score(store, traffic)) == {1.0}
+    assert set(rules.never(Config(), 0).score(store, traffic)) == {0.0}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_trees_score_as_scikit_learn_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(900, 7)).astype(np.float32)
+    x[:, 3] = np.round(x[:, 3])  # ties with thresholds
+    y = (x[:, 0] * x[:, 3] + 0.3 * rng.normal(size=900) > 0).astype(int)
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=seed).fit(x, y)
+    fresh = np.concatenate([x, rng.normal(size=(500, 7)).astype(np.float32)])
+    made = Trees.load(Trees.of(model).arrays())
+    assert np.abs(made.probability(fresh) - model.predict_proba(fresh)[:, 1]).max() < 1e-12
+
+
+def test_trees_that_would_never_end_are_refused() -> None:
+    leaf = np.array([0, 1, 2], np.int32)
+    good = {
+        "root": np.array([0], np.int32), "feature": np.zeros(3, np.int32), "threshold": np.zeros(3),
+        "left": np.array([1, 1, 2], np.int32), "right": np.array([2, 1, 2], np.int32),
+        "value": np.array([0.0, -1.0, 1.0]), "base": np.zeros(1),
+    }  # fmt: skip
+    assert Trees.load(good).probability(np.array([[-1.0], [1.0]])) == pytest.approx([0.268941, 0.731059], abs=1e-6)
+    bad = (
+        {"left": np.array([1, 0, 2], np.int32)},
+        {"left": leaf + 1},
+        {"value": np.zeros(2)},
+        {"threshold": np.zeros(3, np.float32)},
+        {"root": np.array([7], np.int32)},
+    )
+    for change in bad:
+        with pytest.raises(KdgatError, match="trees"):
+            Trees.load(good | change)
+    with pytest.raises(KdgatError, match="no array"):
+        Trees.load({})
