@@ -127,6 +127,17 @@ class FusionConfig(_Frozen):
     false_alarm_cost: float = Field(1.0, gt=0, description="cost of a false alarm over that of a miss")
 
 
+class Adaptation(_Frozen):
+    """The protocol `adapted` (`kdgat.evaluation.adaptation`), the same for all models; chosen without test captures."""
+
+    seconds: float = Field(10.0, gt=0, description="of the stream that the operating point follows (s)")
+    least_seconds: float = Field(1.0, ge=0, description="before which the zero-shot point stands (s)")
+    quantile: float = Field(0.25, gt=0, lt=0.5, description="of these windows' logits, the middle of benign traffic")
+    low: float = Field(0.05, gt=0, lt=0.5, description="quantile whose distance from it measures the spread")
+    multiple: float = Field(6.0, gt=0, description="of the spread that a window must exceed `quantile` by")
+    floor: float = Field(0.25, gt=0, description="least spread, in logits")
+
+
 class Config(_Frozen):
     """Everything that decides a run's result, besides the code, the data and the seed."""
 
@@ -149,6 +160,7 @@ class Config(_Frozen):
     alarm: tuple[int, int] = Field(
         (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
     )
+    adaptation: Adaptation = Field(Adaptation(), json_schema_extra=ADDED)
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
     bootstrap_draws: int = Field(500, ge=10)

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from kdgat import atomic, provenance, records
+from kdgat import atomic, provenance
 from kdgat.catalog import datasets
 from kdgat.catalog.datasets import Capture
 from kdgat.config import CHOICE, PRESETS, Config, override, settings_lines
@@ -172,7 +172,7 @@ def judge(config: Config, fold: Fold, seed: int) -> list[dict[str, Any]]:
     ]
     found: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
     for case, capture in [*cases, *(virtual_cases(config) if fold.name == "full" else [])]:
-        for protocol in records.PROTOCOLS:
+        for protocol in points[OPERATING_POINTS[0]]:
             store = scored_store(capture, capture.frames(), config, protocol)
             if store is None:
                 continue

@@ -82,7 +82,7 @@ def test_a_detector(examples: dict[str, dict[str, str]], tmp_path: Path, monkeyp
     finally:
         registry.models.cache_clear()
     detector = stage.detectors["flood-baseline"]
-    assert set(detector.points) == {"zero-shot", "calibrated", "contaminated", "poisoned"}
+    assert set(detector.points) == {"zero-shot", "calibrated", "profiled", "contaminated", "poisoned"}
     scores = detector.model.score(small().store("validation"), of_training("synthetic", None, CONFIG))
     assert ((scores > 0) & (scores <= 1)).all()
     assert "flood-baseline" in stage.runs

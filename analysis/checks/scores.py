@@ -93,8 +93,11 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     Raises:
         KdgatError: captures are missing, or are not those the release names.
     """
-    from kdgat.dataset.protocols import scored_store
+    from kdgat.dataset.profiles import Profiles
+    from kdgat.dataset.protocols import view
+    from kdgat.evaluation.adaptation import margins
     from kdgat.experiment.detect import Detector, standardised
+    from kdgat.experiment.scoring import f32, scored_windows
 
     config = configuration(release, dataset, seed)
     students = {model: student(release, dataset, seed, model) for model in STUDENTS}
@@ -104,7 +107,7 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     network = fusion.model()
     centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
     known = release.manifest["datasets"][dataset]["captures"]
-    tests = test_captures(dataset, root)
+    tests, profiles = test_captures(dataset, root), Profiles(config, root)
     frozen = set(release.table("predictions")["protocol"].to_pylist())
     protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
     for capture in tests:
@@ -113,18 +116,22 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
         frames = capture.frames()
         beside = sum(c.split == capture.split for c in tests)
         for protocol in protocols:
-            store = scored_store(capture, frames, config, protocol, beside)
-            if store is None:
-                continue
-            data = detector.score(store)[0]
-            state = standardised(data, centre, spread)
-            scores = {
-                "vgae-student": data.anomaly,
-                "gat-student": data.p_attack,
-                "fusion-dqn-student": state.fused(network.choose(state.state)),  # type: ignore[operator]
-            }
-            places = np.asarray(store.start) // config.windows.stride
-            for i, place in enumerate(places):
+            if protocol != "adapted":
+                profile = profiles.of(capture, frames) if protocol == "profiled" else None
+                shown = view(capture, frames, config, protocol, beside, profile)
+                if shown is None:
+                    continue
+                windows = scored_windows([shown.store], config)
+                data = detector.score(shown.store)[0]
+                state = standardised(data, centre, spread)
+                scores = {
+                    "vgae-student": f32(data.anomaly),
+                    "gat-student": f32(data.p_attack),
+                    "fusion-dqn-student": f32(state.fused(network.choose(state.state))),  # type: ignore[operator]
+                }
+            else:  # it follows zero-shot, whose windows and scores it takes
+                scores = {m: margins(windows, s, point(checkpoints[m]), config.adaptation) for m, s in scores.items()}
+            for i, place in enumerate(windows.window):
                 yield {
                     "dataset": dataset,
                     "scenario": capture.split,
@@ -132,8 +139,13 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
                     "seed": seed,
                     "capture": capture.name,
                     "window": int(place),
-                    "injected": int(store.injected[i]),
+                    "injected": int(windows.injected[i]),
                 } | {model: float(np.float32(s[i])) for model, s in scores.items()}
+
+
+def point(checkpoint: Checkpoint) -> float:
+    """The zero-shot threshold of a student, rounded as a release holds it."""
+    return float(np.float32(checkpoint.meta["points"]["zero-shot"][0]))
 
 
 def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
+from kdgat.evaluation.thresholds import WITHOUT_PROFILE
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.splits import sample, starts
 from kdgat.graphs.store import GraphStore
@@ -53,12 +54,21 @@ def scored_store(
     return made.store if made is not None else None
 
 
-def view(capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1) -> View | None:
+def view(
+    capture: Capture,
+    frames: pa.Table,
+    config: Config,
+    protocol: str,
+    captures: int = 1,
+    known: Profile | None = None,
+) -> View | None:
     """Windows of one test capture that are scored under a protocol; None if the protocol leaves none.
 
     Windows that a profile was taken from are not scored. The placement of a profile may use labels, the model does not.
 
-    - zero-shot: nothing of the vehicle is known.
+    - zero-shot, adapted: nothing of the vehicle is known (adapted, its stream moves the operating point:
+      `kdgat.evaluation.adaptation`).
+    - profiled: the profile comes from another recording of the car; all windows are scored.
     - calibrated: the profile is the capture's first seconds.
     - contaminated: it begins half its length before the first injected frame.
     - poisoned: it is taken from attacked traffic throughout, the first stretches of it joined.
@@ -71,11 +81,14 @@ def view(capture: Capture, frames: pa.Table, config: Config, protocol: str, capt
         config: windows, features, profile.
         protocol: one of `kdgat.records.PROTOCOLS`.
         captures: captures that share `windows.max_windows`.
+        known: for `profiled`, the profile (`kdgat.dataset.profiles`).
     """
     size, stride = config.windows.size, config.windows.stride
     begins = starts(frames.num_rows, size, stride)
-    profile = None
-    if protocol != "zero-shot":
+    profile = known if protocol == "profiled" else None
+    if protocol == "profiled" and profile is None:
+        return None
+    if protocol not in ("profiled", *WITHOUT_PROFILE):
         seen = _profiled_frames(frames, config.windows.profile_seconds, protocol)
         if seen is None:
             return None

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from kdgat.captures.reader import OnBadRows
 from kdgat.config import Config
 from kdgat.dataset.protocols import Traffic, profile_of
-from kdgat.dataset.sources import captures
+from kdgat.dataset.sources import training_captures
 from kdgat.errors import KdgatError
 
 #: name of a capture → its traffic
@@ -23,7 +23,7 @@ def of_training(dataset: str, root: Path | None, config: Config, on_bad_rows: On
     Raises:
         KdgatError: (when called) no training capture is called so.
     """
-    listed = {c.name: c for c in captures(dataset, root) if c.split == "train"}
+    listed = {c.name: c for c in training_captures(dataset, root, on_bad_rows)}
 
     @cache
     def traffic(name: str) -> Traffic:

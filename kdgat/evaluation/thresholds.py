@@ -14,6 +14,8 @@ from kdgat.records import PROTOCOLS
 RULE_OF_THREE = 3
 
 
+#: protocols that know nothing of the car but its stream
+WITHOUT_PROFILE = ("zero-shot", "adapted")
 #: probabilities are kept so far from 0 and 1 before their logit is taken
 LEAST = 1e-6
 
@@ -96,13 +98,14 @@ def by_protocol(fit: Callable[[np.ndarray], OperatingPoint], has_profile: np.nda
     Args:
         fit: mask of validation windows → operating point.
         has_profile: bool[n], the window was given a profile (nowhere with features that know no profiles: then
-            zero-shot is the only protocol). A detector cannot know that its profile is contaminated or poisoned, so
-            those protocols share the point of `calibrated`.
+            zero-shot is the only protocol). A detector cannot know where its profile comes from, or that it is
+            contaminated or poisoned, so those protocols share the point of `calibrated`. `adapted` chooses its own.
     """
     if not has_profile.any():
         return {"zero-shot": fit(~has_profile)}
     calibrated = fit(has_profile)
-    return {"zero-shot": fit(~has_profile)} | dict.fromkeys(PROTOCOLS[1:], calibrated)
+    with_profile = [protocol for protocol in PROTOCOLS if protocol not in WITHOUT_PROFILE]
+    return {"zero-shot": fit(~has_profile)} | dict.fromkeys(with_profile, calibrated)
 
 
 @dataclass(frozen=True)

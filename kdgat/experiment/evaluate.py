@@ -10,14 +10,16 @@ import numpy as np
 from kdgat import records
 from kdgat.captures.reader import OnBadRows
 from kdgat.dataset.prepare import Prepared
+from kdgat.dataset.profiles import Profiles
 from kdgat.dataset.protocols import view
 from kdgat.dataset.sources import dataset_row, test_captures
 from kdgat.evaluation.alarms import AlarmRule
 from kdgat.evaluation.summary import Scored, metric_rows, pooled
+from kdgat.evaluation.thresholds import WITHOUT_PROFILE
 from kdgat.experiment import examples
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.readings import log_reading
-from kdgat.experiment.scoring import Models, ScoredCapture, score_capture, scored_of
+from kdgat.experiment.scoring import Models, ScoredCapture, adapted, score_capture, scored_of
 from kdgat.experiment.stages import EvaluationStage
 from kdgat.experiment.task import Tables, Task, repeated
 from kdgat.graphs.features import takes_profile
@@ -56,7 +58,8 @@ def evaluate(
         role: Detector(models.checkpoints[f"vgae-{role}"], models.checkpoints[f"gat-{role}"], prepared.scalers)
         for role in DISTILLATION_ROLES
     }
-    protocols = records.PROTOCOLS if takes_profile(task.config.features) else ("zero-shot",)
+    protocols = records.PROTOCOLS if takes_profile(task.config.features) else WITHOUT_PROFILE
+    known = Profiles(task.config, root, on_bad_rows)
     scored: list[Scored] = []
     judged, rule = [], AlarmRule(*task.config.alarm)
     kept: list[ScoredCapture] = []  # of the first protocol
@@ -69,7 +72,14 @@ def evaluate(
         frames = {c.name: c.frames(on_bad_rows) for c in captures}
         rows += [dataset_row(c, frames[c.name], task.config, prepared.training) for c in captures]
         for protocol in protocols:
-            views = ((c, view(c, frames[c.name], task.config, protocol, len(captures))) for c in captures)
+            if protocol == "adapted":
+                scored.append(adapted(scored[-1], task.config))
+                judged.append(metric_rows(scored[-1], rule))
+                continue
+            profiles = {c.name: known.of(c, frames[c.name]) if protocol == "profiled" else None for c in captures}
+            views = (
+                (c, view(c, frames[c.name], task.config, protocol, len(captures), profiles[c.name])) for c in captures
+            )
             results = [score_capture(c, v.traffic, v.store, detectors, models) for c, v in views if v is not None]
             if results:
                 scored.append(scored_of(task, scenario, protocol, results, models))
@@ -78,7 +88,7 @@ def evaluate(
                 windows = len(scored[-1].windows)
                 print(f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {windows} windows", flush=True)
     tables.add("datasets", prepared.meta["datasets"] + rows)
-    together = pooled(scored)
+    together = list(pooled(scored))
     judged += [metric_rows(s, rule) for s in together]
     metrics = [row for part, _ in judged for row in part]
     tables.add("metrics", metrics)

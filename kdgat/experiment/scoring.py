@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
 from kdgat.dataset.traffic import Traffic
+from kdgat.evaluation import adaptation
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored
 from kdgat.evaluation.thresholds import OperatingPoint
@@ -55,6 +56,8 @@ class Models:
 
     def point(self, model: str, protocol: str) -> OperatingPoint:
         """Look up the operating point of a model under a protocol, its threshold rounded as a release holds it."""
+        if protocol == "adapted":
+            return adaptation.POINT
         if model in registry.bounds():
             return OperatingPoint(DECISION, "none, a bound")
         if model in self.checkpoints:
@@ -161,4 +164,24 @@ def scored_of(task: Task, scenario: str, protocol: str, captures: Sequence[Score
         scores=scores,
         thresholds={m: models.point(m, protocol).threshold for m in scores},
         runs={m: models.run(m) for m in scores},
+    )
+
+
+def adapted(scored: Scored, config: Config) -> Scored:
+    """Score the windows of a zero-shot scenario again by their margins over an operating point that follows the stream.
+
+    Recordings in which more of the windows are attacked than the protocol bears are named.
+    """
+    margins = {
+        m: f32(adaptation.margins(scored.windows, s, scored.thresholds[m], config.adaptation))
+        for m, s in scored.scores.items()
+    }
+    for number in adaptation.broken(scored.windows, config.adaptation.seconds):
+        print(
+            f"{scored.dataset} seed {scored.seed}: {scored.captures[number]}, over half of some "
+            f"{config.adaptation.seconds:g} s of windows is attacked: the protocol `adapted` promises nothing",
+            flush=True,
+        )
+    return replace(
+        scored, protocol="adapted", scores=margins, thresholds=dict.fromkeys(margins, adaptation.POINT.threshold)
     )

@@ -87,7 +87,7 @@ def frame_scores(frames: pa.Table, profile: Profile | None) -> np.ndarray:
     if profile is not None and len(profile.id):
         at = np.minimum(np.searchsorted(profile.id, names), len(profile.id) - 1)
         found = profile.id[at] == names
-        known, period = (np.where(found, column[at], 0.0) for column in (profile.period, profile.period))
+        known, period = (np.where(found, column[at], 0.0) for column in (profile.least, profile.period))
     out = np.empty((len(t), 2))
     length = profile.seconds if profile is not None else 0.0
     timing.early(

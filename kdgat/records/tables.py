@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from kdgat.records.schema import Column, RecordError, Schema
 
-#: what of the test vehicle was seen before scoring, see `kdgat.dataset.protocols.scored_store`
-PROTOCOLS = ("zero-shot", "calibrated", "contaminated", "poisoned")
+#: what of the test vehicle was seen before scoring, see `kdgat.dataset.protocols.view`
+PROTOCOLS = ("zero-shot", "adapted", "calibrated", "profiled", "contaminated", "poisoned")
 DATA_KINDS = ("real", "synthetic")
 #: of two models: by Holm's correction more or less; else the interval is narrow enough to call them alike, or it is not
 VERDICTS = ("more", "less", "indistinguishable", "not resolved by this data")

@@ -65,7 +65,7 @@ def table(project: Path) -> None:
 
 def protocol(project: Path) -> None:
     """A protocol, between those that there are."""
-    _put(project, "kdgat/records/tables.py", '"calibrated", "contaminated", "poisoned")', '"novel", ')
+    _put(project, "kdgat/records/tables.py", '"calibrated", "profiled",', '"novel", ')
 
 
 def dataset(project: Path) -> None:

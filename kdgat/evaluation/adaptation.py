@@ -1,0 +1,76 @@
+"""The protocol `adapted`: an operating point that follows the stream, without labels, from the scores before each window.
+
+θ(t) = q + multiple · max(q − p, floor), where q and p are a lower and a very low quantile of the logits of the windows of the last seconds.
+As long as at most half of them are attacked and attacks score higher, both are quantiles of benign windows (the breakdown point of
+a quantile, Hampel 1971), so an attack moves θ little; beyond that, attacked windows pass for normal traffic.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+import numpy as np
+
+from kdgat.config import Adaptation
+from kdgat.evaluation.scored import ScoredWindows
+from kdgat.evaluation.thresholds import OperatingPoint, logit
+
+#: share of attacked windows in any stretch up to which the protocol is meant to hold
+MOST_ATTACKED = 0.5
+#: what every model has under this protocol: its released score is the margin over θ
+POINT = OperatingPoint(0.0, "margin over a running quantile of the windows before")
+
+
+def margins(windows: ScoredWindows, scores: np.ndarray, threshold: float, settings: Adaptation) -> np.ndarray:
+    """logit(s_t) − θ_t of every window, f64[n]; θ_t depends on earlier windows of the recording alone.
+
+    Args:
+        windows: n of them.
+        scores: f64[n] in [0, 1].
+        threshold: the zero-shot operating point: θ until the stream has lasted `settings.least_seconds`.
+        settings: how θ is made, the same for all models.
+    """
+    values = logit(scores)
+    start = float(logit(threshold))
+    out = np.empty(len(values))
+    for recording in np.unique(windows.recording):
+        at = np.flatnonzero(windows.recording == recording)
+        out[at] = values[at] - _thetas(windows.t0[at], values[at], start, settings)
+    return out
+
+
+def _thetas(t0: np.ndarray, values: np.ndarray, start: float, settings: Adaptation) -> np.ndarray:
+    """θ of each window of one recording, f64[n]."""
+    out = np.full(len(values), start)
+    ranked: list[float] = []
+    oldest = 0
+    times, listed = t0.tolist(), values.tolist()
+    for i, now in enumerate(times):
+        while oldest < i and times[oldest] < now - settings.seconds:
+            del ranked[bisect_left(ranked, listed[oldest])]
+            oldest += 1
+        if ranked and now - times[0] >= settings.least_seconds:
+            middle = ranked[int(settings.quantile * (len(ranked) - 1))]
+            low = ranked[int(settings.low * (len(ranked) - 1))]
+            out[i] = middle + settings.multiple * max(middle - low, settings.floor)
+        insort(ranked, listed[i])
+    return out
+
+
+def broken(windows: ScoredWindows, seconds: float) -> list[int]:
+    """Recordings i64 in which more than half of the windows of some stretch are attacked: nothing is promised there.
+
+    A stretch is what lies within `seconds` before a window, from the first second of the recording on.
+    """
+    out = []
+    for recording in np.unique(windows.recording):
+        at = windows.recording == recording
+        t0, y = windows.t0[at], windows.y[at]
+        total = np.concatenate([[0], np.cumsum(y)])
+        end = np.arange(1, len(t0) + 1)
+        begin = np.searchsorted(t0, t0 - seconds)
+        late = t0 - t0[0] >= min(1.0, seconds)
+        # one window more: a stretch need not begin where a window does
+        if (late & (total[end] - total[begin] > MOST_ATTACKED * (end - begin) + 1)).any():
+            out.append(int(recording))
+    return out
