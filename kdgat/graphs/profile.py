@@ -81,8 +81,8 @@ class Profile:
             rate, at = sending.rate, sending.frames
             gaps = np.sort(sending.gaps)
             least = float(gaps[len(gaps) // 100]) if len(gaps) else 0.0
-            rows.append((ids[at[0]], period, rate * span / n, rate, *_contents(payload[at], dlc[at]), least))
-            rows[-1] += _values(payload[at], dlc[at])
+            contents, values = _contents(payload[at], dlc[at]), _values(payload[at], dlc[at])
+            rows.append((ids[at[0]], period, rate * span / n, rate, *contents, least, *values))
         columns = zip(*rows, strict=True) if rows else [()] * len(_TYPES)
         arrays = {
             name: np.array(column, kind).reshape(-1, *shape)
