@@ -51,6 +51,11 @@ class Windows(_Frozen):
     profile_from: Literal["all", "quiet"] = Field(
         "all", description="seconds of it an ID is described from: all, or the half in which it sends least"
     )
+    balance: Literal["none", "vehicle"] = Field(
+        "none",
+        description="training windows of captures: as many as there are, or as many of each vehicle as of another",
+        json_schema_extra=ADDED,
+    )
 
 
 class Augmentation(_Frozen):
@@ -65,6 +70,18 @@ class Augmentation(_Frozen):
     segment: tuple[float, float] = Field((0.2, 1.0), description="length of an attack, from and to (s)")
     profiles: tuple[float, float, float] = Field(
         (0.45, 0.35, 0.2), description="share of vehicles with a clean profile, none, one taken during an attack"
+    )
+
+    kind: Literal["windows", "drives"] = Field(
+        "windows",
+        description="what a virtual vehicle gives: neighbouring windows, or windows of a whole drive from an empty bus",
+        json_schema_extra=ADDED,
+    )
+    seconds: tuple[float, float] = Field((40.0, 60.0), description="length of a drive (s)", json_schema_extra=ADDED)
+    drawn: tuple[int, int] = Field((20, 80), description="windows drawn of a drive", json_schema_extra=ADDED)
+    strikes: tuple[int, int] = Field((3, 8), description="attacks on a drive", json_schema_extra=ADDED)
+    evaders: float = Field(
+        0.25, ge=0, le=1, description="share of a drive's attackers who know the detector", json_schema_extra=ADDED
     )
 
 

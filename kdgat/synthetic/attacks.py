@@ -6,7 +6,9 @@ Lampe & Meng 2024). An attack works on [begin, end) and leaves all else untouche
 
 Every kind is a function of the same five: `frames`, traffic in bus order; `begin` and `end` (s, of the frames' own clock);
 `gap`, the mean time between injected frames (s), which kinds that are bound to a victim's rate ignore; `rng`, the source of
-every random choice. It returns all frames in bus order, injected ones labelled 1; `inject` applies one by its name.
+every random choice. Those of `INJECTIONS` return the injected frames alone, labelled 1, the others all frames in bus order;
+`inject` applies any kind by its name. Those that change or silence genuine frames, and those that evade detectors, stand in
+`kdgat.synthetic.forging`.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def _inject(frames: Frames, injected: Frames) -> Frames:
 def dos(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
     """Flood of the highest priority; what is sent meanwhile comes late."""
     times = _times(begin, end, gap, rng)
-    return _inject(frames, Frames.of(times, 0, 8, np.zeros((len(times), 8)), 1))
+    return Frames.of(times, 0, 8, np.zeros((len(times), 8)), 1)
 
 
 def dos_starving(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -68,7 +70,7 @@ def fuzzing(frames: Frames, begin: float, end: float, gap: float, rng: np.random
     times = _times(begin, end, gap, rng)
     n = len(times)
     dlc = rng.integers(0, 9, n) if rng.random() < 0.5 else np.full(n, 8)
-    return _inject(frames, Frames.of(times, rng.integers(0, 0x800, n), dlc, rng.integers(0, 256, (n, 8)), 1))
+    return Frames.of(times, rng.integers(0, 0x800, n), dlc, rng.integers(0, 256, (n, 8)), 1)
 
 
 def payload_fuzzing(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -76,7 +78,7 @@ def payload_fuzzing(frames: Frames, begin: float, end: float, gap: float, rng: n
     times = _times(begin, end, gap, rng)
     source = rng.integers(0, len(frames), len(times))
     payload = rng.integers(0, 256, (len(times), 8))
-    return _inject(frames, Frames.of(times, frames.id[source], frames.dlc[source], payload, 1))
+    return Frames.of(times, frames.id[source], frames.dlc[source], payload, 1)
 
 
 def spoofing(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -86,7 +88,7 @@ def spoofing(frames: Frames, begin: float, end: float, gap: float, rng: np.rando
     payload = np.tile(frames.payload[own[0]], (len(times), 1))
     changed = rng.random(8) < 0.6
     payload[:, changed] = rng.integers(0, 256, int(changed.sum()))
-    return _inject(frames, Frames.of(times, target, frames.dlc[own[0]], payload, 1))
+    return Frames.of(times, target, frames.dlc[own[0]], payload, 1)
 
 
 def spoofing_slow(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -95,11 +97,11 @@ def spoofing_slow(frames: Frames, begin: float, end: float, gap: float, rng: np.
     target, own = _target(frames, rng)
     inside = own[_inside(frames, begin, end)[own]]
     if len(inside) == 0:
-        return frames
+        return Frames.empty(0)
     payload = np.tile(frames.payload[own[0]], (len(inside), 1))
     payload[:, rng.integers(0, max(int(frames.dlc[own[0]]), 1))] = rng.integers(0, 256)
     times = frames.timestamp[inside] + 0.5e-3  # right behind the genuine frame, so that receivers keep the forged value
-    return _inject(frames, Frames.of(times, target, frames.dlc[inside], payload, 1))
+    return Frames.of(times, target, frames.dlc[inside], payload, 1)
 
 
 def malfunction(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -108,7 +110,7 @@ def malfunction(frames: Frames, begin: float, end: float, gap: float, rng: np.ra
     times = _times(begin, end, gap, rng)
     values = rng.integers(0, 256, (int(rng.integers(1, 5)), 8))
     payload = values[rng.integers(0, len(values), len(times))]
-    return _inject(frames, Frames.of(times, target, frames.dlc[own[0]], payload, 1))
+    return Frames.of(times, target, frames.dlc[own[0]], payload, 1)
 
 
 def systematic(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -117,7 +119,7 @@ def systematic(frames: Frames, begin: float, end: float, gap: float, rng: np.ran
     n = len(times)
     sweep = (int(rng.integers(0, 0x800)) + np.arange(n) // int(rng.integers(1, 9))) % 0x800
     counting = (np.arange(n)[:, None] * np.array([1, 0, 0, 0, 0, 0, 0, 0])) % 256
-    return _inject(frames, Frames.of(times, sweep, 8, counting, 1))
+    return Frames.of(times, sweep, 8, counting, 1)
 
 
 def replay(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -126,13 +128,13 @@ def replay(frames: Frames, begin: float, end: float, gap: float, rng: np.random.
     first = int(rng.integers(0, max(len(frames) - n, 1)))
     old = frames.take(np.arange(first, min(first + n, len(frames))))
     times = np.linspace(begin, end, len(old), endpoint=False)
-    return _inject(frames, Frames(times, old.id, old.dlc, old.payload, np.ones(len(old), np.uint8)))
+    return Frames(times, old.id, old.dlc, old.payload, np.ones(len(old), np.uint8))
 
 
 def interval(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
     """`spoofing` in bursts: on for 50–200 ms, off as long."""
     burst = float(rng.uniform(0.05, 0.2))
-    forged = spoofing(frames, begin, end, gap, rng)
+    forged = _inject(frames, spoofing(frames, begin, end, gap, rng))
     keep = (forged.label == 0) | ((forged.timestamp - begin) % (2 * burst) < burst)
     return forged.take(keep)
 
@@ -143,7 +145,7 @@ def standstill(frames: Frames, begin: float, end: float, gap: float, rng: np.ran
     target, own = _target(frames, rng)
     inside = own[_inside(frames, begin, end)[own]]
     times = frames.timestamp[inside] + FRAME_TIME
-    return _inject(frames, Frames.of(times, target, frames.dlc[inside], np.zeros((len(inside), 8)), 1))
+    return Frames.of(times, target, frames.dlc[inside], np.zeros((len(inside), 8)), 1)
 
 
 def masquerade(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
@@ -185,9 +187,9 @@ def suppress(frames: Frames, begin: float, end: float, gap: float, rng: np.rando
 
 Attack = Callable[[Frames, float, float, float, np.random.Generator], Frames]
 
-ATTACKS: dict[str, Attack] = {
+#: kinds that add frames and leave the genuine ones alone
+INJECTIONS: dict[str, Attack] = {
     "dos": dos,
-    "dos_starving": dos_starving,
     "fuzzing": fuzzing,
     "payload_fuzzing": payload_fuzzing,
     "spoofing": spoofing,
@@ -195,8 +197,24 @@ ATTACKS: dict[str, Attack] = {
     "malfunction": malfunction,
     "systematic": systematic,
     "replay": replay,
-    "interval": interval,
     "standstill": standstill,
+}
+
+
+def _on_the_bus(injection: Attack) -> Attack:
+    """Make an attack on all frames of an injection."""
+
+    def attack(frames: Frames, begin: float, end: float, gap: float, rng: np.random.Generator) -> Frames:
+        injected = injection(frames, begin, end, gap, rng)
+        return _inject(frames, injected) if len(injected) else frames
+
+    return attack
+
+
+ATTACKS: dict[str, Attack] = {
+    **{kind: _on_the_bus(injection) for kind, injection in INJECTIONS.items()},
+    "dos_starving": dos_starving,
+    "interval": interval,
     "masquerade": masquerade,
     "masquerade_timed": masquerade_timed,
     "suppress": suppress,

@@ -1,0 +1,225 @@
+"""Virtual drives: whole trips of virtual cars with several attacks each, of which some windows are trained on.
+
+A model whose features carry state through a recording must be trained on recordings: on a bus that is still unknown, on one
+that has been listened to for a minute, and on what an attack leaves behind. Nothing here looks at a capture outside the
+training folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from kdgat.captures.frames import Frames
+from kdgat.config import Augmentation
+from kdgat.graphs.splits import starts
+from kdgat.synthetic.forging import EVADERS, PLAIN, Strike, forge
+from kdgat.synthetic.trips import Car, log_uniform, send
+
+#: mean gap between forged frames (s), from more than a bus can carry to one in seconds; with `LENGTHS` (s), from a flood to
+#: one forged frame
+GAPS, LENGTHS = (0.2e-3, 3.0), (0.05, 8.0)
+#: share of drives that are cut from training captures, where there are any
+CUT = 0.25
+#: length of the trip that a profile comes from (s)
+PROFILE_SECONDS = (10.0, 40.0)
+#: least share of drawn windows whose state is younger than so long (s)
+YOUNG_SHARE, YOUNG = 0.1, 5.0
+#: benign windows this near to an attack are not drawn (s): what it leaves behind is neither benign nor labelled
+SPILL_OVER = 1.0
+#: shortest stretch of a capture that a drive is cut from, and pauses between stretches (s): the bus is off, and starts anew
+_STRETCH, _PAUSES = 2.0, (1.5, 5.0)
+#: time of a bit for drives cut from captures, whose time may be compressed (s)
+_CUT_BIT_TIME = 1.2e-6
+
+
+class Driven(Protocol):
+    """What makes trips: a drawn car, or one cut from captures."""
+
+    @property
+    def bit_time(self) -> float:
+        """Time of a bit on its bus (s)."""
+        ...
+
+    def trip(self, seconds: float, rng: np.random.Generator) -> Frames:
+        """Benign traffic from t = 0, in bus order."""
+        ...
+
+
+@dataclass(frozen=True)
+class CutCar:
+    """A car cut from stretches of training captures: other identifiers, some left out, bytes permuted, another pace.
+
+    Attributes:
+        stretches: contiguous benign traffic of one real car.
+        ids: the car's identifiers, u32[m], ascending.
+        named: what they are called now, u32[m]; kept: which are sent, bool[m].
+        byte: i64[m, 8], which byte stands where.
+        pace: by which times are stretched.
+    """
+
+    stretches: Sequence[Frames]
+    ids: np.ndarray
+    named: np.ndarray
+    kept: np.ndarray
+    byte: np.ndarray
+    pace: float
+    bit_time: float = _CUT_BIT_TIME
+
+    @staticmethod
+    def draw(stretches: Sequence[Frames], rng: np.random.Generator) -> CutCar:
+        """Draw what becomes of a real car's stretches."""
+        ids, code = np.unique(np.concatenate([s.id for s in stretches]), return_inverse=True)
+        dlc = np.zeros(len(ids), np.uint8)
+        np.maximum.at(dlc, code, np.concatenate([s.dlc for s in stretches]))  # padding stays padding
+        byte = np.argsort(rng.random((len(ids), 8)) + (np.arange(8) >= dlc[:, None]), axis=1)
+        named = np.sort(rng.choice(np.arange(1, 0x7FF), len(ids), replace=False)).astype(np.uint32)
+        kept = rng.random(len(ids)) < rng.uniform(0.5, 1.0)
+        return CutCar(stretches, ids, rng.permutation(named), kept | ~kept.any(), byte, float(rng.uniform(0.6, 1.7)))
+
+    def trip(self, seconds: float, rng: np.random.Generator) -> Frames:
+        """Stretches in random order, with the bus off between two of them, cut to `seconds`."""
+        parts: list[Frames] = []
+        now = 0.0
+        while now < seconds:
+            for s in (self.stretches[i] for i in rng.permutation(len(self.stretches))):
+                code = np.searchsorted(self.ids, s.id)
+                s = replace(s, timestamp=now + (s.timestamp - s.timestamp[0]) * self.pace, id=self.named[code])
+                s = replace(s, payload=np.take_along_axis(s.payload, self.byte[code], axis=1))
+                parts.append(s.take(self.kept[code] & (s.timestamp < seconds)))
+                now = float(s.timestamp[-1]) + rng.uniform(*_PAUSES)
+                if now >= seconds:
+                    break
+        return send(Frames.concat(parts), self.bit_time)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive and what is trained on of it.
+
+    Attributes:
+        name: unique within a training.
+        frames: the whole drive, forged frames labelled 1; state starts empty with its first frame.
+        begins: first frames of the drawn windows, i64[B], ascending.
+        profile: another trip of the same car, benign or attacked; None: the car is not known.
+        strikes: the attacks.
+    """
+
+    name: str
+    frames: Frames
+    begins: np.ndarray
+    profile: Frames | None
+    strikes: tuple[Strike, ...]
+
+
+def drive(
+    number: int,
+    benign: Mapping[str, Sequence[Frames]],
+    augmentation: Augmentation,
+    size: int,
+    rng: np.random.Generator,
+    kinds: Sequence[str] = (),
+) -> Drive:
+    """Draw one drive.
+
+    Args:
+        number: goes into the name.
+        benign: real car → contiguous stretches of its benign training traffic.
+        augmentation: settings.
+        size: frames in a window.
+        rng: source of every random choice.
+        kinds: attacks to choose from; none: all, `augmentation.evaders` of them by attackers who know the detector.
+    """
+    cars = {car: long for car, all in benign.items() if (long := [s for s in all if _seconds(s) >= _STRETCH])}
+    stretches = list(cars.values())[int(rng.integers(len(cars)))] if cars and rng.random() < CUT else []
+    halves = (stretches[::2], stretches[1::2] or stretches)  # a trip and the profile's trip are not the same traffic
+    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng)
+    trips = [replace(car, stretches=half) if isinstance(car, CutCar) else car for half in halves]
+    seconds = float(rng.uniform(*augmentation.seconds))
+    benign_frames = trips[0].trip(seconds, rng)
+    strikes = strikes_of(seconds, augmentation, kinds, rng)
+    frames = forge(benign_frames, strikes, car.bit_time, rng)
+    begins = drawn(frames, strikes, augmentation, size, rng)
+    known = ("clean", "none", "contaminated")[int(rng.choice(3, p=augmentation.profiles))]
+    profile = None
+    if known != "none":
+        length = float(rng.uniform(*PROFILE_SECONDS))
+        profile = trips[1].trip(length, rng)
+        if known == "contaminated":
+            begin = float(rng.uniform(0, length))
+            strike = replace(strikes_of(length, augmentation, kinds, rng)[0], begin=begin, end=begin + length / 2)
+            profile = forge(profile, [strike], car.bit_time, rng)
+    return Drive(f"virtual-{number:04d}", frames, begins, profile, tuple(strikes))
+
+
+def strikes_of(
+    seconds: float, augmentation: Augmentation, kinds: Sequence[str], rng: np.random.Generator
+) -> list[Strike]:
+    """Draw the attacks of a drive of `seconds` s, one after the other; at least one."""
+    n = int(rng.integers(augmentation.strikes[0], augmentation.strikes[1] + 1))
+    slot = seconds / n
+    made = []
+    for k in range(n):
+        evades = rng.random() < augmentation.evaders
+        kind = str(rng.choice(kinds or tuple(EVADERS if evades else PLAIN)))
+        length = min(float(log_uniform(LENGTHS, rng)), 0.7 * slot)
+        begin = k * slot + float(rng.uniform(0, slot - length))
+        # a doubled identifier stays so: not before the drive has some calm behind it
+        begin = max(begin, seconds * float(rng.uniform(0.6, 0.9))) if kind == "evade_doubled" else begin
+        made.append(Strike(kind, begin, begin + length, float(log_uniform(GAPS, rng))))
+    return made
+
+
+def drawn(
+    frames: Frames, strikes: Sequence[Strike], augmentation: Augmentation, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw windows of a drive: their first frames, i64[B], ascending; no frame is in two of them.
+
+    At most `augmentation.attacked` of them are attacked, each attack as often as another whatever it lasts; benign windows
+    within `SPILL_OVER` of a forged frame, or of an identifier's suppression, are left out; a tenth or more has a state
+    younger than `YOUNG`, as far as the drive has such windows.
+    """
+    if len(frames) < 2 * size:
+        return np.empty(0, np.int64)
+    begins = starts(len(frames), size, size, int(rng.integers(0, size)))
+    first, last = frames.timestamp[begins], frames.timestamp[begins + size - 1]
+    forged = np.concatenate([[0], np.cumsum(frames.label, dtype=np.int64)])
+    attacked = forged[begins + size] > forged[begins]
+    usable = attacked | ~_near(frames, strikes, first, last)
+    begins, first, last, attacked = (a[usable] for a in (begins, first, last, attacked))
+    # which attack a window belongs to: the last one that had begun
+    number = np.searchsorted(np.sort([s.begin for s in strikes]), last, "right")
+    weight = np.where(attacked, 1 / np.bincount(number[attacked], minlength=len(strikes) + 1).clip(1)[number], 1.0)
+    priority = rng.random(len(begins)) ** (
+        1 / weight
+    )  # a weighted draw without replacement (Efraimidis & Spirakis 2006)
+    n = int(rng.integers(augmentation.drawn[0], augmentation.drawn[1] + 1))
+    young = np.flatnonzero(last - frames.timestamp[0] < YOUNG)
+    wanted = young[np.lexsort((-priority[young], attacked[young]))][: int(np.ceil(YOUNG_SHARE * n))]
+    priority[wanted] += 1
+    share = augmentation.attacked
+    most = int(share * n)
+    n_benign = min(int((~attacked).sum()), n - min(most, int(attacked.sum())))
+    n_attacked = min(most, int(attacked.sum()), int(n_benign * share / (1 - share)) if share < 1 else most)
+    chosen = [
+        which[np.argsort(-priority[which], kind="stable")[:count]]
+        for which, count in ((np.flatnonzero(attacked), n_attacked), (np.flatnonzero(~attacked), n_benign))
+    ]
+    return np.sort(begins[np.concatenate(chosen)])
+
+
+def _near(frames: Frames, strikes: Sequence[Strike], first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Which windows, from `first` to `last` f64[B], lie within `SPILL_OVER` of what an attacker did, bool[B]."""
+    forged = frames.timestamp[frames.label == 1]
+    near = np.searchsorted(forged, last + SPILL_OVER, "right") > np.searchsorted(forged, first - SPILL_OVER, "left")
+    for s in strikes:
+        if s.kind == "suppress":
+            near |= (last >= s.begin) & (first <= s.end + SPILL_OVER)
+    return near
+
+
+def _seconds(frames: Frames) -> float:
+    return float(frames.timestamp[-1] - frames.timestamp[0]) if len(frames) else 0.0
