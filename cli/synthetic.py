@@ -13,6 +13,9 @@ Format = Literal["labelled-csv", "hcrl-csv", "hcrl-keyed", "candump", "asc", "bl
 Attack = Literal[
     "benign", "dos", "dos_starving", "fuzzing", "payload_fuzzing", "spoofing", "spoofing_slow", "malfunction",
     "systematic", "replay", "interval", "standstill", "masquerade", "masquerade_timed", "suppress",
+    "flood", "payload_replaced", "payload_added", "single",
+    "evade_midpoint", "evade_before", "evade_least_gap", "evade_doubled", "evade_creeping", "evade_slow_start",
+    "evade_offset", "evade_drift",
 ]  # fmt: skip
 Ranges = Literal["wide", "lifelike"]
 
@@ -41,6 +44,21 @@ def write(
     from kdgat.synthetic import commands
 
     return commands.write_capture(path, format, attack, gap_ms * 1e-3, seconds, seed)
+
+
+@synthetic.command
+def evaders(*, gap_ms: float = 1.0, seconds: float = 5.0, vehicles: int = 20, seed: int = 0) -> int:
+    """Print what attackers who know the detector give up, in forged frames.
+
+    Args:
+        gap_ms: mean time between the forged frames of a plain attack (ms).
+        seconds: length of an attack (s).
+        vehicles: virtual cars that each is counted on; the table has medians.
+        seed: of cars and attacks.
+    """
+    from kdgat.synthetic import commands
+
+    return commands.evaders(gap_ms * 1e-3, seconds, vehicles, seed)
 
 
 @synthetic.command

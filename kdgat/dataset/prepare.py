@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,11 +23,12 @@ from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
 from kdgat.graphs.features import takes_profile
+from kdgat.graphs.profile import Profile
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.splits import PARTS, sample, split, starts
 from kdgat.graphs.store import GraphStore
 from kdgat.runtime import work_folder
-from kdgat.synthetic import virtual
+from kdgat.synthetic import drives, virtual
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,16 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
     parts: dict[str, dict[str, np.ndarray]] = {
         c.name: split(tables[c.name].num_rows, config.windows, seed, c.name) for c in train
     }
-    benign = [
-        segment
-        for c in train
-        if c.attack == "benign"
-        for segment in _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
-    ]
+    benign: dict[str, list[Frames]] = {}
+    for c in (c for c in train if c.attack == "benign"):
+        segments = _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
+        benign.setdefault(c.vehicle, []).extend(segments)
     for part in PARTS:
         real = _real(train, tables, part, parts, config)
-        drives = _drives(part, config, seed, benign if part == "train" else [])
-        store = GraphStore.concat([real, drives]) if drives is not None else real
+        if part == "train" and config.windows.balance == "vehicle":
+            real = real.select(balanced(np.array([c.vehicle for c in train])[np.asarray(real.capture)], seed))
+        virtual_windows = _DRIVES[config.augmentation.kind](part, config, seed, benign if part == "train" else {})
+        store = GraphStore.concat([real, *virtual_windows])
         if config.windows.max_windows is not None:
             share = config.windows.fractions[PARTS.index(part)] / sum(config.windows.fractions)
             strata = np.asarray(store.capture).astype(np.int64) * 2 + np.asarray(store.y)
@@ -145,6 +146,50 @@ def _segments(frames: Frames, begins: np.ndarray, config: Config) -> list[Frames
     return [frames.take(np.arange(b[0], b[-1] + config.windows.size)) for b in np.split(begins, cuts) if len(b)]
 
 
+def balanced(vehicles: np.ndarray, seed: int) -> np.ndarray:
+    """Pick as many windows of each vehicle as of another, as many in all as there are: indices i64[B], ascending.
+
+    Windows of a vehicle with few of them are repeated, each about as often as another; of one with many, some are left out.
+
+    Args:
+        vehicles: that of each window, [B].
+        seed: decides which.
+    """
+    rng = np.random.default_rng([seed, len(vehicles)])
+    names, code = np.unique(vehicles, return_inverse=True)
+    share = len(vehicles) // max(len(names), 1)
+    picked = [np.resize(rng.permutation(np.flatnonzero(code == k)), share) for k in range(len(names))]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *picked]))
+
+
+def profile_source(capture: Capture, train: Sequence[Capture]) -> Capture:
+    """The recording that a training capture's profile comes from: another one of its car, attack-free if there is one.
+
+    A car with one recording has to describe itself.
+    """
+    others = [c for c in train if c.vehicle == capture.vehicle and c.name != capture.name]
+    return min(others, key=lambda c: (c.attack != "benign", c.name), default=capture)
+
+
+def _profile_from(table: pa.Table, begins: np.ndarray, config: Config) -> Profile | None:
+    """Profile of the longest stretch that the windows `begins` of a part cover, without injected frames; None: no windows.
+
+    It is of that part alone, so that no window's features touch a frame of another, in whatever recording.
+    """
+    stretches = _segments(Frames.from_table(table), begins, config)
+    if not stretches:
+        return None
+    longest = max(stretches, key=len)
+    longest = longest.take(longest.label == 0)
+    return recorded_profile(longest, config) if len(longest) else None
+
+
+def recorded_profile(frames: Frames, config: Config) -> Profile:
+    """Profile of a whole recording."""
+    seconds = float(np.ptp(frames.timestamp)) + 1e-6
+    return Profile.fit(frames.to_table(), seconds, quiet=config.windows.profile_from == "quiet")
+
+
 def _real(
     train: Sequence[Capture],
     tables: dict[str, pa.Table],
@@ -159,7 +204,11 @@ def _real(
     plain = GraphStore.build(frames, config.windows.size, config.features, resets=resets)
     if not takes_profile(config.features):
         return plain
-    profiles = [profile_of(tables[c.name], config) for c in train]
+    if config.augmentation.kind == "drives":
+        sources = [profile_source(c, train) for c in train]
+        profiles = [_profile_from(tables[c.name], parts[c.name][part], config) for c in sources]
+    else:
+        profiles = [profile_of(tables[c.name], config) for c in train]
     known = GraphStore.build(frames, config.windows.size, config.features, profiles, resets=resets)
     return GraphStore.concat([plain, known])
 
@@ -175,8 +224,8 @@ def part_of(number: int) -> str:
     return "fusion" if u < 0.1 else "validation" if u < 0.3 else "train"
 
 
-def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> GraphStore | None:
-    """Windows of the virtual vehicles of a part."""
+def _windows(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
+    """Neighbouring windows of the virtual vehicles of a part; one store, or none."""
     size, count = config.windows.size, config.augmentation.windows_per_vehicle
     frames, profiles = [], []
     for number in range(config.augmentation.vehicles):
@@ -188,7 +237,7 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
         # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
         drive = virtual.drive(
-            number, late + 1.1 * count * size / 1500, seconds, benign, rng,
+            number, late + 1.1 * count * size / 1500, seconds, [s for all in benign.values() for s in all], rng,
             attacks=virtual.Attacks(config.augmentation.attacked, config.augmentation.segment),
             ranges=replace(
                 virtual.RANGES[config.augmentation.ranges],
@@ -202,6 +251,30 @@ def _drives(part: str, config: Config, seed: int, benign: Sequence[Frames]) -> G
         table = traffic.take(traffic.timestamp >= late + seconds).to_table()
         begins = starts(table.num_rows, size, config.windows.stride)[:count]
         frames.append((drive.name, drive.attack, table, begins))
-    if not frames:
-        return None
-    return GraphStore.build(frames, size, config.features, profiles)
+    if frames:
+        yield GraphStore.build(frames, size, config.features, profiles)
+
+
+#: drives that are built at once: what their frames take of memory is let go before the next
+_AT_ONCE = 50
+
+
+def _drives(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
+    """Drawn windows of the virtual drives of a part; the stores are built from whole drives, `_AT_ONCE` of them each."""
+    numbers = [n for n in range(config.augmentation.vehicles) if part_of(n) == part]
+    size = config.windows.size
+    for first in range(0, len(numbers), _AT_ONCE):
+        made = [
+            drives.drive(n, benign, config.augmentation, size, np.random.default_rng([seed, 104_729, n]))
+            for n in numbers[first : first + _AT_ONCE]
+        ]
+        known = [
+            recorded_profile(d.profile, config) if d.profile is not None and takes_profile(config.features) else None
+            for d in made
+        ]
+        frames = [(d.name, "virtual", d.frames.to_table(), d.begins) for d in made]
+        yield GraphStore.build(frames, size, config.features, known)
+
+
+#: `augmentation.kind` → stores of the virtual vehicles of a part
+_DRIVES = {"windows": _windows, "drives": _drives}

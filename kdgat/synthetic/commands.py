@@ -12,30 +12,40 @@ from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
 from kdgat.errors import KdgatError
 from kdgat.synthetic import write as writing
-from kdgat.synthetic.attacks import UNLABELLED, inject
+from kdgat.synthetic.attacks import ATTACKS, UNLABELLED, inject
 from kdgat.synthetic.bus import BUS_RANGES
+from kdgat.synthetic.forging import EVADERS, Strike, forge, given_up
+from kdgat.synthetic.forging import KINDS as FORGED
+from kdgat.synthetic.trips import Car
 from kdgat.synthetic.vehicle import Vehicle
 from kdgat.synthetic.virtual import RANGES
 
+#: every attack that can be written; of kinds that both know, `kdgat.synthetic.attacks` has the older one
+KINDS = (*ATTACKS, *(kind for kind in FORGED if kind not in ATTACKS))
+
 
 def write_capture(path: Path, format: str, attack: str, gap: float, seconds: float, seed: int) -> int:
-    """Write one capture, attacked in its middle third, and print what is in it; return the exit code 0.
+    """Write one capture, attacked in its middle third (`evade_doubled`: to its end), and print what is in it; return the exit code 0.
 
     Where the frames cannot say when the attack ran, `<path>.intervals.json` beside the capture does.
 
     Args:
         path: is replaced.
         format: one of `write.FORMATS`.
-        attack: one of `attacks.ATTACKS`, or `benign`.
+        attack: one of `KINDS`, or `benign`.
         gap: mean time between injected frames (s).
         seconds: length of the capture (s).
         seed: of the vehicle and the attack.
     """
     rng = np.random.default_rng(seed)
-    frames = Vehicle.draw(BUS_RANGES, rng).drive(seconds, rng)
+    vehicle = Vehicle.draw(BUS_RANGES, rng)
+    frames = vehicle.drive(seconds, rng)
     third = seconds / 3
-    intervals = [] if attack == "benign" else [(third, 2 * third)]
-    frames = inject(frames, attack, intervals, gap, rng)
+    intervals = [] if attack == "benign" else [(third, seconds if attack == "evade_doubled" else 2 * third)]
+    if attack in ATTACKS:
+        frames = inject(frames, attack, intervals, gap, rng)
+    elif intervals:
+        frames = forge(frames, [Strike(attack, *intervals[0], gap)], vehicle.bit_time, rng)
     writing.write(frames, path, format)
     print(f"{path}: {len(frames)} frames, {int(frames.label.sum())} injected (synthetic)")
     if intervals and (attack in UNLABELLED or not writing.FORMATS[format][1]):
@@ -43,6 +53,30 @@ def write_capture(path: Path, format: str, attack: str, gap: float, seconds: flo
         side = path.with_name(path.name + ".intervals.json")
         atomic.write_text(side, json.dumps({"attack": attack, "intervals_s": intervals}) + "\n")
         print(f"{side}: when the attack ran")
+    return 0
+
+
+def evaders(gap: float, seconds: float, vehicles: int, seed: int) -> int:
+    """Print what attackers who know the detector give up to stay unseen; return the exit code 0.
+
+    Args:
+        gap: mean time between forged frames that the attacker would like (s).
+        seconds: length of an attack (s).
+        vehicles: virtual cars that each is counted on.
+        seed: of cars and attacks.
+    """
+    begin = 20.0
+    cars = [Car.draw(np.random.default_rng([seed, n])) for n in range(vehicles)]
+    trips = [car.trip(begin + seconds + 5.0, np.random.default_rng([seed, n])) for n, car in enumerate(cars)]
+    print(
+        f"forged frames of attacks of {seconds:g} s on {vehicles} virtual cars, a frame every {gap * 1e3:g} ms if plain"
+    )
+    print(f"{'':18} {'plain':>8} {'evading':>8} {'given up':>9}")
+    for kind in EVADERS:
+        strike = Strike(kind, begin, begin + seconds, gap)
+        rows = [given_up(trip, strike, car.bit_time, seed) for car, trip in zip(cars, trips, strict=True)]
+        plain, evading, share = (float(np.median([r[c] for r in rows])) for c in ("plain", "evading", "given_up"))
+        print(f"{kind:18} {plain:8.0f} {evading:8.0f} {share:9.1%}")
     return 0
 
 

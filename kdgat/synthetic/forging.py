@@ -305,6 +305,8 @@ def forge(frames: Frames, strikes: Sequence[Strike], bit_time: float, rng: np.ra
     Returns:
         All frames in bus order, forged ones labelled 1.
     """
+    if not len(frames):
+        return frames
     scene = Scene(frames)
     injected = [KINDS[s.kind](scene, s.begin, s.end, s.gap, rng) for s in strikes]
     return scene.on_the_bus(injected, bit_time)

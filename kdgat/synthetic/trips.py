@@ -103,24 +103,26 @@ class Car:
     ) -> np.ndarray:
         """Silence and restart senders, in place; which frames are sent, bool[n]."""
         sent = np.ones(len(due), bool)
-        ids = np.arange(len(self.vehicle.id))
+        ids = range(len(self.vehicle.id))
         start = STARTS[int(rng.choice(len(STARTS), p=START_WEIGHTS))]
         if start != "running":
             latest = float(log_uniform(_IGNITION if start == "ignition" else _ACCESSORY, rng))
             wake = np.where(rng.random(self.sender.max() + 1) < (0.2 if start == "accessory" else 0.0), 0.0, 1.0)
             wake *= latest * (rng.random(len(wake)) if start == "ignition" else rng.uniform(0.95, 1.0, len(wake)))
+            if start == "accessory":
+                wake[rng.integers(len(wake))] = 0.0
             for i in ids:
                 self._silence(i, 0.0, wake[self.sender[i]], due, number, first, sent, rng)
         for _ in range(rng.poisson(_OUTAGES)):
             begin, length = rng.uniform(0, seconds), float(log_uniform(_OUTAGE, rng))
-            for i in ids[self.sender == rng.integers(0, self.sender.max() + 1)]:
+            for i in np.flatnonzero(self.sender == rng.integers(0, self.sender.max() + 1)).tolist():
                 self._silence(i, begin, begin + length, due, number, first, sent, rng)
         if rng.random() < _SILENT:
             begin, length = rng.uniform(0, seconds), float(log_uniform(_SILENCE, rng))
             restarts = rng.random() < 0.5  # else the recorder or the bus failed, and the senders went on
             for i in ids:
                 self._silence(i, begin, begin + length, due, number, first, sent, rng if restarts else None)
-        for i in rng.choice(ids, min(rng.poisson(_HALVINGS), len(ids)), replace=False):
+        for i in rng.choice(len(ids), min(rng.poisson(_HALVINGS), len(ids)), replace=False):
             begin = rng.uniform(0, seconds)
             at = slice(first[i], first[i + 1])
             halved = (
@@ -164,4 +166,5 @@ def log_uniform(
     bounds: tuple[float, float], rng: np.random.Generator, shape: tuple[int, ...] | None = None
 ) -> np.ndarray:
     """Draw numbers whose logarithm is uniform between those of `bounds`."""
-    return np.exp(rng.uniform(*np.log(bounds), shape))
+    low, high = np.log(bounds)
+    return np.exp(rng.uniform(low, high, shape))

@@ -88,10 +88,10 @@ def test_every_option_says_what_it_means(command: str) -> None:
 
 def test_choices_that_are_written_out_are_those_of_the_method() -> None:
     from cli import synthetic
-    from kdgat.synthetic import attacks, virtual, write
+    from kdgat.synthetic import commands, virtual, write
 
     assert set(typing.get_args(synthetic.Format)) == set(write.FORMATS)
-    assert set(typing.get_args(synthetic.Attack)) == {"benign", *attacks.ATTACKS}
+    assert set(typing.get_args(synthetic.Attack)) == {"benign", *commands.KINDS}
     assert set(typing.get_args(synthetic.Ranges)) == set(virtual.RANGES)
 
 
