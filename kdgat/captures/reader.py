@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 
 from kdgat.captures import source
+from kdgat.captures.clock import Clock
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers import binary, text
 from kdgat.captures.quarantine import MOST_BAD, BadRow, quarantine_path, write_quarantine
@@ -66,6 +67,8 @@ class CaptureReader:
         self._head = bytes(head[:read]).removeprefix(source.BOM)
         if not self._head.strip():
             raise CaptureError(str(self.path), 0, "the file is empty")
+        if self._head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise CaptureError(str(self.path), 1, "text in UTF-16: save it as UTF-8")
         self._text: text.TextFormat | None = None
         self._first_line = 1
         known = binary.recognise(self._head)
@@ -84,7 +87,7 @@ class CaptureReader:
         self.format = known
 
     def __iter__(self) -> Iterator[Frames]:
-        n = 0
+        n, clock = 0, Clock()
         blocks = self._text_blocks(self._text) if self._text else self._binary_blocks()
         with self._stream:
             for frames, bad in blocks:
@@ -94,8 +97,12 @@ class CaptureReader:
                 if len(self.bad) > MOST_BAD:
                     raise CaptureError(str(self.path), 0, f"more than {MOST_BAD} bad rows: this is no damaged capture")
                 n += len(frames)
+                if fault := clock.fault(frames.timestamp):
+                    raise CaptureError(str(self.path), 0, fault)
                 if len(frames):
                     yield frames
+        if fault := clock.verdict():
+            raise CaptureError(str(self.path), 0, fault)
         if not n and not self.bad:
             raise CaptureError(str(self.path), 0, "no frames")
         if not self._strict:
@@ -106,19 +113,17 @@ class CaptureReader:
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:
         line = self._first_line
-        for cut, parsed in self._parsed(format):
+        for parsed in self._parsed(format):
             frames, bad, lines = parsed.result()
             bad = [replace(row, line=row.line + line) for row in bad]
             line += lines
-            if cut and bad and bad[-1].line == line - 1:
-                bad[-1] = replace(bad[-1], reason=f"{bad[-1].reason}; the file ends within this line")
             yield frames, bad
 
-    def _parsed(self, format: text.TextFormat) -> Iterator[tuple[bool, Future]]:
-        """Blocks in order, and whether each is the end of a file without a newline; some are parsed ahead."""
-        ahead: deque[tuple[bool, Future]] = deque()
+    def _parsed(self, format: text.TextFormat) -> Iterator[Future]:
+        """Blocks in order; some are parsed ahead."""
+        ahead: deque[Future] = deque()
         for block, cut in source.line_blocks(self.path, self._stream, self._head, self._block):
-            ahead.append((cut, self._submit(text.parse, format, block, self._strict)))
+            ahead.append(self._submit(text.parse, format, block, self._strict, cut))
             if self._pool is None or len(ahead) > _AHEAD:
                 yield ahead.popleft()
         yield from ahead

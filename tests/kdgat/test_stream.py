@@ -21,7 +21,7 @@ HEADER = "timestamp,arbitration_id,data_field,attack\n"
 def capture(path: Path, n: int, seed: int) -> Path:
     """A capture of `n` frames as CSV; more than 50,000 are more than one block."""
     rng = np.random.default_rng(seed)
-    t = 1.6e9 + np.cumsum(rng.choice([2.5e-4, 1e-3, -1e-5], n))
+    t = 1.6e9 + np.cumsum(rng.choice([2.5e-4, 1e-3, -1e-5], n, p=[0.5, 0.4, 0.1]))
     ids = rng.integers(0, 40, n)
     data = rng.integers(0, 2**32, n)
     label = rng.random(n) < 0.003

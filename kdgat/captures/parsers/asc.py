@@ -1,6 +1,8 @@
-"""ASC, the text log of Vector's tools, by python-can.
+"""ASC, the text log of Vector's tools and of converters, line by line.
 
-Lines that are no frames (statistics, comments, triggers) are no rows.
+A frame is `time channel ID direction d DLC bytes`, or `r` for a remote frame; a record CANFD carries classic frames too. What
+is no frame (statistics, triggers, comments) is an event and no row, but in a file with relative times it takes its time. A
+line that could be a frame and is not one is a bad row, never left out in silence.
 """
 
 from __future__ import annotations
@@ -8,77 +10,125 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from kdgat.captures.frames import Frames
-from kdgat.captures.parsers.messages import BLOCK, frames_of, refusal
 from kdgat.captures.quarantine import BadRow
 
-if TYPE_CHECKING:
-    from can import Message
+#: frames that are handed on at once
+BLOCK = 1 << 15
+_TIME = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s+(.*)")
+_CLASSIC = re.compile(
+    r"(?:CAN)?\d+\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?P<direction>rx|txrq|tx)\s+"
+    r"(?:d\s+(?P<dlc>[0-9a-f]+)(?P<data>(?:\s+.*)?)|(?P<remote>r)(?:\s.*)?)$",
+    re.IGNORECASE,
+)
+_FD = re.compile(
+    r"CANFD\s+\d+\s+(?P<direction>rx|txrq|tx)\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?:\S+\s+)?[01]\s+[01]\s+"
+    r"(?P<dlc>[0-9a-f])\s+(?P<length>\d+)(?P<rest>(?:\s+\S+)*)$",
+    re.IGNORECASE,
+)
+#: a line that could be a frame: an ID or an error behind the channel, a record CANFD, a direction with data
+_LIKE = re.compile(r"CANFD\s|(?:CAN)?\d+\s+(?:[0-9a-f]+x?|ErrorFrame)(?:\s|$)|.*\s(?:rx|tx)\s+[dr]\s", re.IGNORECASE)
+_IS_FD = 0x1000  # of a CANFD record's flags
+_LONGEST_ID = 1 << 29
 
 
-#: a line that python-can should make a frame of: time, channel, ID (or an error frame)
-_FRAME = re.compile(r"\s*\d+\.\d+\s+(?:CANFD\s|\d+\s+(?:[0-9a-f]+x?|ErrorFrame)(?:\s|$))", re.IGNORECASE)
+class _Refused(ValueError):
+    """Why a line is no frame of classic CAN."""
 
 
-class _Lines(io.TextIOBase):
-    """Lines of an ASC file for python-can, which skips what it does not know.
-
-    Watches that each line which looks like a frame is `understood` before the next is read; others go to `bad`.
-    """
-
-    def __init__(self, content: io.BytesIO) -> None:
-        self._lines = io.TextIOWrapper(content, "utf-8", "replace")
-        self.bad: list[BadRow] = []
-        self.number = self.understood = 0
-        self.line = ""
-
-    def __next__(self) -> str:  # type: ignore[override]
-        self.settle()
-        self.line = next(self._lines)
-        self.number += 1
-        if self.line.lstrip()[:4].lower() == "base":  # python-can finds `base HEX`, and then knows `hex` only
-            self.line = self.line.lower()
-        return self.line
-
-    def settle(self) -> None:
-        """The current line is done with."""
-        if self.number > self.understood and _FRAME.match(self.line):
-            self.refuse("not a frame that python-can understands")
-
-    def refuse(self, reason: str) -> None:
-        """The current line is a bad row."""
-        self.understood = self.number
-        self.bad.append(BadRow(self.number, "row", reason, self.line.strip()[:200]))
-
-
-def blocks(can: Any, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
-    """Read frames and bad rows, a bounded number of messages at a time; `can`: the package python-can."""
-    lines = _Lines(content)
-    reader = can.ASCReader(lines)
-    messages = iter(reader)
-    found: list[Message] = []
-    while True:
-        try:
-            message = next(messages)
-        except StopIteration:
-            break
-        except (ValueError, IndexError) as error:
-            lines.refuse(f"not a frame: {error}")
-            # the header stands at the top of the file only: go on behind it with what it said
-            base, reader = reader.base, can.ASCReader(lines)
-            reader._extract_header = lambda: None
-            reader.base, reader._converted_base = base, reader._check_base(base)
-            messages = iter(reader)
+def blocks(content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+    """Read frames and bad rows, a bounded number of frames at a time; none is labelled as injected."""
+    rows: list[tuple[float, int, bytes]] = []
+    bad: list[BadRow] = []
+    base, relative, now = 16, False, 0.0
+    for number, raw in enumerate(io.TextIOWrapper(content, "utf-8", "replace"), 1):
+        line = raw.strip()
+        if (words := line.lower().split())[:1] == ["base"]:
+            base, relative = 10 if words[1:2] == ["dec"] else 16, words[-1] == "relative"
+        timed = _TIME.match(line)
+        if timed is None:
             continue
-        lines.understood = lines.number
-        if reason := refusal(message):
-            lines.refuse(reason)
-        else:
-            found.append(message)
-        if len(found) == BLOCK:
-            yield frames_of(found), lines.bad
-            found, lines.bad = [], []
-    lines.settle()
-    yield frames_of(found), lines.bad
+        time = float(timed[1].replace(",", "."))
+        now = now + time if relative else time
+        try:
+            frame = _frame(timed[2], base)
+        except _Refused as error:
+            bad.append(BadRow(number, "row", str(error), line[:200]))
+            continue
+        if frame is not None:
+            rows.append((now, *frame))
+        if len(rows) == BLOCK:
+            yield _frames(rows), bad
+            rows, bad = [], []
+    yield _frames(rows), bad
+
+
+def _frame(record: str, base: int) -> tuple[int, bytes] | None:
+    """ID and data of a record; None for an event, or a request to send, which is no traffic.
+
+    Raises:
+        _Refused: it could be a frame of classic CAN, and is none.
+    """
+    if match := _CLASSIC.match(record):
+        data = b"" if match["remote"] else _data(match["data"].split(), _number(match["dlc"], base), base)
+    elif match := _FD.match(record):
+        data = _classic_of_fd(match, base)
+    elif _LIKE.match(record):
+        raise _Refused(_reason(record))
+    else:
+        return None
+    identifier = _number(match["id"], base)
+    if identifier >= _LONGEST_ID:
+        raise _Refused(f"ID {match['id']} of more than 29 bits")
+    return None if match["direction"].lower() == "txrq" else (identifier, data)
+
+
+def _reason(record: str) -> str:
+    """Why a record that looks like a frame is none."""
+    if "errorframe" in record.lower():
+        return "an error frame, which is no traffic"
+    if "j1939tp" in record.lower():
+        return "a J1939 transport message, which is several frames"
+    if re.match(r"(?:CAN)?\d+\s+[a-z_]\w*\s+(?:rx|tx)\s", record, re.IGNORECASE):
+        return "a symbolic name in place of the ID: export the log with numeric IDs"
+    return "not a whole frame"
+
+
+def _number(text: str, base: int) -> int:
+    try:
+        return int(text, base)
+    except ValueError:
+        raise _Refused(f"{text!r} is not a number of base {base}") from None
+
+
+def _data(words: list[str], dlc: int, base: int) -> bytes:
+    """The first bytes of `words`, as many as the DLC says; a classic frame with a DLC of 9 to 15 has 8 (ISO 11898-1)."""
+    if dlc > 15:
+        raise _Refused(f"a DLC of {dlc}")
+    length = min(dlc, 8)
+    if len(words) < length:
+        raise _Refused(f"{len(words)} bytes, but the DLC says {length}")
+    values = [_number(word, base) for word in words[:length]]
+    if any(value > 255 for value in values):
+        raise _Refused("a byte over 255")
+    return bytes(values)
+
+
+def _classic_of_fd(match: re.Match[str], base: int) -> bytes:
+    """Data of a record CANFD: bytes, then duration, length, flags. Refused if the flags say that it is a CAN FD frame."""
+    rest, length = match["rest"].split(), int(match["length"])
+    flags = rest[length + 2 : length + 3]
+    if not flags or _number(flags[0], 16) & _IS_FD:
+        raise _Refused("a CAN FD frame")
+    return _data(rest[:length], min(int(match["dlc"], 16), length), base)
+
+
+def _frames(rows: list[tuple[float, int, bytes]]) -> Frames:
+    frames = Frames.empty(len(rows))
+    frames.label[:] = 0
+    frames.payload[:] = 0
+    for i, (time, identifier, data) in enumerate(rows):
+        frames.timestamp[i], frames.id[i], frames.dlc[i] = time, identifier, len(data)
+        frames.payload[i, : len(data)] = list(data)
+    return frames

@@ -1,4 +1,4 @@
-"""Formats that libraries read: Parquet (pyarrow), and the log files ASC and BLF of Vector's tools (python-can).
+"""Formats that are not read as blocks of text: Parquet (pyarrow), and the logs ASC and BLF (python-can) of Vector's tools.
 
 Remote frames are kept with DLC 0; error frames and CAN FD frames are bad rows. ASC and BLF carry no labels: all frames
 count as benign.
@@ -16,7 +16,7 @@ from kdgat.captures.parsers import asc, blf, parquet
 from kdgat.captures.quarantine import BadRow
 from kdgat.errors import CaptureError
 
-_ASC_HEAD = re.compile(rb"\s*(?:date\s|base\s+(?:hex|dec))", re.IGNORECASE)
+_ASC_HEAD = re.compile(rb"(?:\s*//[^\n]*\n)*\s*(?:date\s|base\s+(?:hex|dec))", re.IGNORECASE)
 
 
 def recognise(head: bytes) -> str | None:
@@ -32,10 +32,10 @@ def blocks(format: str, path: Path, content: io.BytesIO) -> Iterator[tuple[Frame
     """Frames and bad rows of a file whose whole content is given."""
     if format == "parquet":
         return parquet.blocks(path, content)
+    if format == "asc":
+        return asc.blocks(content)
     try:
         import can
     except ImportError:
-        raise CaptureError(str(path), 0, f"reading {format.upper()} needs python-can: pip install python-can") from None
-    if format == "asc":
-        return asc.blocks(can, content)
+        raise CaptureError(str(path), 0, "reading BLF needs python-can: pip install python-can") from None
     return blf.blocks(can, path, content)

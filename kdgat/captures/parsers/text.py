@@ -19,7 +19,7 @@ over 8 or another label is a bad row; so are error frames and CAN FD frames. Rem
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,12 +76,13 @@ def recognise(line: bytes) -> TextFormat | None:
     return None
 
 
-def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list[BadRow], int]:
+def parse(format: TextFormat, buf: np.ndarray, stop: bool, cut: bool = False) -> tuple[Frames, list[BadRow], int]:
     """Frames and bad rows of a block of whole lines, and how many lines it has. Holds no interpreter lock for long.
 
     Args:
         buf: u8, ends in a newline.
         stop: the first bad row is enough; without it, one more than `MOST_BAD` are.
+        cut: the file has no newline behind the last line.
 
     Returns:
         the bad rows with lines counted from 0 at the block's first.
@@ -106,6 +107,8 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool) -> tuple[Frames, list
         at = int(state[0])
         if state[2]:
             found, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
+            if cut and at >= end:
+                found = replace(found, reason=f"{found.reason}; the file ends within this line")
             bad.append(found)
             if stop or len(bad) > MOST_BAD:
                 break
