@@ -65,7 +65,9 @@ class Augmentation(_Frozen):
     windows_per_vehicle: int = Field(100, ge=1)
     attacked: float = Field(0.5, ge=0, le=1, description="share of the virtual vehicles' windows under attack")
     ranges: Literal["wide", "lifelike"] = Field("wide", description="what virtual vehicles are drawn from")
-    rate: tuple[float, float] = Field((1000.0, 3000.0), description="frames a second of a virtual vehicle's bus")
+    rate: tuple[float, float] = Field(
+        (1000.0, 3000.0), description="frames a second of a virtual vehicle's bus; drives have their own"
+    )
     bursts: tuple[float, float] = Field((0.0, 0.0), description="share of a virtual vehicle's IDs sent in bursts")
     segment: tuple[float, float] = Field((0.2, 1.0), description="length of an attack, from and to (s)")
     profiles: tuple[float, float, float] = Field(

@@ -26,6 +26,10 @@ GAPS, LENGTHS = (0.2e-3, 3.0), (0.05, 8.0)
 CUT = 0.25
 #: length of the trip that a profile comes from (s)
 PROFILE_SECONDS = (10.0, 40.0)
+#: share of those trips that begin on a bus that runs: most recordings do
+_RUNNING = 0.7
+#: how much more often than others an attack comes that adds no frame: there are fewer kinds of those
+_OFTEN = {"payload_replaced": 3.0, "masquerade_timed": 2.0}
 #: least share of drawn windows whose state is younger than so long (s)
 YOUNG_SHARE, YOUNG = 0.1, 5.0
 #: benign windows this near to an attack are not drawn (s): what it leaves behind is neither benign nor labelled
@@ -44,7 +48,7 @@ class Driven(Protocol):
         """Time of a bit on its bus (s)."""
         ...
 
-    def trip(self, seconds: float, rng: np.random.Generator) -> Frames:
+    def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
         """Benign traffic from t = 0, in bus order."""
         ...
 
@@ -80,8 +84,9 @@ class CutCar:
         kept = rng.random(len(ids)) < rng.uniform(0.5, 1.0)
         return CutCar(stretches, ids, rng.permutation(named), kept | ~kept.any(), byte, float(rng.uniform(0.6, 1.7)))
 
-    def trip(self, seconds: float, rng: np.random.Generator) -> Frames:
-        """Stretches in random order, with the bus off between two of them, cut to `seconds`."""
+    def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
+        """Stretches in random order, with the bus off between two of them, cut to `seconds`; they run as they are."""
+        del running
         parts: list[Frames] = []
         now = 0.0
         while now < seconds:
@@ -136,7 +141,7 @@ def drive(
     cars = {car: long for car, all in benign.items() if (long := [s for s in all if _seconds(s) >= _STRETCH])}
     stretches = list(cars.values())[int(rng.integers(len(cars)))] if cars and rng.random() < CUT else []
     halves = (stretches[::2], stretches[1::2] or stretches)  # a trip and the profile's trip are not the same traffic
-    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng)
+    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng, augmentation.bursts)
     trips = [replace(car, stretches=half) if isinstance(car, CutCar) else car for half in halves]
     seconds = float(rng.uniform(*augmentation.seconds))
     benign_frames = trips[0].trip(seconds, rng)
@@ -147,7 +152,7 @@ def drive(
     profile = None
     if known != "none":
         length = float(rng.uniform(*PROFILE_SECONDS))
-        profile = trips[1].trip(length, rng)
+        profile = trips[1].trip(length, rng, running=bool(rng.random() < _RUNNING))
         if known == "contaminated":
             begin = float(rng.uniform(0, length))
             strike = replace(strikes_of(length, augmentation, kinds, rng)[0], begin=begin, end=begin + length / 2)
@@ -164,7 +169,9 @@ def strikes_of(
     made = []
     for k in range(n):
         evades = rng.random() < augmentation.evaders
-        kind = str(rng.choice(kinds or tuple(EVADERS if evades else PLAIN)))
+        among = kinds or tuple(EVADERS if evades else PLAIN)
+        often = np.array([_OFTEN.get(kind, 1.0) for kind in among])
+        kind = str(rng.choice(among, p=often / often.sum()))
         length = min(float(log_uniform(LENGTHS, rng)), 0.7 * slot)
         begin = k * slot + float(rng.uniform(0, slot - length))
         # a doubled identifier stays so: not before the drive has some calm behind it

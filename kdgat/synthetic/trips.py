@@ -17,7 +17,7 @@ from kdgat.synthetic.virtual import LIFELIKE_RANGES
 
 #: What cars are drawn from: `LIFELIKE_RANGES`, which widen what the training cars (Soul, Sonata) show, with fewer and more
 #: identifiers than any of them sends.
-TRIP_RANGES = replace(LIFELIKE_RANGES, ids=(10, 120), bursts=(0.0, 0.2))
+TRIP_RANGES = replace(LIFELIKE_RANGES, ids=(10, 120))
 #: frames a second on the whole bus, log-uniform: a car in accessory mode to a bus at its limit
 TRIP_RATE = (160.0, 4000.0)
 #: most of a bus that a car's own traffic takes
@@ -59,10 +59,10 @@ class Car:
         return self.vehicle.bit_time
 
     @staticmethod
-    def draw(rng: np.random.Generator) -> Car:
-        """A random car."""
+    def draw(rng: np.random.Generator, bursts: tuple[float, float] = (0.0, 0.0)) -> Car:
+        """A random car; `bursts` is the share of its identifiers that are sent a few at once, from and to."""
         rate = float(log_uniform(TRIP_RATE, rng))
-        vehicle = Vehicle.draw(replace(TRIP_RANGES, rate=(rate, rate)), rng)
+        vehicle = Vehicle.draw(replace(TRIP_RANGES, rate=(rate, rate), bursts=bursts), rng)
         load = ((47 + 8.0 * vehicle.dlc) / vehicle.period).sum() * vehicle.bit_time
         stretch = max(load / _LOAD, 1.0)
         vehicle = replace(vehicle, period=vehicle.period * stretch, phase=vehicle.phase * stretch)
@@ -71,8 +71,8 @@ class Car:
         pace = np.where(vehicle.kind == KINDS.index("enum"), changes, diffusion)
         return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace)
 
-    def trip(self, seconds: float, rng: np.random.Generator) -> Frames:
-        """Benign traffic of `seconds` s from t = 0, in bus order."""
+    def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
+        """Benign traffic of `seconds` s from t = 0, in bus order; with `running`, no sender has yet to wake."""
         v = self.vehicle
         m = len(v.id)
         first = np.concatenate([[0], np.cumsum(np.ceil(seconds / v.period).astype(np.int64))])
@@ -81,7 +81,8 @@ class Car:
         phase = rng.random(m) * v.period if rng.random() < _NEW_PHASES else v.phase
         traffic.schedule(first, v.period, phase, v.event, v.delay, v.burst, v.spacing, seeds[0], due)
         number = np.arange(first[-1]) + np.repeat(rng.integers(0, 256, m) - first[:-1], n)
-        sent = self._disturb(due, number, first, seconds, rng) & (due < seconds)
+        start = "running" if running else STARTS[int(rng.choice(len(STARTS), p=START_WEIGHTS))]
+        sent = self._disturb(due, number, first, seconds, start, rng) & (due < seconds)
         due, number, owner = due[sent], number[sent], np.repeat(np.arange(m), n)[sent]
         first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=m))])
         payload = np.empty((len(due), 8), np.uint8)
@@ -99,12 +100,17 @@ class Car:
         return np.where(moving, fresh, v.base).astype(np.uint8)
 
     def _disturb(
-        self, due: np.ndarray, number: np.ndarray, first: np.ndarray, seconds: float, rng: np.random.Generator
+        self,
+        due: np.ndarray,
+        number: np.ndarray,
+        first: np.ndarray,
+        seconds: float,
+        start: str,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """Silence and restart senders, in place; which frames are sent, bool[n]."""
         sent = np.ones(len(due), bool)
         ids = range(len(self.vehicle.id))
-        start = STARTS[int(rng.choice(len(STARTS), p=START_WEIGHTS))]
         if start != "running":
             latest = float(log_uniform(_IGNITION if start == "ignition" else _ACCESSORY, rng))
             wake = np.where(rng.random(self.sender.max() + 1) < (0.2 if start == "accessory" else 0.0), 0.0, 1.0)

@@ -23,7 +23,7 @@ from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge,
 from kdgat.synthetic.kernels import traffic
 from kdgat.synthetic.trips import Car, send
 
-DRIVES = Augmentation(kind="drives", seconds=(12.0, 16.0))
+DRIVES = Augmentation(kind="drives", seconds=(12.0, 16.0), bursts=(0.0, 0.2))
 BEGIN, END = 6.0, 9.0
 
 
@@ -311,8 +311,8 @@ def test_balanced_windows_are_as_many_of_each_vehicle(vehicles: list[str], seed:
 CONFIG = override(
     PRESETS["smoke"],
     {
-        "features": "memory", "augmentation.kind": "drives", "augmentation.vehicles": 6, "windows.max_windows": None,
-        "augmentation.seconds": (8.0, 10.0), "windows.balance": "vehicle",
+        "features": "memory", "augmentation.kind": "drives", "augmentation.vehicles": 12, "windows.max_windows": None,
+        "augmentation.seconds": (20.0, 24.0), "windows.balance": "vehicle",
     },
 )  # fmt: skip
 
@@ -330,7 +330,7 @@ def test_prepare_hands_over_whole_drives(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(preparing.GraphStore, "build", watched)
     prepared = prepare("synthetic", None, CONFIG, 0)
     virtual = {name: (n, begins) for name, n, begins in built if name.startswith("virtual-")}
-    assert len(virtual) == 6 and all(n > 100 * len(begins) for n, begins in virtual.values())
+    assert len(virtual) == 12 and all(n > 100 * len(begins) for n, begins in virtual.values())
     for part in ("train", "validation"):
         store = prepared.store(part)
         drawn_of = np.array(store.capture_names)[np.asarray(store.capture)]

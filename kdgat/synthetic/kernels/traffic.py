@@ -11,6 +11,8 @@ from kdgat.compiled import inlined, kernel
 
 #: numbers of `kdgat.synthetic.vehicle.KINDS`
 _ENUM, _PHYSICAL, _COUNTER, _CHECKSUM, _NOISE = 1, 2, 3, 4, 5
+#: least gap between two events, as a share of their mean gap (AUTOSAR COM: minimum delay time)
+_MINIMUM = 0.3
 
 
 @inlined
@@ -36,7 +38,7 @@ def schedule(first, period, phase, event, delay, burst, spacing, seed, due):  # 
     Args:
         first: i64[m + 1]; identifier i has the frames first[i] … first[i + 1] − 1.
         period, phase, delay, spacing: f64[m], burst: u8[m], event: bool[m], see `kdgat.synthetic.vehicle.Vehicle`;
-            an event comes at random, once a period on average.
+            an event comes at random, once a period on average, and never within `_MINIMUM` of a period after another.
         seed: u64, not 0.
         due: f64[n], is filled (s).
     """
@@ -48,7 +50,7 @@ def schedule(first, period, phase, event, delay, burst, spacing, seed, due):  # 
             late = -np.log(1.0 - _uniform(state))
             within = (k - first[i]) % burst[i]
             if event[i]:
-                now += late * period[i]
+                now += (_MINIMUM + (1.0 - _MINIMUM) * late) * period[i]
                 due[k] = now
             elif within > 0:
                 due[k] = due[k - within] + within * spacing[i]
