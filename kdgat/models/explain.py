@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
+from kdgat.models.segments import averaged
 
 #: exponent that crowds the steps of integrated gradients towards the baseline
 _CROWDING = 8
@@ -69,13 +70,11 @@ def integrated_gradients(model: GAT, b: GraphBatch, steps: int = 32) -> tuple[np
 @torch.no_grad()
 def layer_outputs(model: GAT, batches: object) -> dict[str, np.ndarray]:
     """Mean node state of each graph after each layer, and the graph embedding: name → f32[n, D]."""
-    from torch_geometric.utils import scatter
-
     model.eval()
     out: dict[str, list[np.ndarray]] = {}
     for b in batches:  # type: ignore[attr-defined]
         for i, h in enumerate(model.layers(b)):
-            out.setdefault(f"layer {i + 1}", []).append(scatter(h, b.batch, 0, b.size, "mean").numpy())
+            out.setdefault(f"layer {i + 1}", []).append(averaged(h, b.batch, b.size).numpy())
         out.setdefault("embedding", []).append(model.embed(b).numpy())
     return {name: np.concatenate(parts) for name, parts in out.items()}
 

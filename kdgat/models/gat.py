@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
-from torch_geometric.nn import GraphNorm, JumpingKnowledge
 
 from kdgat.config import GATConfig
-from kdgat.models.layers import GPS, GraphBatch, IdEncoding, convolution, readout
+from kdgat.models.layers import GPS, GraphBatch, GraphNorm, IdEncoding, convolution
+from kdgat.models.segments import read_out
 
 #: the LSTM of jumping knowledge dominates the cost of a large model: its hidden size is capped
 LSTM_WIDTH = 32
@@ -50,16 +50,16 @@ class GAT(nn.Module):
         hidden = [layer for a, b in pairwise(dims) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)]
         self.head = nn.Sequential(*hidden, nn.Linear(dims[-1], 2))
 
-    @staticmethod
-    def _jumping(config: GATConfig, out: int) -> tuple[nn.Module | None, int]:
-        kind = config.jumping_knowledge
-        if kind == "none" or config.layers == 1:
-            return None, out
-        if kind == "lstm":
-            # PyG's LSTM runs at layers·channels/2 per direction; a projection first keeps that small
-            lstm = JumpingKnowledge("lstm", LSTM_WIDTH, config.layers)
-            return nn.ModuleDict({"project": nn.Linear(out, LSTM_WIDTH), "lstm": lstm}), LSTM_WIDTH
-        return JumpingKnowledge(kind), out * config.layers if kind == "cat" else out
+    def _jumping(self, config: GATConfig, out: int) -> tuple[nn.Module | None, int]:
+        """The LSTM of jumping knowledge, if that is its kind, and the width of a node's state after it."""
+        self.kind = "none" if config.layers == 1 else config.jumping_knowledge
+        if self.kind != "lstm":
+            return None, out * config.layers if self.kind == "cat" else out
+        from torch_geometric.nn import JumpingKnowledge  # late: seconds, for what ablations alone use
+
+        # PyG's LSTM runs at layers·channels/2 per direction; a projection first keeps that small
+        lstm = JumpingKnowledge("lstm", LSTM_WIDTH, config.layers)
+        return nn.ModuleDict({"project": nn.Linear(out, LSTM_WIDTH), "lstm": lstm}), LSTM_WIDTH
 
     def layers(self, b: GraphBatch) -> list[Float32[Tensor, "N D"]]:
         """Node states after each layer; D = hidden·heads."""
@@ -75,13 +75,13 @@ class GAT(nn.Module):
     def embed(self, b: GraphBatch) -> Float32[Tensor, "{b.size} D"]:
         """Graph embeddings."""
         states = self.layers(b)
-        if self.jump is None:
-            h = states[-1]
-        elif isinstance(self.jump, nn.ModuleDict):
+        if isinstance(self.jump, nn.ModuleDict):
             h = self.jump["lstm"]([self.jump["project"](s) for s in states])
+        elif self.kind == "cat":
+            h = torch.cat(states, 1)
         else:
-            h = self.jump(states)
-        return readout(h, b.share, b.batch, b.size, least=self.least)
+            h = torch.stack(states, 2).amax(2) if self.kind == "max" else states[-1]
+        return read_out(h, b.share, b.batch, b.size, least=self.least)
 
     def forward(self, b: GraphBatch) -> Float32[Tensor, "{b.size} 2"]:
         """Logits: benign, attack."""

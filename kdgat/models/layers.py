@@ -6,14 +6,18 @@ N nodes, E edges, B graphs, F node features, G edge features.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GATv2Conv, GPSConv
-from torch_geometric.utils import scatter, softmax  # noqa: F401  (softmax is re-exported for explanations)
+
+from kdgat.models import segments
+
+if TYPE_CHECKING:
+    from torch_geometric.nn import GPSConv
 
 #: buckets of a hashed CAN ID
 BUCKETS = 64
@@ -94,18 +98,84 @@ class IdEncoding(nn.Module):
         return self.table(row)
 
 
+class GATv2(nn.Module):
+    """GATv2 convolution with edge features (Brody et al. 2022, eq. 7): f32[N, width] → f32[N, hidden·heads].
+
+    Parameters are called, ordered and drawn as those of torch_geometric's GATv2Conv, whose weights older releases hold.
+    Self-loops are data here (an ID that sends twice in a row), so none are added.
+
+    Args:
+        width: columns of a node's state.
+        hidden, heads: columns of a head, and heads.
+        edges: edge features; None: they are not used.
+    """
+
+    def __init__(self, width: int, hidden: int, heads: int, edges: int | None) -> None:
+        super().__init__()
+        self.in_channels, self.edge_dim = width, edges
+        out = hidden * heads
+        self.att = nn.Parameter(torch.empty(1, heads, hidden))
+        self.bias = nn.Parameter(torch.zeros(out))
+        self.lin_l, self.lin_r = (nn.utils.skip_init(nn.Linear, width, out) for _ in range(2))
+        self.lin_edge = None if edges is None else nn.utils.skip_init(nn.Linear, edges, out, bias=False)
+        for _ in range(2):  # it draws when its parts are made, and again when it is: so a seed keeps its weights
+            for linear in (self.lin_l, self.lin_r):
+                _glorot(linear.weight)
+                nn.init.uniform_(linear.bias, -1 / math.sqrt(width), 1 / math.sqrt(width))
+            if self.lin_edge is not None:
+                _glorot(self.lin_edge.weight)
+        _glorot(self.att)
+
+    def forward(
+        self,
+        x: Float32[Tensor, "N F"],
+        edge_index: Int64[Tensor, "2 E"],
+        edge_attr: Float32[Tensor, "E G"] | None = None,
+        return_attention_weights: bool | None = None,
+    ) -> Any:
+        """Node states f32[N, D]; with `return_attention_weights` also (edge_index, attention f32[E, heads])."""
+        if self.lin_edge is None or edge_attr is None:
+            edge_attr, edge_weight = x.new_empty(edge_index.shape[1], 0), x.new_empty(self.bias.shape[0], 0)
+        else:
+            edge_weight = self.lin_edge.weight
+        out, alpha = segments.attend(self.lin_l(x), self.lin_r(x), edge_index, edge_attr, edge_weight, self.att)
+        out = out + self.bias
+        return (out, (edge_index, alpha)) if return_attention_weights else out
+
+
+def _glorot(weight: Tensor) -> None:
+    """Draw uniformly with bound √(6/(a + b)) for the last two dimensions a and b (Glorot & Bengio 2010, eq. 16)."""
+    bound = math.sqrt(6 / (weight.shape[-2] + weight.shape[-1]))
+    nn.init.uniform_(weight, -bound, bound)
+
+
+class GraphNorm(nn.Module):
+    """Normalisation over the nodes of each graph (Cai et al. 2021), with torch_geometric's names of parameters."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.mean_scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Float32[Tensor, "N D"], batch: Int64[Tensor, " N"], size: int) -> Float32[Tensor, "N D"]:
+        """Node states, normalised within each of `size` graphs."""
+        return segments.normalise(x, batch, size, self.weight, self.bias, self.mean_scale)
+
+
 def convolution(kind: str, width: int, hidden: int, heads: int, edges: int | None) -> nn.Module:
     """f32[N, width] → f32[N, hidden·heads] over edges with `edges` features (None: the edge features are not used).
 
     gatv2: Brody et al. 2022, eq. 7. gat: Veličković et al. 2018. gps: GATv2 beside global attention (Rampášek et al. 2022).
     """
+    if kind == "gatv2":
+        return GATv2(width, hidden, heads, edges)
+    from torch_geometric.nn import GATConv, GATv2Conv, GPSConv  # late: seconds, for what ablations alone use
+
     if kind == "gps":
         out = hidden * heads
         local = GATv2Conv(out, hidden, heads, edge_dim=edges, add_self_loops=False)
         return GPS(width, out, GPSConv(out, local, heads=heads))
-    cls = {"gatv2": GATv2Conv, "gat": GATConv}[kind]
-    # self-loops are data here (an ID that sends twice in a row), so none are added
-    return cls(width, hidden, heads, edge_dim=edges, add_self_loops=False)
+    return GATConv(width, hidden, heads, edge_dim=edges, add_self_loops=False)
 
 
 class GPS(nn.Module):
@@ -126,24 +196,6 @@ class GPS(nn.Module):
         """Node states after GATv2 and the attention among all nodes of each window."""
         # without `batch` the attention would run over all windows of the batch as if they were one
         return self.conv(self.project(x), edge_index, batch, edge_attr=edge_attr)
-
-
-def readout(
-    h: Float32[Tensor, "N D"],
-    share: Float32[Tensor, " N"],
-    batch: Int64[Tensor, " N"],
-    size: int,
-    *,
-    least: bool = False,
-) -> Float32[Tensor, "{size} R*D"]:
-    """Graph vector of node states: mean, maximum, mean weighted by the share of frames and, if asked for, minimum.
-
-    Without the minimum R is 3, with it 4.
-    """
-    mean = scatter(h, batch, 0, size, "mean")
-    largest = scatter(h, batch, 0, size, "max")
-    weighted = scatter(h * share[:, None], batch, 0, size, "sum")
-    return torch.cat([mean, largest, weighted, *([scatter(h, batch, 0, size, "min")] if least else [])], 1)
 
 
 def count_parameters(module: nn.Module) -> int:

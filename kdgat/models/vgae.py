@@ -10,11 +10,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import GraphNorm
-from torch_geometric.utils import scatter
 
 from kdgat.config import VGAEConfig
-from kdgat.models.layers import BUCKETS, GraphBatch, convolution, hashed
+from kdgat.models.layers import BUCKETS, GraphBatch, GraphNorm, convolution, hashed
+from kdgat.models.segments import around, averaged, extreme
 
 
 @dataclass
@@ -77,25 +76,21 @@ class VGAE(nn.Module):
         mean, log_variance = self.encode(b)
         z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else mean
         hidden = self.decode(z)
-        source, target = b.edge_index
-        around = scatter(b.x[source], target, 0, b.x.shape[0], "mean")
         node = F.mse_loss(self.features(hidden), b.x, reduction="none").mean(1)
-        neighbour = F.mse_loss(self.neighbours(hidden), around, reduction="none").mean(1)
+        neighbour = F.mse_loss(self.neighbours(hidden), around(b.x, b.edge_index), reduction="none").mean(1)
         # cross entropy, spelt out: the ONNX exporter gives F.cross_entropy without reduction another shape
         identity = -F.log_softmax(self.identity(hidden), 1).gather(1, hashed(b.id_code)[:, None]).squeeze(1)
         kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).mean(1)
-
-        def graphs(value: Tensor, how: str = "mean") -> Tensor:
-            return scatter(value, b.batch, 0, b.size, how)
-
-        latent = graphs(mean)
-        std = (graphs(mean.square()) - latent.square()).clamp(min=0).mean(1).sqrt()
-        stats = [latent.mean(1), std, graphs(mean, "max").amax(1), graphs(mean, "min").amin(1)]
+        each = torch.stack([node, neighbour, identity, kl], 1)
+        means = averaged(torch.cat([each, mean, mean.square()], 1), b.batch, b.size)
+        latent, squares = means[:, 4:].chunk(2, 1)
+        std = (squares - latent.square()).clamp(min=0).mean(1).sqrt()
+        largest, least = (extreme(mean, b.batch, b.size, which) for which in ("amax", "amin"))
         return VGAEOutput(
-            parts=torch.stack([graphs(node), graphs(neighbour), graphs(identity)], 1),
-            kl=graphs(kl),
+            parts=means[:, :3],
+            kl=means[:, 3],
             latent=latent,
-            stats=torch.stack(stats, 1),
+            stats=torch.stack([latent.mean(1), std, largest.amax(1), least.amin(1)], 1),
         )
 
     def loss(self, out: VGAEOutput, beta: float) -> Float32[Tensor, ""]:

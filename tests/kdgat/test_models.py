@@ -16,8 +16,9 @@ from kdgat.models.dqn import QNetwork, train_dqn
 from kdgat.models.export import to_onnx
 from kdgat.models.fusion_input import FusionInput, rewards
 from kdgat.models.gat import GAT
-from kdgat.models.layers import GraphBatch, IdEncoding, count_parameters, hashed, readout
+from kdgat.models.layers import GraphBatch, IdEncoding, count_parameters, hashed
 from kdgat.models.linucb import NeuralLinUCB
+from kdgat.models.segments import read_out
 from kdgat.models.vgae import VGAE
 from kdgat.training.modules import distillation_loss
 
@@ -85,9 +86,9 @@ def test_order_of_nodes_does_not_matter() -> None:
 
 def test_readout_weighs_by_share() -> None:
     h = torch.tensor([[1.0], [3.0], [10.0]])
-    out = readout(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2)
+    out = read_out(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2)
     assert torch.allclose(out, torch.tensor([[2.0, 3.0, 2.5], [10.0, 10.0, 10.0]]))
-    least = readout(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2, least=True)
+    least = read_out(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2, least=True)
     assert torch.allclose(least, torch.cat([out, torch.tensor([[1.0], [10.0]])], 1))
 
 

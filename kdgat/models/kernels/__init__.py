@@ -1,1 +1,1 @@
-"""Compiled parts of models; a kernel's machine code is kept as long as this package does not change."""
+"""Compiled parts of models: attention over edges by target and sums over nodes on CPUs, and rules over frames."""
