@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.checks import scores
+from analysis.checks.scores import choose
 from analysis.releases.release import Release
 from kdgat import terminal
 from kdgat.captures.reader import OnBadRows, quarantined, read
@@ -87,19 +88,6 @@ def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: O
         protocol, seconds, float(np.float32(threshold)), source, frames.num_rows, quarantined(frames),
         [Verdict(*row) for row in zip(*columns, strict=True)],
     )  # fmt: skip
-
-
-def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str, int]:
-    """Dataset and seed of the student: as asked for, else the release's first dataset with weights, lowest seed."""
-    trained = {d: scores.seeds(release, d) for d in sorted(release.manifest["datasets"])}
-    trained = {d: s for d, s in trained.items() if s}
-    if not trained:
-        raise KdgatError(f"release {release.name} holds no weights")
-    name = dataset or next(iter(trained))
-    if name not in trained or (seed is not None and seed not in trained[name]):
-        known = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
-        raise KdgatError(f"release {release.name} has no such weights; there are {known}")
-    return name, trained[name][0] if seed is None else seed
 
 
 def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:

@@ -11,7 +11,7 @@ from kdgat.errors import KdgatError
 
 #: heading of the help → commands; `import-results` is `import_results` of `cli/import_results.py`
 COMMANDS = {
-    "Begin": ("doctor", "catalog", "synthetic", "detect", "import-results"),
+    "Begin": ("doctor", "catalog", "synthetic", "detect", "evaluate", "import-results"),
     "Results": ("verify", "trace", "compare", "sql", "explore"),
     "Releases": ("freeze", "reproduce", "publish"),
     "Configurations and runs": ("select", "search", "track"),

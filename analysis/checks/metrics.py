@@ -97,7 +97,7 @@ class Windows:
 
 
 def _far(windows: dict[str, np.ndarray]) -> np.ndarray:
-    out = windows["injected"] == 0
+    out: np.ndarray = windows["injected"] == 0
     begin = windows["t0"].astype(np.float64)
     end = begin + windows["duration"]
     for capture in sorted(set(windows["capture"])):

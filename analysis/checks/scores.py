@@ -39,6 +39,19 @@ def seeds(release: Release, dataset: str) -> list[int]:
     )
 
 
+def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str, int]:
+    """Dataset and seed of the student: as asked for, else the release's first dataset with weights, lowest seed."""
+    trained = {d: seeds(release, d) for d in sorted(release.manifest["datasets"])}
+    trained = {d: s for d, s in trained.items() if s}
+    if not trained:
+        raise KdgatError(f"release {release.name} holds no weights")
+    name = dataset or next(iter(trained))
+    if name not in trained or (seed is not None and seed not in trained[name]):
+        known = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
+        raise KdgatError(f"release {release.name} has no such weights; there are {known}")
+    return name, trained[name][0] if seed is None else seed
+
+
 def student(release: Release, dataset: str, seed: int, model: str) -> tuple[Checkpoint, Scalers]:
     """A released student and the scalers it was trained with; raises `ReleaseError`."""
     stem = f"weights/{dataset}/{model}-s{seed}"

@@ -165,17 +165,17 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
         raise KdgatError(f"dataset {dataset}: {missing} (`python -m kdgat.catalog` says where to get it)")
     entry = entries()[dataset]
     with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(_hashes, (path for _, _, path in found)))
+        digests = list(pool.map(hashes, (path for _, _, path in found)))
     first: dict[str, str] = {}
     made = []
-    for (name, split, path), (digest, content) in zip(found, hashes, strict=True):
+    for (name, split, path), (digest, content) in zip(found, digests, strict=True):
         original = first.setdefault(content, name)
         made.append(
             Capture(
                 dataset=dataset,
                 name=name,
                 vehicle=first_match(entry["vehicles"], name) or "unknown",
-                attack=first_match(entry["attacks"], name) or _kind(path),
+                attack=first_match(entry["attacks"], name) or kind(path),
                 split=split,
                 path=path,
                 sha256=digest,
@@ -235,7 +235,7 @@ def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, P
     return dict(sorted(found.items(), key=lambda item: (item[1][0][1] != "train", item[0])))
 
 
-def _hashes(path: Path) -> tuple[str, str]:
+def hashes(path: Path) -> tuple[str, str]:
     """sha256 of the file's bytes and of its content, which differ for a compressed file."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -257,7 +257,7 @@ def first_match(rules: list[list[str]], name: str) -> str:
     return ""
 
 
-def _kind(path: Path) -> str:
+def kind(path: Path) -> str:
     """Attack kind that a file's name says: `untargeted_payload_fuzzing-1.csv` → `untargeted-payload-fuzzing`."""
     stem = path.name.split(".")[0]
     return re.sub(r"-\d+$", "", stem).lower().replace("_", "-")

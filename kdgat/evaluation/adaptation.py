@@ -32,6 +32,8 @@ def margins(windows: ScoredWindows, scores: np.ndarray, threshold: float, settin
     """
     values = logit(scores)
     start = float(logit(threshold))
+    if len(values) and np.ptp(values) == 0:  # what gives every window one score is not moved by the stream
+        return values - start
     out = np.empty(len(values))
     for recording in np.unique(windows.recording):
         at = np.flatnonzero(windows.recording == recording)

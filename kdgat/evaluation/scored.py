@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -85,3 +85,11 @@ class ScoredWindows:
             until = np.append(begins, np.inf)[before] - end
             out[here] &= (since > EVENT_PAUSE) & (until > EVENT_PAUSE)
         return out
+
+
+def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
+    """Join windows, those of one part after those of another, with recordings of their own."""
+    begins = np.cumsum([0, *(int(p.recording.max(initial=-1)) + 1 for p in parts)])
+    columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(ScoredWindows)}
+    columns["recording"] = columns["recording"] + np.repeat(begins[:-1], [len(p) for p in parts])
+    return ScoredWindows(**columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from kdgat.evaluation.alarms import SINGLE, AlarmRule
 from kdgat.evaluation.methods import METHOD, METHODS
 from kdgat.evaluation.metrics import POOLED, POOLED_METRICS, score
-from kdgat.evaluation.scored import ScoredWindows
+from kdgat.evaluation.scored import ScoredWindows, joined
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,11 @@ def pooled(scenarios: Sequence[Scored]) -> Iterator[Scored]:
         if len(group) < 2:
             continue
         first = group[0]
-        begins = np.cumsum([0, *(len(s.captures) for s in group)])
-        columns = {f.name: np.concatenate([getattr(s.windows, f.name) for s in group]) for f in fields(ScoredWindows)}
-        columns["recording"] += np.repeat(begins[:-1], [len(s.windows) for s in group])
         yield replace(
             first,
             scenario=POOLED,
             captures=tuple(name for s in group for name in s.captures),
-            windows=ScoredWindows(**columns),
+            windows=joined([s.windows for s in group]),
             scores={
                 m: np.concatenate([s.scores[m] for s in group])
                 for m in first.scores

@@ -9,10 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.releases.release import Release
 from kdgat.experiment.plan import default_dataset
+from kdgat.synthetic.attacks import inject
+from kdgat.synthetic.bus import BUS_RANGES
+from kdgat.synthetic.vehicle import Vehicle
+from kdgat.synthetic.write import write
 from tests.security.planted import SECRETS, found
 
 FLOW = "flows/kdgat_flow.py"
@@ -83,12 +89,36 @@ def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
         )
         assert step.returncode == 0, f"{command}: {step.stdout}{step.stderr}"
     _check_release(release, real)
+    _check_evaluation(repo, release, tmp_path)
     from kdgat.runtime import work_folder
 
     fresh = [p for p in (work_folder() / "wandb-runs").rglob("run-*.wandb") if p.stat().st_mtime > begin]
     assert len(fresh) >= 14  # two seeds × (vgae, gat, fusion: teacher and student each; the baseline)
     assert not any(value in output for value in SECRETS.values())
     assert found(work_folder(), repo / ".metaflow", Release.open(release).path, since=begin) == []
+
+
+def _check_evaluation(repo: Path, release: str, folder: Path) -> None:
+    """The frozen weights, of rules and boosting too, on a capture that the release never saw."""
+    rng = np.random.default_rng(5)
+    frames = inject(Vehicle.draw(BUS_RANGES, rng).drive(20.0, rng), "dos", [(14.0, 17.0)], 0.0005, rng)
+    (folder / "my-car").mkdir()
+    write(frames, folder / "my-car" / "flood.csv", "labelled-csv")
+    (folder / "my-car" / "notes.txt").write_text("nothing\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "kdgat", "evaluate", "--release", release, "--data", str(folder), "--out", "out"],
+        cwd=folder, env=clean_environment(PYTHONPATH=str(repo)), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "flood.csv: scored (zero-shot" in done.stderr and "notes.txt: cannot serve: " in done.stderr
+    rows = pq.read_table(folder / "out" / "summary.parquet")
+    assert rows.schema.metadata[b"status"] == b"not part of the release"
+    found_ = {
+        (r["protocol"], r["model"]): r for r in rows.to_pylist() if r["metric"] == "roc_auc" and r["attack"] == "all"
+    }
+    models = {"gat-student", "gat-ensemble-student", "rule-online-baseline", "gbm-baseline", "rule-or-gat-student"}
+    assert {p for p, _ in found_} >= {"zero-shot", "adapted"} and {m for _, m in found_} >= models
+    assert found_["zero-shot", "gat-student"]["n_seeds"] == 2 and found_["zero-shot", "gbm-baseline"]["mean"] > 0.5
 
 
 @pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
@@ -116,7 +146,8 @@ def _check_release(name: str, real: bool) -> None:
     )
     assert {r[0] for r in f1} >= {"test_01", "test_02", "test_03", "test_04"}
     wanted = {f"{m}-{r}" for m in ("vgae", "gat", "fusion-dqn", "fusion-mean") for r in ("teacher", "student")}
-    assert {r[1] for r in f1} >= wanted | {"gbm-baseline"}
+    others = {"gbm-baseline", "rule-online-baseline", "rule-profile-baseline", "always-baseline", "rule-or-gat-student"}
+    assert {r[1] for r in f1} >= wanted | others
     assert all(r[2] == 2 and r[3] is not None and r[4] <= r[5] for r in f1)
     runs = release.table("runs").to_pylist()
     assert all(r["commit"] and r["config_hash"] and r["data_hash"] and r["tracker_id"] for r in runs)

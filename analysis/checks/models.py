@@ -1,0 +1,104 @@
+"""The models of a release, ready to score any capture: students, fusion, baselines and combinations of one seed. Needs the `train` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.checks import scores
+from analysis.releases.release import Release
+from kdgat.config import Config
+from kdgat.dataset.protocols import View
+from kdgat.evaluation import adaptation
+from kdgat.evaluation.thresholds import OperatingPoint, logit
+from kdgat.experiment import kept
+from kdgat.experiment.detect import Detector, Moments, standardised
+from kdgat.experiment.scoring import f32
+from kdgat.experiment.stages import Baseline, Either
+from kdgat.models import registry
+from kdgat.models.dqn import QNetwork
+
+#: the mean logit of the headline model's seeds, which is a model of its own
+ENSEMBLE = "gat-ensemble-student"
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Models of one dataset and seed.
+
+    Attributes:
+        seed, config: that they were trained with.
+        detector, network, moments: students of VGAE and GAT, the DQN that joins them, and what its state is scaled by.
+        baselines, combined: by model name.
+        points: model → protocol → operating point.
+    """
+
+    seed: int
+    config: Config
+    detector: Detector
+    network: QNetwork
+    moments: Moments
+    baselines: Mapping[str, Baseline]
+    combined: Mapping[str, Either]
+    points: Mapping[str, Mapping[str, OperatingPoint]]
+
+    @staticmethod
+    def of(release: Release, dataset: str, seed: int) -> Frozen:
+        """Read them; raises `KdgatError` where the release's files do not describe them."""
+        config = scores.configuration(release, dataset, seed)
+        students = {model: scores.student(release, dataset, seed, model) for model in scores.STUDENTS}
+        checkpoints = {model: checkpoint for model, (checkpoint, _) in students.items()}
+        held = release.manifest["weights"]
+        baselines, combined = {}, {}
+        for name, entry in registry.models().items():
+            stem = f"weights/{dataset}/{name}-s{seed}"
+            if f"{stem}.json" not in held or name in checkpoints:
+                continue
+            description = release.weight(f"{stem}.json")
+            if entry.builder is None:
+                combined[name] = kept.either(name, description)
+            else:
+                arrays = release.weight(f"{stem}.safetensors") if f"{stem}.safetensors" in held else b""
+                baselines[name] = kept.baseline(name, config, description, arrays)
+        network = checkpoints["fusion-dqn-student"].model()
+        assert isinstance(network, QNetwork)
+        points: dict[str, Any] = {
+            model: {protocol: OperatingPoint(*point) for protocol, point in checkpoint.meta["points"].items()}
+            for model, checkpoint in checkpoints.items()
+        }
+        points |= {name: other.points for name, other in (baselines | combined).items()}
+        scalers = students["gat-student"][1]
+        detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
+        moments = Moments.from_meta(checkpoints["fusion-dqn-student"].meta)
+        return Frozen(seed, config, detector, network, moments, baselines, combined, points)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the registry's order."""
+        return registry.in_order(self.points)
+
+    def score(self, view: View) -> dict[str, np.ndarray]:
+        """Score the windows of a capture: model → f64[n] as a release would hold it."""
+        data, _, _ = self.detector.score(view.store)
+        state = standardised(data, self.moments.mean, self.moments.std)
+        out = {"vgae-student": data.anomaly, "gat-student": data.p_attack}
+        out["fusion-dqn-student"] = state.fused(self.network.choose(state.state))
+        out |= {name: b.model.score(view.store, lambda _: view.traffic) for name, b in self.baselines.items()}
+        out |= {name: either.score(out) for name, either in self.combined.items()}
+        return {name: f32(values) for name, values in out.items()}
+
+    def threshold(self, model: str, protocol: str) -> float:
+        """The operating point of a model, rounded as a release holds it; `profiled` is newer than some releases."""
+        if protocol == "adapted":
+            return adaptation.POINT.threshold
+        points = self.points[model]
+        return float(np.float32((points.get(protocol) or points["calibrated"]).threshold))
+
+
+def mean_logit(seeds: list[np.ndarray]) -> np.ndarray:
+    """The logistic function of the mean logit of each window, f64[n]; also that of the seeds' operating points."""
+    made: np.ndarray = 1 / (1 + np.exp(-np.mean([logit(s) for s in seeds], axis=0)))
+    return made

@@ -1,0 +1,340 @@
+"""`python -m kdgat evaluate`: a release's frozen models, all seeds, on captures that it never saw.
+
+What comes out is marked as no part of the release: it has no place among the numbers that are traced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.checks import scores
+from analysis.reference.format import by_metric, interval
+from analysis.releases.release import Release
+from kdgat import atomic, records, terminal
+from kdgat.captures.reader import OnBadRows
+from kdgat.catalog import contents, datasets
+from kdgat.catalog.datasets import Capture
+from kdgat.errors import KdgatError
+
+if TYPE_CHECKING:
+    from analysis.checks.models import Frozen
+    from kdgat.dataset.protocols import View
+    from kdgat.evaluation.summary import Scored
+    from kdgat.graphs.profile import Profile
+
+#: what files without an entry in the catalog are called as a dataset
+FILES = "files"
+MARK = "not part of the release"
+#: metrics of the printed tables
+SHOWN = ("f1", "recall_at_fpr_1pct", "roc_auc", "events_found", "alarm_events_far_per_hour")
+
+
+def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
+    """List captures below `data`: those of the datasets `chosen`, else of every dataset there, else every plain file.
+
+    Raises:
+        KdgatError: there is none.
+    """
+    if not data.exists():
+        raise KdgatError(f"no folder or file {data}")
+    listed = list(chosen) or [name for name in datasets.entries() if data.is_dir() and datasets.files(name, data)]
+    for name in listed:
+        yield from datasets.captures(name, data)
+    if listed:
+        return
+    files = [data] if data.is_file() else sorted(p for p in data.rglob("*") if p.is_file())
+    plain = [p for p in files if not p.name.startswith(".") and p.suffix != ".md"]
+    if not plain:
+        raise KdgatError(f"no captures in {data}")
+    for path in plain:
+        name = path.relative_to(data).as_posix() if path != data else path.name
+        vehicle = path.parent.name if path.parent != data and path != data else "unknown"
+        yield Capture(FILES, name, vehicle, datasets.kind(path), "test", path, datasets.hashes(path)[0], "real", "")
+
+
+@dataclass(frozen=True)
+class Known:
+    """Captures that a release has seen.
+
+    Attributes:
+        split: sha256 → `train` or the scenario that it was scored in.
+        trained: name and frames (numbered by `kdgat.catalog.contents.sequence`) of the training captures that are here.
+    """
+
+    split: dict[str, str]
+    trained: list[tuple[str, np.ndarray]]
+
+    @staticmethod
+    def of(release: Release, captures: Sequence[Capture]) -> Known:
+        """Look for the release's captures among `captures`."""
+        split = {r["sha256"]: r["split"] for r in release.table("datasets").to_pylist()}
+        here = [c for c in captures if split.get(c.sha256) == "train"]
+        return Known(split, [(c.name, _sequence(c.frames())) for c in here])
+
+    def reason(self, capture: Capture, frames: pa.Table) -> str:
+        """Say why a capture cannot serve; empty if it can."""
+        seen = self.split.get(capture.sha256)
+        if seen:
+            return "the models were trained on it" if seen == "train" else f"the release has scored it ({seen})"
+        if capture.duplicate_of:
+            return f"the same content as {capture.duplicate_of}"
+        own = _sequence(frames)
+        for name, held in self.trained:
+            longer, shorter = sorted((own, held), key=len, reverse=True)
+            if contents.contains(longer, shorter):
+                return f"apart from forged frames it holds those of {name}, which the models were trained on"
+        attacked = bool(frames["label"].to_numpy().any())
+        if capture.dataset != FILES and capture.attack != "benign" and not attacked:
+            return f"an attack ({capture.attack}) by its name, and no frame is labelled: nothing to judge it by"
+        return ""
+
+
+def _sequence(frames: pa.Table) -> np.ndarray:
+    from kdgat.captures.frames import Frames
+
+    return contents.sequence(Frames.from_table(frames))
+
+
+class Evaluation:
+    """Scores captures with the models of several seeds.
+
+    Args:
+        seeds: models of each seed.
+        wanted: names of models; empty: all.
+        profile: of the car, for the protocol `profiled`; None: from another recording below `data`, if there is one.
+        data: folder of captures.
+    """
+
+    def __init__(self, seeds: Sequence[Frozen], wanted: Sequence[str], profile: Profile | None, data: Path) -> None:
+        from analysis.checks.models import ENSEMBLE
+        from kdgat.dataset.profiles import Profiles
+
+        self.seeds, self.profile = seeds, profile
+        self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not wanted or m in wanted]
+        if unknown := [m for m in wanted if m not in (*seeds[0].models, ENSEMBLE)]:
+            held = ", ".join((*seeds[0].models, ENSEMBLE))
+            raise KdgatError(f"the release holds no weights of {unknown[0]!r}; there are {held}")
+        self.profiles = Profiles(seeds[0].config, data if data.is_dir() else None)
+        #: (dataset, car, protocol) → for each seed, the captures' names, windows and scores
+        self.parts: dict[tuple[str, str, str], list[tuple[str, Any, list[dict[str, np.ndarray]]]]] = {}
+
+    def score(self, capture: Capture, frames: pa.Table) -> list[str]:
+        """Score one capture under every protocol that it allows; return their names."""
+        from kdgat.experiment.scoring import scored_windows
+
+        done = []
+        for protocol, view in self._views(capture, frames):
+            windows = scored_windows([view.store], self.seeds[0].config)
+            per_seed = [s.score(view) for s in self.seeds]
+            self.parts.setdefault((capture.dataset, capture.vehicle, protocol), []).append(
+                (capture.name, windows, per_seed)
+            )
+            done.append(protocol)
+        return done
+
+    def _views(self, capture: Capture, frames: pa.Table) -> Iterator[tuple[str, View]]:
+        from kdgat.dataset.protocols import view
+        from kdgat.graphs.features import takes_profile
+
+        config = self.seeds[0].config
+        config = config.model_copy(update={"windows": config.windows.model_copy(update={"max_windows": None})})
+        for protocol in ("zero-shot", "calibrated", "profiled") if takes_profile(config.features) else ("zero-shot",):
+            known = self.profile
+            if protocol == "profiled" and known is None and capture.dataset != FILES:
+                known = self.profiles.of(capture, frames)
+            made = view(capture, frames, config, protocol, known=known)
+            if made is not None:
+                yield protocol, made
+
+    def scored(self) -> Iterator[list[Scored]]:
+        """Join the captures of each (dataset, car, protocol): a list of one `Scored` a seed, and one of the ensemble."""
+        for (dataset, vehicle, protocol), parts in sorted(self.parts.items()):
+            per_seed = [self._joined(dataset, vehicle, protocol, parts, i) for i in range(len(self.seeds))]
+            groups = [per_seed, *self._ensemble(per_seed)]
+            if protocol == "zero-shot":
+                groups += [[self._adapted(s) for s in group] for group in groups]
+            for group in groups:
+                kept = [m for m in group[0].scores if m in self.models]
+                if kept:
+                    yield [replace(s, scores={m: s.scores[m] for m in kept}) for s in group]
+
+    def _joined(self, dataset: str, vehicle: str, protocol: str, parts: Sequence[Any], number: int) -> Scored:
+        from kdgat.evaluation.scored import joined
+        from kdgat.evaluation.summary import Scored
+
+        seed = self.seeds[number]
+        values = {m: np.concatenate([p[number][m] for _, _, p in parts]) for m in seed.models}
+        return Scored(
+            dataset=dataset,
+            scenario=vehicle,
+            protocol=protocol,
+            seed=seed.seed,
+            captures=tuple(name for name, _, _ in parts),
+            windows=joined([w for _, w, _ in parts]),
+            scores=values,
+            thresholds={m: seed.threshold(m, protocol) for m in values},
+            runs=dict.fromkeys(values, f"evaluate/{seed.seed}"),
+        )
+
+    def _ensemble(self, per_seed: Sequence[Scored]) -> Iterator[list[Scored]]:
+        from analysis.checks.models import ENSEMBLE, mean_logit
+
+        if len(per_seed) < 2 or ENSEMBLE not in self.models:
+            return
+        name = records.HEADLINE_MODEL
+        values = mean_logit([s.scores[name] for s in per_seed])
+        point = float(mean_logit([np.array([s.thresholds[name]]) for s in per_seed])[0])
+        first = per_seed[0]
+        yield [
+            replace(
+                first, scores={ENSEMBLE: values}, thresholds={ENSEMBLE: point}, runs={ENSEMBLE: "evaluate/ensemble"}
+            )
+        ]
+
+    def _adapted(self, scored: Scored) -> Scored:
+        from kdgat.experiment.scoring import adapted
+
+        return adapted(scored, self.seeds[0].config)
+
+
+def tables(evaluation: Evaluation, draws: int) -> dict[str, pa.Table]:
+    """Tables as in a release: `metrics`, `confusion`, `summary`, `differences`."""
+    from kdgat.evaluation.alarms import AlarmRule
+    from kdgat.evaluation.differences import corrected, differences
+    from kdgat.evaluation.methods import METHOD
+    from kdgat.evaluation.summary import metric_rows, pooled, summary_rows
+
+    rule = AlarmRule(*evaluation.seeds[0].config.alarm)
+    rows: dict[str, list[dict[str, Any]]] = {"metrics": [], "confusion": [], "summary": [], "differences": []}
+    groups = list(evaluation.scored())
+    cars: dict[tuple[str, ...], list[list[Scored]]] = {}
+    for group in groups:
+        cars.setdefault((group[0].dataset, group[0].protocol, *group[0].scores), []).append(group)
+    groups += [list(pooled([s for group in together for s in group])) for together in cars.values()]
+    for group in (g for g in groups if g):
+        judged = [metric_rows(s, rule) for s in group]
+        metrics = [row for part, _ in judged for row in part]
+        rows["metrics"] += metrics
+        rows["confusion"] += [row for _, part in judged for row in part]
+        rows["summary"] += summary_rows(group, metrics, draws, METHOD, rule)
+        rows["differences"] += differences(group, draws)
+    rows["differences"] = corrected(rows["differences"])
+    return {name: records.table(name, part) for name, part in rows.items() if part}
+
+
+def printed(summary: pa.Table) -> Iterator[str]:
+    """Lines of the table on stdout: car, attack, protocol and model with the metrics `SHOWN` and their intervals."""
+    from kdgat.models import registry
+
+    rows = [r for r in summary.to_pylist() if r["metric"] in SHOWN]
+    kinds: dict[tuple[str, str], set[str]] = {}
+    for r in rows:
+        kinds.setdefault((r["dataset"], r["scenario"]), set()).add(r["attack"])
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    for r in rows:
+        here = kinds[r["dataset"], r["scenario"]] - {"all"}
+        if len(here) == 1 and r["attack"] != "all":
+            continue  # the same windows as all, whose row is named after the attack
+        attack = min(here) if len(here) == 1 else r["attack"] if here else "none"
+        key = (r["dataset"], r["scenario"], attack, r["protocol"], r["model"])
+        within = interval(r["metric"], r["ci_low"], r["ci_high"])
+        cells.setdefault(key, {})[r["metric"]] = f"{by_metric(r['metric'], r['mean'])} ({within})"
+    yield "| " + " | ".join(("dataset", "car", "attack", "protocol", "model", *SHOWN)) + " |"
+    yield "|" + ":--|" * 5 + "--:|" * len(SHOWN)
+    order = registry.in_order(key[4] for key in cells)
+    for key in sorted(cells, key=lambda k: (*k[:4], order.index(k[4]))):
+        yield "| " + " | ".join((*key, *(cells[key].get(metric, "") for metric in SHOWN))) + " |"
+
+
+def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
+    """Write each table as Parquet; its schema says that it is no part of the release.
+
+    Raises:
+        KdgatError: the folder cannot be written to.
+    """
+    about = {"status": MARK, "release": release.name, "manifest_sha256": release.manifest_sha256}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in made.items():
+            marked = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
+            atomic.write_bytes(folder / f"{name}.parquet", records.parquet_bytes(marked))
+    except OSError as error:
+        raise KdgatError(f"cannot write {folder}: {error.strerror}") from None
+
+
+def run(
+    release: str | None,
+    data: Path,
+    *,
+    chosen: Sequence[str] = (),
+    profile: Path | None = None,
+    models: Sequence[str] = (),
+    trained_on: str | None = None,
+    out: Path = Path("evaluation"),
+    on_bad_rows: OnBadRows = "raise",
+) -> int:
+    """Score captures, print tables per car and attack, write Parquet; return the exit code 0.
+
+    Args:
+        release: name of the release; None: the current one.
+        data: folder of captures, in a layout of the catalog or plain labelled files.
+        chosen: datasets of the catalog; empty: all that are there.
+        profile: attack-free recording of the car.
+        models: names; empty: all that the release holds.
+        trained_on: dataset whose models are used; None: the release's first.
+        out: folder of the Parquet files.
+        on_bad_rows: what to do with unreadable rows.
+
+    Raises:
+        KdgatError: no such release, models or captures, or none of them can serve.
+    """
+    opened = Release.open(release)
+    name, _ = scores.choose(opened, trained_on, None)
+    from analysis.checks.models import Frozen
+
+    seeds = [Frozen.of(opened, name, seed) for seed in scores.seeds(opened, name)]
+    known_car = _profile(profile, seeds[0], on_bad_rows) if profile is not None else None
+    evaluation = Evaluation(seeds, models, known_car, data)
+    listed = list(found(data, chosen))
+    known = Known.of(opened, listed)
+    terminal.note(f"{opened.name}: models trained on {name}, seeds {', '.join(str(s.seed) for s in seeds)}")
+    for number, capture in enumerate(listed, 1):
+        begin = time.monotonic()
+        said = _one(evaluation, known, capture, on_bad_rows)
+        terminal.note(
+            f"[{number}/{len(listed)}] {capture.dataset}/{capture.name}: {said}, {time.monotonic() - begin:.1f} s"
+        )
+    if not evaluation.parts:
+        raise KdgatError(f"none of the {len(listed)} captures in {data} can serve")
+    made = tables(evaluation, seeds[0].config.bootstrap_draws)
+    keep(out, opened, made)
+    print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
+    print("\n".join(printed(made["summary"])))
+    terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in made)} ({MARK})")
+    return 0
+
+
+def _one(evaluation: Evaluation, known: Known, capture: Capture, on_bad_rows: OnBadRows) -> str:
+    """Score one capture, and say in words what became of it."""
+    try:
+        frames = capture.frames(on_bad_rows)
+        if reason := known.reason(capture, frames):
+            return f"cannot serve: {reason}"
+        protocols = evaluation.score(capture, frames)
+    except KdgatError as error:
+        return f"cannot serve: {error}"
+    return f"scored ({', '.join(protocols)})" if protocols else "cannot serve: shorter than a window"
+
+
+def _profile(path: Path, frozen: Frozen, on_bad_rows: OnBadRows) -> Profile:
+    from kdgat.captures.reader import read
+    from kdgat.dataset.profiles import of_recording
+
+    return of_recording(read(path, on_bad_rows=on_bad_rows), frozen.config)
