@@ -42,7 +42,7 @@ class Main:
         self.numbers = numbers
         rows = numbers.release.table("summary").to_pylist()
         mine = [r for r in rows if r["dataset"] == numbers.main_dataset and r["attack"] == "all"]
-        self.scenarios = sorted({r["scenario"] for r in mine if r["scenario"].startswith("test")})
+        self.scenarios = sorted({r["scenario"] for r in mine if "test" in r["scenario"]})
 
     def key(self, scenario: str, model: str, protocol: str = "zero-shot", metric: str = "f1") -> str:
         """Key of one metric of one model on the release's first dataset."""

@@ -260,8 +260,8 @@ class Numbers:
             vehicles = len({r["vehicle"] for r in rows})
             yield self._simple(f"{prefix}.vehicles", vehicles, f"select count(distinct vehicle) {base}", where)
         for dataset in sorted({r["dataset"] for r in counted}):
-            tests = [r for r in counted if r["dataset"] == dataset and r["split"].startswith("test")]
-            base = f"from datasets where duplicate_of = '' and dataset = '{dataset}' and split like 'test%'"
+            tests = [r for r in counted if r["dataset"] == dataset and "test" in r["split"]]
+            base = f"from datasets where duplicate_of = '' and dataset = '{dataset}' and split like '%test%'"
             seconds = sum(r["seconds"] for r in tests)
             where = {"dataset": dataset}
             yield self._simple(

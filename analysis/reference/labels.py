@@ -28,5 +28,5 @@ def metric(name: str) -> str:
 
 
 def scenario(name: str) -> str:
-    """`test_01` → `test 01`."""
-    return name.replace("_", " ")
+    """`test_01` → `test 01`, of a union's member `set_01-test_01` → `set 01 test 01`."""
+    return name.replace("_", " ").replace("-test", " test")

@@ -5,7 +5,7 @@
 -- F1 of every model by scenario and protocol, mean over seeds with 95 % interval
 select dataset, scenario, model, protocol, mean, ci_low, ci_high, n_seeds
 from summary
-where metric = 'f1' and attack = 'all' and scenario like 'test%'
+where metric = 'f1' and attack = 'all' and scenario like '%test%'
 order by dataset, scenario, protocol, model;
 
 -- name: curves
@@ -36,7 +36,7 @@ select s.dataset, s.model, s.protocol, p.parameters, avg(s.mean) as f1, count(*)
 from summary s
 join (select dataset, model, sum(count) as parameters from parameters group by 1, 2) p
   on p.dataset = s.dataset and p.model = s.model
-where s.metric = 'f1' and s.attack = 'all' and s.scenario like 'test%' and s.mean is not null and s.model not like 'fusion%'
+where s.metric = 'f1' and s.attack = 'all' and s.scenario like '%test%' and s.mean is not null and s.model not like 'fusion%'
 group by 1, 2, 3, 4
 order by 1, 2, 3;
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.claims.statements import ablation_sign
 from analysis.numbers.values import Numbers
-from analysis.reference import labels
 from analysis.reference.format import NA, count, slug
-from analysis.tables.results import Source, cell, markdown, numbers_of
+from analysis.tables.results import Source, cell, markdown, numbers_of, scenario_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +37,7 @@ def table(release: Source = None, protocol: str = "zero-shot") -> str:
     numbers = numbers_of(release)
     rows = _rows(numbers, protocol)
     scenarios = sorted({row["scenario"] for row in rows})
-    header = ["Factor", "Level", "Parameters", *map(labels.scenario, scenarios)]
+    header = ["Factor", "Level", "Parameters", *(scenario_label(numbers, s, numbers.main_dataset) for s in scenarios)]
     if not rows:
         return markdown([*header, "F1"], [["not covered by this release", NA, NA, NA]], left=2)
     body = []

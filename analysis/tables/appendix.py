@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from analysis.claims.phrases import BASELINE
@@ -13,7 +13,7 @@ from analysis.numbers.values import Numbers
 from analysis.reference import labels
 from analysis.reference.format import count
 from analysis.reference.sources import sources, uses
-from analysis.tables.results import Source, markdown, names, numbers_of
+from analysis.tables.results import Source, markdown, names, numbers_of, sister
 from kdgat.catalog.datasets import entries, members
 from kdgat.paths import REPO
 
@@ -38,10 +38,11 @@ def checklist(release: Source = None) -> str:
 
     points = numbers.release.table("operating_points").to_pylist()
     synthetic = sorted(name for name, entry in manifest["datasets"].items() if entry["data_kind"] == "synthetic")
-    licences = [
-        f"{name}: {enumerate_words(sorted({known[m].get('licence', 'see the catalog') for m in members(name)})) or 'made by this project'}"
-        for name in sorted(manifest["datasets"])
-    ]
+    terms = {
+        name: sorted({known[m].get("licence", "see the catalog") for m in members(name)})
+        for name in manifest["datasets"]
+    }
+    licences = [f"{name}: {enumerate_words(terms[name] or ['made by this project'])}" for name in sorted(terms)]
     duplicates = sum(1 for row in captures if row["duplicate_of"])
     missing = sorted(set(known) - {m for name in manifest["datasets"] for m in members(name)})
     rows = [
@@ -74,7 +75,7 @@ def capture_table(release: Source = None) -> str:
     rows = numbers_of(release).release.table("datasets").to_pylist()
     body = [
         [
-            row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), _vehicle(row), row["attack"],
+            row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), row["vehicle"] + sister([row]), row["attack"],
             count(row["frames"]), count(row["injected"]), count(row["ids"]), f"{row['seconds']:.0f}", count(row["windows"]),
             f"`{row['sha256'][:8]}`",
         ]
@@ -94,12 +95,6 @@ def capture_table(release: Source = None) -> str:
         "SHA-256",
     ]
     return markdown(header, body, left=5)
-
-
-def _vehicle(row: Mapping[str, object]) -> str:
-    """Name a capture's car; mark one whose sister was trained on."""
-    left_out = row.get("sisters") and not row.get("known_vehicle")
-    return f"{row['vehicle']} (sister of {row['sisters']} in training)" if left_out else str(row["vehicle"])
 
 
 def layer_table(release: Source = None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
 from analysis.reference.format import slug
-from analysis.tables.results import Source, cell, main_table, markdown, numbers_of
+from analysis.tables.results import Source, cell, main_table, markdown, numbers_of, scenario_label
 from kdgat.records import HEADLINE_MODEL
 
 #: detectors without a network or trees, which the sentences leave out
@@ -19,10 +19,7 @@ def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], lis
     rows = [
         r
         for r in numbers.release.table("summary").to_pylist()
-        if r["dataset"] == dataset
-        and r["protocol"] == protocol
-        and r["attack"] == "all"
-        and r["scenario"].startswith("test")
+        if r["dataset"] == dataset and r["protocol"] == protocol and r["attack"] == "all" and "test" in r["scenario"]
     ]
     return labels.sort_models(r["model"] for r in rows), sorted({r["scenario"] for r in rows})
 
@@ -56,7 +53,7 @@ def metric_table(
             if any(key in numbers and numbers[key].value is not None for key in keys):
                 names = [labels.model(model), *([labels.metric(metric)] if several else [])]
                 body.append([*names, *(cell(numbers, key, interval=interval) for key in keys)])
-    header = ["Model", *(["Metric"] if several else []), *map(labels.scenario, scenarios)]
+    header = ["Model", *(["Metric"] if several else []), *(scenario_label(numbers, s, dataset) for s in scenarios)]
     return markdown(header, body, left=1 + several)
 
 
@@ -83,4 +80,4 @@ def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
     ):
         name = f"*{labels.model(HEADLINE_MODEL)}, {head}*"
         body.append(row(name, [f"{prefix}.{metric}" for prefix in prefixes]))
-    return markdown(["Model", *map(labels.scenario, scenarios)], body)
+    return markdown(["Model", *(scenario_label(numbers, s, dataset) for s in scenarios)], body)

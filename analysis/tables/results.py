@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -71,6 +71,20 @@ def _best(numbers: Numbers, metric: str, keys: Mapping[str, str]) -> set[str]:
     return {n.key for n in known if n.text == best.text}
 
 
+def sister(captures: Iterable[Mapping[str, Any]]) -> str:
+    """Mark captures of a car that was not trained on while one that shares most of its identifiers was; else nothing."""
+    cars = {str(c["sisters"]) for c in captures if c.get("sisters") and not c["known_vehicle"]}
+    return f" (sister of {', '.join(sorted(cars))} in training)" if cars else ""
+
+
+def scenario_label(numbers: Numbers, scenario: str, dataset: str | None = None) -> str:
+    """Label a scenario, of one dataset or any, with the mark of `sister`."""
+    captures = numbers.release.table("datasets").to_pylist()
+    return labels.scenario(scenario) + sister(
+        c for c in captures if c["split"] == scenario and dataset in (None, c["dataset"])
+    )
+
+
 def main_table(
     release: Source = None, metric: str = "f1", dataset: str | None = None, only: Sequence[str] | None = None
 ) -> str:
@@ -82,7 +96,7 @@ def main_table(
     rows = [r for r in _summary(numbers, metric=metric, attack="all") if dataset in (None, r["dataset"])]
     rows = [r for r in rows if only is None or r["model"] in only]
     datasets = sorted({r["dataset"] for r in rows})
-    scenarios = sorted({r["scenario"] for r in rows if r["scenario"].startswith("test")})
+    scenarios = sorted({r["scenario"] for r in rows if "test" in r["scenario"]})
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     several = len(datasets) > 1
     body: list[list[str]] = []
@@ -100,7 +114,8 @@ def main_table(
                 cells = [cell(numbers, key(model, s), bold=key(model, s) in best) for s in scenarios]
                 body.append([*([name] if several else []), labels.model(model), protocol, *cells])
         body += [[*([name] if several else []), *cited] for cited in _cited(name, metric, scenarios)]
-    header = [*(["Dataset"] if several else []), "Model", "Protocol", *map(labels.scenario, scenarios)]
+    header = [*(["Dataset"] if several else []), "Model", "Protocol"]
+    header += [scenario_label(numbers, s, None if several else datasets[0]) for s in scenarios]
     return markdown(header, body, left=2 + several)
 
 
@@ -139,7 +154,7 @@ def attack_table(release: Source = None, metric: str = "recall", model: str = HE
     for dataset, scenario, attack in sorted({(r["dataset"], r["scenario"], r["attack"]) for r in rows}):
         prefix = f"{slug(dataset)}.{slug(scenario)}.{slug(f'attack_{attack}')}.{slug(model)}"
         cells = [cell(numbers, f"{prefix}.{slug(p)}.{metric}") for p in protocols]
-        body.append([dataset, labels.scenario(scenario), attack, *cells])
+        body.append([dataset, scenario_label(numbers, scenario, dataset), attack, *cells])
     return markdown(["Dataset", "Scenario", "Attack", *protocols], body, left=3)
 
 
@@ -156,7 +171,7 @@ def false_alarm_table(release: Source = None, protocol: str = "zero-shot") -> st
         best = _best(numbers, "false_alarms", {m: f"{key}.false_alarms" for m, key in keys.items()})
         for model, key in keys.items():
             cells = [cell(numbers, f"{key}.{c}", bold=f"{key}.{c}" in best) for c in columns]
-            body.append([dataset, labels.scenario(scenario), labels.model(model), *cells])
+            body.append([dataset, scenario_label(numbers, scenario, dataset), labels.model(model), *cells])
     header = ["Dataset", "Scenario", "Model", "False alarms", "Benign minutes", "Per hour", "At most per hour"]
     return markdown(header, body, left=3)
 
@@ -164,7 +179,7 @@ def false_alarm_table(release: Source = None, protocol: str = "zero-shot") -> st
 def effect_table(release: Source = None, baseline: str = "gbm-baseline", model: str = HEADLINE_MODEL) -> str:
     """F1 of a model minus that of a baseline on the same windows, and whether the interval tells them apart."""
     numbers = numbers_of(release)
-    rows = [r for r in _summary(numbers, metric="f1", attack="all", model=model) if r["scenario"].startswith("test")]
+    rows = [r for r in _summary(numbers, metric="f1", attack="all", model=model) if "test" in r["scenario"]]
     body = []
     for dataset, scenario in sorted({(r["dataset"], r["scenario"]) for r in rows}):
         for protocol in (p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)):
@@ -173,7 +188,7 @@ def effect_table(release: Source = None, baseline: str = "gbm-baseline", model: 
             )
             minus, words = key.format("minus"), key.format("vs")
             if minus in numbers:
-                where = [dataset, labels.scenario(scenario), protocol]
+                where = [dataset, scenario_label(numbers, scenario, dataset), protocol]
                 body.append([*where, cell(numbers, minus), f"{labels.model(model)} {numbers.markdown(words)} it"])
     header = ["Dataset", "Scenario", "Protocol", "Difference in F1", f"Compared with {labels.model(baseline).lower()}"]
     return markdown(header, body, left=3)
@@ -216,7 +231,9 @@ def dataset_table(release: Source = None) -> str:
         prefix = f"{slug(dataset)}.{slug(split)}"
         kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
         shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
-        body.append([shown, labels.scenario(split), *(cell(numbers, f"{prefix}.{c}") for c in columns)])
+        body.append(
+            [shown, scenario_label(numbers, split, dataset), *(cell(numbers, f"{prefix}.{c}") for c in columns)]
+        )
     absent = sorted(entries().keys() - {m for r in rows for m in members(r["dataset"])})
     body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
     header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]

@@ -35,7 +35,7 @@ export function similarity(rows, {width = 640} = {}) {
 export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
   const sizes = new Map(rollups(parameters, (rows) => sum(rows, (row) => row.count), (row) => row.model));
   const points = rollups(
-    summary.filter((row) => row.mean != null && row.scenario.startsWith("test") && sizes.has(row.model) && !row.model.startsWith("fusion")),
+    summary.filter((row) => row.mean != null && row.scenario.includes("test") && sizes.has(row.model) && !row.model.startsWith("fusion")),
     (rows) => ({score: mean(rows, (row) => row.mean), scenarios: rows.length, worst: Math.min(...rows.map((row) => row.mean))}),
     (row) => row.model
   ).map(([model, rest]) => ({model, parameters: sizes.get(model), ...rest}));

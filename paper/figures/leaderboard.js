@@ -70,7 +70,7 @@ const runsOf = ({dataset, model}) => `runs.html?${new URLSearchParams({dataset, 
 
 /** The name of a mean, as analysis.numbers makes it; splits by attack are left to the SQL page. */
 const keyOf = ({dataset, scenario, attack, model, protocol, metric}) =>
-  attack === "all" && scenario.startsWith("test") ? `${[dataset, scenario, model, protocol].map(slug).join(".")}.${metric}` : null;
+  attack === "all" && scenario.includes("test") ? `${[dataset, scenario, model, protocol].map(slug).join(".")}.${metric}` : null;
 const slug = (name) => name.toLowerCase().replace(/[^a-z0-9_]+/g, "_");
 
 const describe = (row) =>

@@ -17,6 +17,7 @@ from analysis.figures import statics
 from analysis.figures.style import style
 from analysis.numbers import KeyUnknown
 from analysis.numbers.trace import difference
+from analysis.reference import labels
 from analysis.reference.format import by_metric, count, interval, plain
 from analysis.reference.queries import queries
 from analysis.tables import results
@@ -136,6 +137,15 @@ def test_the_main_table(shared_release, numbers):
     best = max(numbers[k].value for k in values)
     assert {k for k, cell in values.items() if "**" in cell} == {k for k in values if numbers[k].value == best}
     assert not any("cited" in line for line in results.main_table(shared_release, "recall").splitlines())
+
+
+def test_a_left_out_car_is_marked_where_its_sister_was_trained_on():
+    left_out = {"split": "set_04-test_02", "known_vehicle": False, "sisters": "impala"}
+    assert results.sister([left_out, left_out]) == " (sister of impala in training)"
+    assert results.sister([left_out | {"known_vehicle": True}, {"split": "test_01"}]) == "", (
+        "known, or of an older release"
+    )
+    assert labels.scenario("set_04-test_02") == "set 04 test 02"
 
 
 def test_a_missing_cell_says_so(shared_release, numbers):
