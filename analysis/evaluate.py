@@ -249,8 +249,8 @@ def printed(summary: pa.Table) -> Iterator[str]:
     yield "| " + " | ".join(("dataset", "car", "attack", "protocol", "model", *SHOWN)) + " |"
     yield "|" + ":--|" * 5 + "--:|" * len(SHOWN)
     order = registry.in_order(key[4] for key in cells)
-    for key in sorted(cells, key=lambda k: (*k[:4], order.index(k[4]))):
-        yield "| " + " | ".join((*key, *(cells[key].get(metric, "") for metric in SHOWN))) + " |"
+    for names in sorted(cells, key=lambda k: (*k[:4], order.index(k[4]))):
+        yield "| " + " | ".join((*names, *(cells[names].get(metric, "") for metric in SHOWN))) + " |"
 
 
 def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:

@@ -14,7 +14,8 @@ import pyarrow as pa
 from kdgat.captures import source
 from kdgat.captures.clock import Clock
 from kdgat.captures.frames import Frames
-from kdgat.captures.parsers import binary, text
+from kdgat.captures.parsers import binary, table, text
+from kdgat.captures.parsers.rows import Header
 from kdgat.captures.quarantine import MOST_BAD, BadRow, quarantine_path, write_quarantine
 from kdgat.errors import CaptureError, KdgatError
 
@@ -29,7 +30,7 @@ class CaptureReader:
 
     Attributes:
         path: the file.
-        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `asc`, `blf` or `parquet`.
+        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf` or `parquet`.
         bad: rows set aside so far (`on_bad_rows="quarantine"`); the side file is written when the iteration ends.
     """
 
@@ -70,6 +71,7 @@ class CaptureReader:
         if self._head.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise CaptureError(str(self.path), 1, "text in UTF-16: save it as UTF-8")
         self._text: text.TextFormat | None = None
+        self._header: Header | None = None
         self._first_line = 1
         known = binary.recognise(self._head)
         if known is None:
@@ -77,13 +79,14 @@ class CaptureReader:
             begin = len(self._head) - len(self._head.lstrip(b"\r\n"))
             line, newline, after = self._head[begin:].partition(b"\n")
             self._text = text.recognise(line.rstrip(b"\r"))
-            if self._text is None:
+            self._header = None if self._text else Header.of(line.decode("utf-8", "replace").strip())
+            if self._text is None and self._header is None:
                 shown = line[:60].decode("utf-8", "replace")
                 raise CaptureError(str(self.path), 1, f"no known capture format begins with {shown!r}")
-            if self._text.header:
+            if self._text and self._text.header:
                 self._first_line += self._head.count(b"\n", 0, begin) + len(newline)
                 self._head = after
-            known = self._text.name
+            known = self._text.name if self._text else "table"
         self.format = known
 
     def __iter__(self) -> Iterator[Frames]:
@@ -107,9 +110,14 @@ class CaptureReader:
             raise CaptureError(str(self.path), 0, "no frames")
         if not self._strict:
             write_quarantine(self._side, self.bad)
+        if not n:
+            raise CaptureError(str(self.path), 0, f"no frames left: all {len(self.bad)} rows are set aside")
 
     def _binary_blocks(self) -> Iterator[tuple[Frames, list[BadRow]]]:
-        return binary.blocks(self.format, self.path, source.read_all(self.path, self._stream, self._head))
+        content = source.read_all(self.path, self._stream, self._head)
+        if self._header is not None:
+            return table.blocks(self._header, self.path, content)
+        return binary.blocks(self.format, self.path, content)
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:
         line = self._first_line

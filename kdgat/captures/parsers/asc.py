@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 
 from kdgat.captures.frames import Frames
+from kdgat.captures.parsers.rows import Row
+from kdgat.captures.parsers.table import BLOCK, frames_of
 from kdgat.captures.quarantine import BadRow
 
-#: frames that are handed on at once
-BLOCK = 1 << 15
 _TIME = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s+(.*)")
 _CLASSIC = re.compile(
     r"(?:CAN)?\d+\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?P<direction>rx|txrq|tx)\s+"
@@ -39,7 +39,7 @@ class _Refused(ValueError):
 
 def blocks(content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Read frames and bad rows, a bounded number of frames at a time; none is labelled as injected."""
-    rows: list[tuple[float, int, bytes]] = []
+    rows: list[Row] = []
     bad: list[BadRow] = []
     base, relative, now = 16, False, 0.0
     for number, raw in enumerate(io.TextIOWrapper(content, "utf-8", "replace"), 1):
@@ -57,11 +57,11 @@ def blocks(content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
             bad.append(BadRow(number, "row", str(error), line[:200]))
             continue
         if frame is not None:
-            rows.append((now, *frame))
+            rows.append((now, *frame, 0))
         if len(rows) == BLOCK:
-            yield _frames(rows), bad
+            yield frames_of(rows), bad
             rows, bad = [], []
-    yield _frames(rows), bad
+    yield frames_of(rows), bad
 
 
 def _frame(record: str, base: int) -> tuple[int, bytes] | None:
@@ -122,13 +122,3 @@ def _classic_of_fd(match: re.Match[str], base: int) -> bytes:
     if not flags or _number(flags[0], 16) & _IS_FD:
         raise _Refused("a CAN FD frame")
     return _data(rest[:length], min(int(match["dlc"], 16), length), base)
-
-
-def _frames(rows: list[tuple[float, int, bytes]]) -> Frames:
-    frames = Frames.empty(len(rows))
-    frames.label[:] = 0
-    frames.payload[:] = 0
-    for i, (time, identifier, data) in enumerate(rows):
-        frames.timestamp[i], frames.id[i], frames.dlc[i] = time, identifier, len(data)
-        frames.payload[i, : len(data)] = list(data)
-    return frames

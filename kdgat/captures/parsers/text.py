@@ -18,12 +18,15 @@ over 8 or another label is a bad row; so are error frames and CAN FD frames. Rem
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kdgat.captures.frames import Frames
+from kdgat.captures.parsers import rows
 from kdgat.captures.quarantine import MOST_BAD, BadRow
 
 _SLOW = 1 << 14  # time stamps a kernel leaves to Python at once
@@ -73,6 +76,10 @@ def recognise(line: bytes) -> TextFormat | None:
         return TextFormat("hcrl-csv", "hcrl_text", int(bool(match["flag"])))
     if _CANDUMP_ROW.match(line):
         return TextFormat("candump", "candump")
+    for flagged in (0, 1):  # other delimiters, quotes, a lower-case flag
+        with contextlib.suppress(ValueError):
+            rows.hcrl(line.decode("utf-8", "replace"), flagged)
+            return TextFormat("hcrl-csv", "hcrl_text", flagged)
     return None
 
 
@@ -106,6 +113,11 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool, cut: bool = False) ->
                 t[where] = float(number[0])
         at = int(state[0])
         if state[2]:
+            if (read := _tolerated(format, buf, at)) is not None:
+                (t[row], frames.id[row], data, frames.label[row]), at = read
+                frames.dlc[row], frames.payload[row] = len(data), list(data.ljust(8, b"\0"))
+                row += 1
+                continue
             found, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
             if cut and at >= end:
                 found = replace(found, reason=f"{found.reason}; the file ends within this line")
@@ -113,6 +125,19 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool, cut: bool = False) ->
             if stop or len(bad) > MOST_BAD:
                 break
     return frames.slice(0, row), bad, row + len(bad) + int(state[4])
+
+
+def _tolerated(format: TextFormat, buf: np.ndarray, begin: int) -> tuple[rows.Row, int] | None:
+    """The row that begins at `begin` as another program may have written it, and where the next does; None for a bad row."""
+    end = begin
+    while buf[end] != 10:
+        end += 1
+    try:
+        line = buf[begin : min(end, begin + 2000)].tobytes().decode("utf-8", "replace").strip()
+        row = rows.TOLERANT[format.kernel](line, format.option)
+    except (ValueError, csv.Error):
+        return None
+    return row, end + 1
 
 
 def _describe(buf: np.ndarray, begin: int, reason: int, where: int, line: int) -> tuple[BadRow, int]:
