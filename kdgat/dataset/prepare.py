@@ -19,6 +19,7 @@ from kdgat.captures.reader import OnBadRows
 from kdgat.catalog.contents import Training
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
+from kdgat.dataset.profiles import of_recording
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
@@ -181,13 +182,7 @@ def _profile_from(table: pa.Table, begins: np.ndarray, config: Config) -> Profil
         return None
     longest = max(stretches, key=len)
     longest = longest.take(longest.label == 0)
-    return recorded_profile(longest, config) if len(longest) else None
-
-
-def recorded_profile(frames: Frames, config: Config) -> Profile:
-    """Profile of a whole recording."""
-    seconds = float(np.ptp(frames.timestamp)) + 1e-6
-    return Profile.fit(frames.to_table(), seconds, quiet=config.windows.profile_from == "quiet")
+    return of_recording(longest.to_table(), config) if len(longest) else None
 
 
 def _real(
@@ -197,10 +192,19 @@ def _real(
     parts: dict[str, dict[str, np.ndarray]],
     config: Config,
 ) -> GraphStore:
-    """Windows of the captures; with a feature set that has a profile each window twice, without and with it."""
-    frames = [(c.name, c.attack, tables[c.name], parts[c.name][part]) for c in train]
+    """Windows of the captures; with a feature set that has a profile each window twice, without and with it.
+
+    Beside virtual drives, benign windows near an attack are left out, as of these.
+    """
+    begins = [parts[c.name][part] for c in train]
     # what is remembered of identifiers begins anew with each stretch of the part
-    resets = [begins[_stretches(begins, config.windows.size)] for *_, begins in frames]
+    resets = [b[_stretches(b, config.windows.size)] for b in begins]
+    if config.augmentation.kind == "drives":
+        begins = [
+            b[~drives.spilled_over(Frames.from_table(tables[c.name]), b, config.windows.size)]
+            for c, b in zip(train, begins, strict=True)
+        ]
+    frames = [(c.name, c.attack, tables[c.name], b) for c, b in zip(train, begins, strict=True)]
     plain = GraphStore.build(frames, config.windows.size, config.features, resets=resets)
     if not takes_profile(config.features):
         return plain
@@ -269,7 +273,9 @@ def _drives(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[
             for n in numbers[first : first + _AT_ONCE]
         ]
         known = [
-            recorded_profile(d.profile, config) if d.profile is not None and takes_profile(config.features) else None
+            of_recording(d.profile.to_table(), config)
+            if d.profile is not None and takes_profile(config.features)
+            else None
             for d in made
         ]
         frames = [(d.name, "virtual", d.frames.to_table(), d.begins) for d in made]

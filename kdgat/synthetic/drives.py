@@ -192,17 +192,14 @@ def drawn(
     if len(frames) < 2 * size:
         return np.empty(0, np.int64)
     begins = starts(len(frames), size, size, int(rng.integers(0, size)))
-    first, last = frames.timestamp[begins], frames.timestamp[begins + size - 1]
-    forged = np.concatenate([[0], np.cumsum(frames.label, dtype=np.int64)])
-    attacked = forged[begins + size] > forged[begins]
-    usable = attacked | ~_near(frames, strikes, first, last)
-    begins, first, last, attacked = (a[usable] for a in (begins, first, last, attacked))
+    begins = begins[~spilled_over(frames, begins, size, strikes)]
+    last = frames.timestamp[begins + size - 1]
+    attacked = _attacked(frames, begins, size)
     # which attack a window belongs to: the last one that had begun
     number = np.searchsorted(np.sort([s.begin for s in strikes]), last, "right")
     weight = np.where(attacked, 1 / np.bincount(number[attacked], minlength=len(strikes) + 1).clip(1)[number], 1.0)
-    priority = rng.random(len(begins)) ** (
-        1 / weight
-    )  # a weighted draw without replacement (Efraimidis & Spirakis 2006)
+    # a weighted draw without replacement (Efraimidis & Spirakis 2006)
+    priority = rng.random(len(begins)) ** (1 / weight)
     n = int(rng.integers(augmentation.drawn[0], augmentation.drawn[1] + 1))
     young = np.flatnonzero(last - frames.timestamp[0] < YOUNG)
     wanted = young[np.lexsort((-priority[young], attacked[young]))][: int(np.ceil(YOUNG_SHARE * n))]
@@ -218,14 +215,27 @@ def drawn(
     return np.sort(begins[np.concatenate(chosen)])
 
 
-def _near(frames: Frames, strikes: Sequence[Strike], first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Which windows, from `first` to `last` f64[B], lie within `SPILL_OVER` of what an attacker did, bool[B]."""
-    forged = frames.timestamp[frames.label == 1]
+def spilled_over(frames: Frames, begins: np.ndarray, size: int, strikes: Sequence[Strike] = ()) -> np.ndarray:
+    """Which windows hold no forged frame but lie within `SPILL_OVER` of what an attacker did, bool[B].
+
+    Args:
+        frames: a recording.
+        begins: first frames of its windows, i64[B]; size: frames in each.
+        strikes: attacks on it, for those that no label tells of.
+    """
+    first, last = frames.timestamp[begins], frames.timestamp[begins + size - 1]
+    forged = np.sort(frames.timestamp[frames.label == 1])
     near = np.searchsorted(forged, last + SPILL_OVER, "right") > np.searchsorted(forged, first - SPILL_OVER, "left")
     for s in strikes:
         if s.kind == "suppress":
             near |= (last >= s.begin) & (first <= s.end + SPILL_OVER)
-    return near
+    return near & ~_attacked(frames, begins, size)
+
+
+def _attacked(frames: Frames, begins: np.ndarray, size: int) -> np.ndarray:
+    """Which windows hold a forged frame, bool[B]."""
+    forged = np.concatenate([[0], np.cumsum(frames.label, dtype=np.int64)])
+    return forged[begins + size] > forged[begins]
 
 
 def _seconds(frames: Frames) -> float:

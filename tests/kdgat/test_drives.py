@@ -16,9 +16,10 @@ from kdgat.catalog.contents import sequence
 from kdgat.catalog.datasets import Capture
 from kdgat.config import PRESETS, Augmentation, Config, override
 from kdgat.dataset import prepare as preparing
+from kdgat.dataset import sources
 from kdgat.dataset.prepare import balanced, prepare, profile_source
 from kdgat.synthetic import commands, trips
-from kdgat.synthetic.drives import SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, strikes_of
+from kdgat.synthetic.drives import SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, spilled_over, strikes_of
 from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge, given_up
 from kdgat.synthetic.kernels import traffic
 from kdgat.synthetic.trips import Car, send
@@ -337,4 +338,9 @@ def test_prepare_hands_over_whole_drives(tmp_path: Path, monkeypatch: pytest.Mon
         real = ~np.char.startswith(drawn_of, "virtual-")
         assert real.any() and not real.all()
         assert store.has_profile[real].mean() == 0.5, "each window without and with a profile"
+        for c in (c for c in sources.training_captures("synthetic") if c.attack != "benign"):
+            mine = drawn_of == c.name
+            frames = Frames.from_table(c.frames())
+            assert mine.any() and not spilled_over(frames, np.asarray(store.start)[mine], 100).any()
+            assert spilled_over(frames, np.arange(0, len(frames) - 100, 100), 100).any()
     assert Config(preset="x").hash() == Config(preset="x", augmentation=Augmentation(kind="windows")).hash()
