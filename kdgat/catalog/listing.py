@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +63,7 @@ class Listed:
 
 
 def listed(dataset: str, root: Path | None) -> list[Listed]:
-    """Count every capture of a dataset and hold it against the catalog."""
+    """Count every capture of a dataset and hold it against the catalog; `listed_all` adds notes."""
     expected = datasets.entries()[dataset].get("expected", {})
     captures = datasets.captures(dataset, root)
     with ThreadPoolExecutor() as pool:
@@ -74,25 +74,44 @@ def listed(dataset: str, root: Path | None) -> list[Listed]:
         have = {"frames": frames, "injected": injected, "sha256": capture.sha256}
         wrong = [f"{key} {have[key]}, not {value}" for key, value in want.items() if have[key] != value]
         rows.append(Listed(capture, frames, injected, bool(want), [trouble] if trouble else wrong, sent))
-    training = Training.of((r.capture, r.sent) for r in rows if r.capture.split == "train")
-    return [replace(r, notes=tuple(_disagreements(r, training))) for r in rows]
+    return rows
 
 
-def _disagreements(row: Listed, training: Training) -> Iterator[str]:
-    """Say where a capture's identifiers and the training captures of its dataset belie its path or its catalog entry."""
-    told = training.columns(row.capture, row.sent)
-    same, sisters = training.cars(row.sent, "same"), str(told["sisters"])
+def listed_all(root: Path | None) -> dict[str, list[Listed]]:
+    """List every dataset, with notes where identifiers and training captures tell otherwise than folders and catalog."""
+    found = {name: listed(name, root) if datasets.files(name, root) else [] for name in datasets.entries()}
+
+    def training(rows: Iterable[Listed]) -> Training:
+        return Training.of((r.capture, r.sent) for r in rows if r.capture.split == "train")
+
+    everything = training(r for rows in found.values() for r in rows)
+    for name, rows in found.items():
+        own = training(rows)
+        found[name] = [replace(r, notes=tuple(_disagreements(r, own, everything))) for r in rows]
+    return found
+
+
+def _disagreements(row: Listed, training: Training, everything: Training) -> Iterator[str]:
+    """Say where a capture's identifiers and the training captures belie its path or its catalog entry.
+
+    Args:
+        row: the capture.
+        training: training captures of its dataset, which decide what is known.
+        everything: those of all datasets, which name its car.
+    """
+    same = everything.cars(row.sent, "same")
     if same and row.capture.vehicle not in same:
         yield f"its identifiers are those of {' and '.join(same)}, not of {row.capture.vehicle}"
     if row.capture.split == "train" or not training.vehicles:
         return
-    for what in ("vehicle", "attack"):
+    told = training.columns(row.capture, row.sent)
+    for what, by in (("vehicle", "identifiers"), ("attack", "training")):
         stated = datasets.first_match([[f"unknown_{what}", "unknown"], [f"known_{what}", "known"]], row.capture.name)
         found = "known" if told[f"known_{what}"] else "unknown"
         if stated and stated != found:
-            yield f"the folder says {stated} {what}, by {'identifiers' if what == 'vehicle' else 'training'} it is {found}"
-    if sisters:
-        yield f"sister of {sisters} in training"
+            yield f"the folder says {stated} {what}, by {by} it is {found}"
+    if told["sisters"]:
+        yield f"sister of {told['sisters']} in training"
 
 
 def absent(dataset: str, rows: list[Listed]) -> list[str]:
@@ -106,8 +125,8 @@ def absent(dataset: str, rows: list[Listed]) -> list[str]:
 def listing(root: Path | None, *, as_json: bool = False) -> int:
     """Print every dataset with what is on disk; 1 if counts, checksums or rows are not as they should be."""
     folder = os.pathsep.join(map(str, datasets.root_folders(root)))
+    found = listed_all(root)
     if as_json:
-        found = {name: listed(name, root) if datasets.files(name, root) else [] for name in datasets.entries()}
         document = {
             name: {
                 "title": entry["title"],
@@ -123,11 +142,11 @@ def listing(root: Path | None, *, as_json: bool = False) -> int:
     places: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for dataset, entry in datasets.entries().items():
         print(f"\n{dataset}: {entry['title']}")
-        if not datasets.files(dataset, root):
+        rows = found[dataset]
+        if not rows:
             print(f"  missing. `python -m kdgat.catalog fetch {dataset}`{_own_remote(entry['folder'])}, or by hand:")
             print(datasets.by_hand(dataset, root))
             continue
-        rows = listed(dataset, root)
         for row in rows:
             print(row.line())
             c = row.capture

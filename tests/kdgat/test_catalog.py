@@ -215,6 +215,9 @@ def test_listing_says_where_folders_and_identifiers_disagree(cars: Path, capsys:
     other = lines["test_02_unknown_vehicle_known_attack/rpm-1.csv"]
     assert "by identifiers it is known" in other and "by training it is unknown" in other
     assert "its identifiers are those of traverse, not of forester" in other
+    drive(cars / "set_03/test_01_known_vehicle_known_attack/DoS-1.csv", TRAVERSE, forged=(9,), seed=8)
+    (told,) = listing.listed_all(cars)["set_03"]
+    assert told.notes == ("its identifiers are those of traverse, not of silverado",), "a car is told across datasets"
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=6))
