@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.checks import cross_sums
 from analysis.releases.assemble import concatenate
@@ -23,7 +24,7 @@ from analysis.releases.files import files_of
 from analysis.releases.index import index
 from analysis.releases.manifest import describe, distinct
 from analysis.releases.plausible import FORMAT, check_manifest
-from analysis.releases.release import LOCAL, NAME, Release, frozen_root
+from analysis.releases.release import LOCAL, NAME, Release, frozen_root, names
 from kdgat import atomic, records, terminal
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
@@ -172,6 +173,23 @@ def measured(file: Path | None) -> dict[str, pa.Table]:
         raise FreezeError(f"{file} holds no benchmarks: {error}") from None
 
 
+def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Table]:
+    """The table `readings` with those that committed releases name of the same datasets: another work folder made them.
+
+    None is later than the last one of the runs, so that freezing them again gives the same table.
+    """
+    own = tables.get("readings")
+    if own is None or not own.num_rows:
+        return {}
+    datasets, last = pa.array(set(own["dataset"].to_pylist())), pc.max(own["time"])
+    parts = [own]
+    for release in (Release(root / name) for name in names(root) if not name.startswith(LOCAL)):
+        told = release.table("readings")
+        same = pc.and_(pc.is_in(told["dataset"], datasets), pc.less_equal(told["time"], last))
+        parts.append(told.filter(same).cast(own.schema))
+    return {"readings": concatenate([{"readings": part} for part in parts])["readings"]}
+
+
 def run(
     ids: Sequence[str] | None = None,
     *,
@@ -207,6 +225,7 @@ def run(
     selected = runs.select(list(ids) if ids else None, latest=latest, tag=tag, best=best)
     parts, weights = runs.read(selected)
     tables = concatenate(parts) | measured(benchmarks)
+    tables |= all_readings(tables, frozen_root())
     for warning in tracker.check(tables, work_folder()):
         terminal.warning(warning)
     release = freeze(name or LOCAL + "-".join(r.id for r in selected), tables, weights, policy, current=current)

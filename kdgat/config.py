@@ -176,6 +176,9 @@ class Config(_Frozen):
     false_alarm_rate: float | None = Field(
         None, gt=0, lt=1, description="share of benign windows that may raise an alarm, in place of `operating_point`"
     )
+    student_alone: bool = Field(
+        False, description="train the GAT student without a teacher too, whole, beside it", json_schema_extra=ADDED
+    )
     alarm: tuple[int, int] = Field(
         (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
     )

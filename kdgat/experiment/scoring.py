@@ -24,6 +24,11 @@ from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.dqn import QNetwork
 from kdgat.models.fusion_input import DECISION, FusionInput
 from kdgat.records import HEADLINE_MODEL
+from kdgat.training.batches import Batches
+from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
+
+#: the student that learns from labels alone, where it was trained
+ALONE = "gat-alone-student"
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,10 @@ def score_capture(
         scores[f"fusion-dqn-{role}"] = data.fused(alpha)
         scores |= {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
         views[role] = StudentView(data, parts, embedding, alpha)
+    if ALONE in models.checkpoints:
+        batches = Batches(store, detectors["student"].scalers, SCORING_BATCH)
+        logits, _ = predict_gat(models.checkpoints[ALONE].model(), batches)  # type: ignore[arg-type]
+        scores[ALONE] = attack_probability(logits)
     student = views["student"]
     scores["fusion-oracle-student"] = fusion.oracle(student.data)
     scores |= {name: baseline.model.score(store, lambda _: traffic) for name, baseline in models.baselines.items()}

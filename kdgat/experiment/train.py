@@ -6,6 +6,7 @@ the validation windows, and package it.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from kdgat.experiment.operating_points import (
     operating_points,
     operating_points_on_captures,
 )
+from kdgat.experiment.scoring import ALONE
 from kdgat.experiment.stages import Baseline, BaselineStage, Either, FusionMethod, FusionStage, GATStage, VGAEStage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.graphs.store import GraphStore
@@ -142,6 +144,8 @@ def _calibrated(model: VGAE, prepared: Prepared) -> tuple[Calibration, np.ndarra
 def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStage:
     """Train the GAT teacher, then the student distilled from its logits; hard benign windows enter late.
 
+    With `student_alone` also that student without a teacher.
+
     Args:
         task: where this runs.
         prepared: the stores.
@@ -150,13 +154,16 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStag
     tables, checkpoints, validation_rows = Tables(), {}, []
     train, validation = prepared.store("train"), prepared.store("validation")
     logits = None
-    for role in DISTILLATION_ROLES:
-        name = ModelName("gat", role)
-        recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"])
-        config = task.config.gat_teacher if role == "teacher" else task.config.gat_student
+    names = [ModelName("gat", role) for role in DISTILLATION_ROLES]
+    for name in [*names, *([ModelName.parse(ALONE)] if task.config.student_alone else [])]:
+        alone = str(name) == ALONE
+        parents = ["vgae-student"] if alone else None
+        recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"], parents)
+        config = task.config.gat_teacher if name.role == "teacher" else task.config.gat_student
+        # the student alone begins as the distilled one does, and sees the same windows in the same order
         model, history, seconds = fit_gat(
-            task.config, prepared, config, seed_of(task, name.family, role), recorder.session, difficulty,
-            None if logits is None else torch.from_numpy(logits),
+            task.config, prepared, config, seed_of(task, "gat", name.role), recorder.session, difficulty,
+            None if logits is None or alone else torch.from_numpy(logits),
         )  # fmt: skip
         recorder.spent(seconds)
         scores = gat_scores(model, prepared, validation)  # a probability already: nothing to calibrate
@@ -172,7 +179,7 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStag
         )
         validation_rows += confusion(str(name), np.asarray(validation.y), scores, points, validation.has_profile)
         recorder.trained(model, history, "validation_loss")
-        if role == "teacher":
+        if name.role == "teacher":
             logits = predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0]
     assert logits is not None
     return GATStage(tables=tables, validation=validation_rows, checkpoints=checkpoints, logits=logits)
@@ -260,6 +267,10 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
         for method, score in fusion.alternatives(data, network, config, task.seed).items():
             other = ModelName(f"fusion-{method}", role)
             methods[str(other)] = FusionMethod(other, score, operating_points(task.config, prepared, score(unseen)))
+            if isinstance(score, fusion.Mean):  # kept by seed: a fitted weight of 1 is the classifier itself
+                alpha = {"run": task.run(str(name)), "name": f"fitted.{other}.alpha", "value": json.dumps(score.alpha)}
+                tables.add("hyperparameters", [alpha])
+                print(f"{task.dataset} seed {task.seed} {other}: α = {score.alpha:g}", flush=True)
         if role == "teacher":
             teacher = (network, data.state)
     return FusionStage(tables=tables, validation=validation_rows, checkpoints=networks, methods=methods)

@@ -22,11 +22,12 @@ def alternatives(
 ) -> dict[str, Callable[[FusionInput], np.ndarray]]:
     """What must stand beside the DQN, each fitted on the same fusion split: name → scores f64[n] of an input.
 
-    mean: one weight for all windows. max: the larger of both scores. logistic, mlp: supervised on the state. linucb:
+    mean: one fitted weight for all windows. half: both count alike. max: the larger of both scores. logistic, mlp: supervised on the state. linucb:
     bandit on the DQN's features.
     """
     methods: dict[str, Callable[[FusionInput], np.ndarray]] = {
-        "mean": _Mean(fit_mean(data)),
+        "mean": Mean(fit_mean(data)),
+        "half": Mean(0.5),
         "max": _Max(),
         "linucb": _Bandit(NeuralLinUCB(network).fit(data, config.false_alarm_cost, seed)),
     }
@@ -38,10 +39,17 @@ def alternatives(
 
 
 @dataclass(frozen=True)
-class _Mean:
+class Mean:
+    """One weight for all windows.
+
+    Attributes:
+        alpha: of the GAT.
+    """
+
     alpha: float
 
     def __call__(self, data: FusionInput) -> np.ndarray:
+        """Fuse both scores of n windows, f64[n]."""
         return data.fused(self.alpha)
 
 

@@ -153,3 +153,18 @@ def test_the_command_prints_every_table_and_its_size(run, frozen, monkeypatch, c
     assert all(name in printed for name in tables)
     parts = Release.open("r1").manifest["tables"]["predictions"]["parts"]
     assert f"{sum(part['bytes'] for part in parts):,} bytes" in printed
+
+
+def test_readings_of_committed_releases_are_joined(run, frozen):
+    tables, weights = run
+    own = tables["readings"]
+    earlier = own.to_pylist()[0] | {"time": "2025-12-31T00:00:00Z", "reader": "KDGATFlow/elsewhere/evaluate/1"}
+    later = earlier | {"time": "2031-01-01T00:00:00Z"}
+    other = records.table("readings", [earlier, later])
+    freeze("before", {**tables, "readings": other}, weights, root=frozen)
+    joined = freezing.all_readings(tables, frozen)["readings"]
+    rows = joined.to_pylist()
+    assert earlier in rows and later not in rows and len(rows) == own.num_rows + 1
+    made = freeze("after", {**tables, "readings": joined}, weights, root=frozen)
+    assert freezing.all_readings(tables, frozen)["readings"].equals(joined), "freezing again gives the same table"
+    assert made.manifest["tables"]["readings"]["content_hash"] == records.content_hash(joined)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,17 @@ from kdgat.experiment import kept
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.kept import baseline_weights
 from kdgat.experiment.operating_points import check_false_alarm_rate, operating_points
+from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import Models
 from kdgat.experiment.task import Task
 from kdgat.experiment.train import train_baselines, train_fusion, train_gat, train_vgae
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.export import to_onnx, vgae_to_onnx
+from kdgat.models.fusion_input import FusionInput
 from kdgat.models.gat import GAT
 from kdgat.models.vgae import VGAE
+from kdgat.synthetic import bus
 from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum
 from kdgat.training.fit import fit
@@ -41,7 +46,8 @@ PROTOCOLS = set(records.PROTOCOLS) - {"adapted"}
 
 @pytest.fixture(scope="module")
 def trained(prepared: Prepared):
-    task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, CONFIG)
+    config = CONFIG.model_copy(update={"student_alone": True})
+    task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, config)
     vgae = train_vgae(task, prepared)
     gat = train_gat(task, prepared, vgae.difficulty)
     fusion = train_fusion(task, prepared, vgae.checkpoints | gat.checkpoints)
@@ -110,16 +116,17 @@ def test_batches_have_a_new_order_each_epoch_and_the_same_each_time(prepared: Pr
 
 
 def test_stages_leave_valid_records_and_reloadable_models(trained) -> None:
-    _, vgae, gat, fusion = trained
+    task, vgae, gat, fusion = trained
     for stage, models in ((vgae, "vgae"), (gat, "gat"), (fusion, "fusion-dqn")):
         tables = records.load(stage.records())
         runs = {r["model"]: r for r in tables["runs"].to_pylist()}
-        assert set(runs) == {f"{models}-teacher", f"{models}-student"}
+        alone = {"gat-alone-student"} if models == "gat" else set()
+        assert set(runs) == {f"{models}-teacher", f"{models}-student"} | alone
         for name, run in runs.items():
             counted = [p["count"] for p in tables["parameters"].to_pylist() if p["model"] == name]
             model = stage.checkpoints[name].model()
             assert run["parameters"] == sum(counted) == sum(p.numel() for p in model.parameters())
-            assert run["data_kind"] == "synthetic" and run["config_hash"] == CONFIG.hash()
+            assert run["data_kind"] == "synthetic" and run["config_hash"] == task.config.hash()
     assert {r["metric"] for r in records.load(gat.records())["curves"].to_pylist()} >= {"train_loss", "validation_loss"}
 
 
@@ -280,6 +287,35 @@ def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, pr
     with pytest.raises(KdgatError, match="trees"):
         kept.baseline("gbm-baseline", CONFIG, files["synthetic/gbm-baseline-s0.json"], b"")
     assert records.load(stage.records())["runs"].num_rows == len(stage.detectors)
+
+
+def test_a_student_without_a_teacher_and_a_half_and_half_mean_stand_beside(trained, prepared: Prepared) -> None:
+    _, _, gat, fusion = trained
+    alone, distilled = (gat.checkpoints[f"gat-{kind}"].model().state_dict() for kind in ("alone-student", "student"))
+    assert any(not torch.equal(alone[name], distilled[name]) for name in alone)
+    fitted = {
+        row["name"]: json.loads(row["value"])
+        for row in records.load(fusion.records())["hyperparameters"].to_pylist()
+        if row["name"].startswith("fitted.")
+    }
+    assert fitted["fitted.fusion-half-student.alpha"] == 0.5
+    assert fitted["fitted.fusion-mean-student.alpha"] == fusion.methods["fusion-mean-student"].score.alpha
+    data = FusionInput(np.zeros((2, 15), np.float32), np.array([0.2, 0.4]), np.array([0.6, 0.0]), np.zeros(2, int))
+    assert fusion.methods["fusion-half-student"].score(data) == pytest.approx([0.4, 0.2])
+
+
+def test_a_log_of_readings_survives_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    task = Task("Flow/1", "Flow/1/evaluate/9", "synthetic", "synthetic", 0, CONFIG)
+    first, *_ = (c for c in bus.captures() if c.split != "train")
+    log_reading(task, "test_01", first)
+    (log,) = tmp_path.glob("*.jsonl")
+    whole = log.read_text()
+    log.write_text(whole + whole[: len(whole) // 2])  # a process that was killed while it wrote
+    assert len(readings({"synthetic"})) == 1
+    log_reading(replace(task, path="Flow/1/evaluate/10"), "test_01", first)
+    assert [r["reader"] for r in readings({"synthetic"})] == ["Flow/1/evaluate/9", "Flow/1/evaluate/10"]
+    records.table("readings", readings({"synthetic"}))
 
 
 def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
