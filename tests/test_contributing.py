@@ -83,7 +83,7 @@ def test_a_detector(examples: dict[str, dict[str, str]], tmp_path: Path, monkeyp
         registry.models.cache_clear()
     detector = stage.detectors["flood-baseline"]
     assert set(detector.points) == {"zero-shot", "calibrated", "profiled", "contaminated", "poisoned"}
-    scores = detector.model.score(small().store("validation"), of_training("synthetic", None, CONFIG))
+    scores = detector.model.score(small().store("validation"), of_training("synthetic", None, CONFIG, 0))
     assert ((scores > 0) & (scores <= 1)).all()
     assert "flood-baseline" in stage.runs
 

@@ -31,6 +31,9 @@ from kdgat.graphs.store import GraphStore
 from kdgat.runtime import work_folder
 from kdgat.synthetic import drives, virtual
 
+#: begin of the names of virtual vehicles
+DRAWN = "virtual-"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -70,7 +73,7 @@ class Prepared:
     def real(self) -> np.ndarray:
         """Whether each validation window comes from a capture rather than a virtual vehicle, bool[B]."""
         store = self.store("validation")
-        names = np.array([not name.startswith("virtual-") for name in store.capture_names])
+        names = np.array([not name.startswith(DRAWN) for name in store.capture_names])
         return names[np.asarray(store.capture)]
 
 
@@ -119,8 +122,8 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
         real = _real(train, tables, part, parts, config)
         if part == "train" and config.windows.balance == "vehicle":
             real = real.select(balanced(np.array([c.vehicle for c in train])[np.asarray(real.capture)], seed))
-        virtual_windows = _DRIVES[config.augmentation.kind](part, config, seed, benign if part == "train" else {})
-        store = GraphStore.concat([real, *virtual_windows])
+        made = _virtual(part, config, seed, benign if part == "train" else {})
+        store = GraphStore.concat([real, *made])
         if config.windows.max_windows is not None:
             share = config.windows.fractions[PARTS.index(part)] / sum(config.windows.fractions)
             strata = np.asarray(store.capture).astype(np.int64) * 2 + np.asarray(store.y)
@@ -228,59 +231,68 @@ def part_of(number: int) -> str:
     return "fusion" if u < 0.1 else "validation" if u < 0.3 else "train"
 
 
-def _windows(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
-    """Neighbouring windows of the virtual vehicles of a part; one store, or none."""
+@dataclass(frozen=True)
+class Virtual:
+    """Traffic of a virtual vehicle.
+
+    Attributes:
+        name, attack: as in a store.
+        frames: that windows are cut from.
+        begins: i64[B], first frames of the windows.
+        profile: what is known of the vehicle, None for nothing.
+    """
+
+    name: str
+    attack: str
+    frames: pa.Table
+    begins: np.ndarray
+    profile: Profile | None
+
+
+def virtual_windows(number: int, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Virtual:
+    """Draw virtual vehicle `number` of the kind `windows`: neighbouring windows after the seconds that give its profile."""
     size, count = config.windows.size, config.augmentation.windows_per_vehicle
-    frames, profiles = [], []
-    for number in range(config.augmentation.vehicles):
-        if part_of(number) != part:
-            continue
-        rng = np.random.default_rng([seed, 7919, number])
-        kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
-        seconds = config.windows.profile_seconds
-        late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
-        # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
-        drive = virtual.drive(
-            number, late + 1.1 * count * size / 1500, seconds, [s for all in benign.values() for s in all], rng,
-            attacks=virtual.Attacks(config.augmentation.attacked, config.augmentation.segment),
-            ranges=replace(
-                virtual.RANGES[config.augmentation.ranges],
-                rate=config.augmentation.rate, bursts=config.augmentation.bursts,
-            ),
-        )  # fmt: skip
-        traffic = Frames.concat([drive.profile, drive.frames])
-        seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
-        known = takes_profile(config.features) and kind != "none"
-        profiles.append(profile_of(traffic.take(seen).to_table(), config) if known else None)
-        table = traffic.take(traffic.timestamp >= late + seconds).to_table()
-        begins = starts(table.num_rows, size, config.windows.stride)[:count]
-        frames.append((drive.name, drive.attack, table, begins))
-    if frames:
-        yield GraphStore.build(frames, size, config.features, profiles)
+    rng = np.random.default_rng([seed, 7919, number])
+    kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
+    seconds = config.windows.profile_seconds
+    late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
+    # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
+    drive = virtual.drive(
+        number, late + 1.1 * count * size / 1500, seconds, [s for all in benign.values() for s in all], rng,
+        attacks=virtual.Attacks(config.augmentation.attacked, config.augmentation.segment),
+        ranges=replace(
+            virtual.RANGES[config.augmentation.ranges],
+            rate=config.augmentation.rate, bursts=config.augmentation.bursts,
+        ),
+    )  # fmt: skip
+    traffic = Frames.concat([drive.profile, drive.frames])
+    seen = (traffic.timestamp >= late) & (traffic.timestamp < late + seconds)
+    known = takes_profile(config.features) and kind != "none"
+    profile = profile_of(traffic.take(seen).to_table(), config) if known else None
+    table = traffic.take(traffic.timestamp >= late + seconds).to_table()
+    begins = starts(table.num_rows, size, config.windows.stride)[:count]
+    return Virtual(drive.name, drive.attack, table, begins, profile)
 
 
+def virtual_drive(number: int, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Virtual:
+    """Draw virtual vehicle `number` of the kind `drives`: a whole drive from an empty bus."""
+    rng = np.random.default_rng([seed, 104_729, number])
+    made = drives.drive(number, benign, config.augmentation, config.windows.size, rng)
+    known = made.profile if takes_profile(config.features) else None
+    profile = None if known is None else of_recording(known.to_table(), config)
+    return Virtual(made.name, "virtual", made.frames.to_table(), made.begins, profile)
+
+
+#: `augmentation.kind` → how a virtual vehicle is drawn: its number, the configuration, the seed, benign traffic by car
+VIRTUAL = {"windows": virtual_windows, "drives": virtual_drive}
 #: drives that are built at once: what their frames take of memory is let go before the next
 _AT_ONCE = 50
 
 
-def _drives(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
-    """Drawn windows of the virtual drives of a part; the stores are built from whole drives, `_AT_ONCE` of them each."""
+def _virtual(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
+    """Windows of the virtual vehicles of a part; the stores are built from `_AT_ONCE` of them each."""
     numbers = [n for n in range(config.augmentation.vehicles) if part_of(n) == part]
-    size = config.windows.size
     for first in range(0, len(numbers), _AT_ONCE):
-        made = [
-            drives.drive(n, benign, config.augmentation, size, np.random.default_rng([seed, 104_729, n]))
-            for n in numbers[first : first + _AT_ONCE]
-        ]
-        known = [
-            of_recording(d.profile.to_table(), config)
-            if d.profile is not None and takes_profile(config.features)
-            else None
-            for d in made
-        ]
-        frames = [(d.name, "virtual", d.frames.to_table(), d.begins) for d in made]
-        yield GraphStore.build(frames, size, config.features, known)
-
-
-#: `augmentation.kind` → stores of the virtual vehicles of a part
-_DRIVES = {"windows": _windows, "drives": _drives}
+        made = [VIRTUAL[config.augmentation.kind](n, config, seed, benign) for n in numbers[first : first + _AT_ONCE]]
+        frames = [(v.name, v.attack, v.frames, v.begins) for v in made]
+        yield GraphStore.build(frames, config.windows.size, config.features, [v.profile for v in made])

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from kdgat.captures.reader import OnBadRows
 from kdgat.config import Config
+from kdgat.dataset.prepare import DRAWN, VIRTUAL
 from kdgat.dataset.protocols import Traffic, profile_of
 from kdgat.dataset.sources import training_captures
 from kdgat.errors import KdgatError
@@ -17,8 +18,12 @@ from kdgat.errors import KdgatError
 TrafficOf: TypeAlias = Callable[[str], Traffic]
 
 
-def of_training(dataset: str, root: Path | None, config: Config, on_bad_rows: OnBadRows = "raise") -> TrafficOf:
-    """Give the traffic of training captures by name: read again where it is asked for, since it fits in no memory.
+def of_training(
+    dataset: str, root: Path | None, config: Config, seed: int, on_bad_rows: OnBadRows = "raise"
+) -> TrafficOf:
+    """Give the traffic of training captures, and of the virtual vehicles that are not in the part `train`, by name.
+
+    Captures are read again and vehicles drawn again where they are asked for: all of them fit in no memory.
 
     Raises:
         KdgatError: (when called) no training capture is called so.
@@ -26,10 +31,16 @@ def of_training(dataset: str, root: Path | None, config: Config, on_bad_rows: On
     listed = {c.name: c for c in training_captures(dataset, root, on_bad_rows)}
 
     @cache
-    def traffic(name: str) -> Traffic:
+    def recorded(name: str) -> Traffic:
         if name not in listed:
             raise KdgatError(f"dataset {dataset}: no training capture is called {name!r}")
         frames = listed[name].frames(on_bad_rows)
         return Traffic(frames, profile_of(frames, config))
+
+    def traffic(name: str) -> Traffic:
+        if not name.startswith(DRAWN):
+            return recorded(name)
+        made = VIRTUAL[config.augmentation.kind](int(name.removeprefix(DRAWN)), config, seed, {})
+        return Traffic(made.frames, made.profile)
 
     return traffic

@@ -9,6 +9,7 @@ import numpy as np
 
 from kdgat.config import Config
 from kdgat.dataset.prepare import Prepared
+from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.thresholds import RULE_OF_THREE, OperatingPoint, best_f1, by_protocol, false_positive_rate
 from kdgat.graphs.store import GraphStore
 
@@ -34,14 +35,17 @@ def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> 
     return by_protocol(partial(_fitted, config, validation, scores, "validation"), validation.has_profile)
 
 
-def operating_points_on_captures(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
-    """Choose operating points as `operating_points`, on windows of captures alone and never fixed.
+def fitted_operating_points(
+    config: Config, prepared: Prepared, scores: np.ndarray, known: np.ndarray
+) -> dict[str, OperatingPoint]:
+    """Choose operating points as `operating_points`, never fixed, on the windows bool[B] that are `known` to the model.
 
-    For models that no virtual vehicle can be scored with.
+    For models whose score is no probability; some of them no virtual vehicle can be scored with.
     """
     validation = prepared.store("validation")
-    fit = partial(_fitted, config, validation, scores, "validation captures")
-    return by_protocol(lambda mask: fit(mask & prepared.real), validation.has_profile)
+    source = "validation" if known.all() else "validation captures"
+    fit = partial(_fitted, config, validation, scores, source)
+    return by_protocol(lambda mask: fit(mask & known), validation.has_profile)
 
 
 def benign_operating_points(config: Config, validation: GraphStore, scores: np.ndarray) -> dict[str, OperatingPoint]:
@@ -66,9 +70,24 @@ def _fitted(
     y = np.asarray(validation.y).astype(np.int64)
     if config.false_alarm_rate is None:
         return best_f1(y[mask], scores[mask], f"{source}, best F1")
-    benign = mask & (y == 0)
+    benign = mask & far_from_attacks(validation)
     seconds = float(np.asarray(validation.duration)[benign].sum())
     return false_positive_rate(scores[benign], config.false_alarm_rate, seconds, f"{source}, benign windows")
+
+
+def far_from_attacks(store: GraphStore) -> np.ndarray:
+    """Benign windows more than a second from any attacked window of their recording that is in the store, bool[B].
+
+    The first genuine frame after a forged one still shows it: that is no false alarm, and must set no threshold.
+    """
+    recording = np.asarray(store.capture).astype(np.int64) * 2 + store.has_profile
+    order = np.lexsort((np.asarray(store.t0), recording))
+    columns = (np.asarray(c)[order] for c in (store.start, store.t0, store.duration, store.injected, store.attack))
+    start, t0, duration, injected, attack = columns
+    windows = ScoredWindows(recording[order], start, t0, duration.astype(np.float64), injected.astype(np.int64), attack)
+    out = np.empty(len(store), bool)
+    out[order] = windows.far()
+    return out
 
 
 def check_false_alarm_rate(config: Config, prepared: Prepared) -> None:

@@ -25,8 +25,8 @@ from kdgat.experiment.operating_points import (
     as_json,
     benign_operating_points,
     confusion,
+    fitted_operating_points,
     operating_points,
-    operating_points_on_captures,
 )
 from kdgat.experiment.scoring import ALONE
 from kdgat.experiment.stages import Baseline, BaselineStage, Either, FusionMethod, FusionStage, GATStage, VGAEStage
@@ -296,7 +296,7 @@ def train_baselines(
     detectors: dict[str, Baseline] = {}
     train, validation = prepared.store("train"), prepared.store("validation")
     vehicles = {row["capture"]: row["vehicle"] for row in prepared.meta["datasets"]}
-    traffic = of_training(task.dataset, root, task.config, on_bad_rows)
+    traffic = of_training(task.dataset, root, task.config, task.seed, on_bad_rows)
     y = np.asarray(validation.y).astype(np.int64)
     scores: dict[str, np.ndarray] = {}
     for entry in registry.of_role("baseline"):
@@ -308,7 +308,7 @@ def train_baselines(
         known = np.ones(len(y), bool) if model.scores_virtual_vehicles else prepared.real
         scores[entry.name] = np.zeros(len(y))
         scores[entry.name][known] = model.score(validation.select(np.flatnonzero(known)), traffic)
-        points = _points_of(task.config, prepared, model, scores[entry.name])
+        points = _points_of(task.config, prepared, model, scores[entry.name], known)
         validation_rows += confusion(
             entry.name, y[known], scores[entry.name][known], points, validation.has_profile[known]
         )
@@ -321,17 +321,18 @@ def train_baselines(
         scores[HEADLINE_MODEL] = gat_scores(student.model(), prepared, validation)  # type: ignore[arg-type]
         known_to_student = float(student.meta["points"]["zero-shot"][0])
         thresholds = {HEADLINE_MODEL: known_to_student, RULE: detectors[RULE].points["zero-shot"].threshold}
-        points = operating_points_on_captures(task.config, prepared, Either(thresholds, {}).score(scores))
+        points = operating_points(task.config, prepared, Either(thresholds, {}).score(scores))
         combined["rule-or-gat-student"] = Either(thresholds, points)
     return BaselineStage(tables=tables, validation=validation_rows, detectors=detectors, combined=combined)
 
 
 def _points_of(
-    config: Config, prepared: Prepared, model: baselines.BaselineModel, scores: np.ndarray
+    config: Config, prepared: Prepared, model: baselines.BaselineModel, scores: np.ndarray, known: np.ndarray
 ) -> dict[str, OperatingPoint]:
-    """Choose a baseline's operating points on the validation windows that it scores f64[B]."""
+    """Choose a baseline's operating points on the validation windows bool[B] that are `known` to it, by its scores f64[B]."""
     if model.threshold is not None:
         fixed = OperatingPoint(model.threshold, "none, it has no choice")
         return by_protocol(lambda _: fixed, prepared.store("validation").has_profile)
-    choose = operating_points if model.scores_virtual_vehicles else operating_points_on_captures
-    return choose(config, prepared, scores)
+    if model.calibrated:
+        return operating_points(config, prepared, scores)
+    return fitted_operating_points(config, prepared, scores, known)

@@ -26,6 +26,8 @@ class BaselineModel(Protocol):
 
     #: whether windows of virtual vehicles mean something to it; if not, its operating points come from captures alone
     scores_virtual_vehicles: bool
+    #: whether its score is a probability, for which the configuration may fix a threshold
+    calibrated: bool
     #: its operating point under every protocol; None: chosen by the configuration's rule, as for all that have a choice
     threshold: float | None
 
@@ -53,6 +55,7 @@ class Untrained:
     """A baseline that learns nothing and looks at any window."""
 
     scores_virtual_vehicles = True
+    calibrated = True
     threshold: float | None = None
     size = 0
 
@@ -129,6 +132,7 @@ class GradientBoosting:
     trees: Trees | None = None
 
     scores_virtual_vehicles = True
+    calibrated = True
     threshold = None
 
     def fits(self, store: GraphStore) -> bool:
@@ -196,6 +200,7 @@ class RateBaseline:
 
     #: nobody's rates are known for a virtual vehicle
     scores_virtual_vehicles = False
+    calibrated = False
     threshold = None
 
     def __init__(self, kind: Literal["interarrival", "frequency"]) -> None:

@@ -57,7 +57,8 @@ class TimingRule(Untrained):
     what: str
     profiled: bool
 
-    scores_virtual_vehicles = False
+    #: its score is no probability: half is no threshold for it
+    calibrated = False
 
     def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
         """The logistic function of the largest score of a window's frames, f64[B]; 0 where no frame has one."""

@@ -22,7 +22,7 @@ from kdgat.errors import KdgatError
 from kdgat.experiment import kept
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.kept import baseline_weights
-from kdgat.experiment.operating_points import check_false_alarm_rate, operating_points
+from kdgat.experiment.operating_points import check_false_alarm_rate, far_from_attacks, operating_points
 from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import Models
 from kdgat.experiment.task import Task
@@ -257,7 +257,7 @@ def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, pr
     stage = train_baselines(task, prepared, checkpoints)
     validation = prepared.store("validation")
     y, real = np.asarray(validation.y), prepared.real
-    traffic = of_training("synthetic", None, CONFIG)
+    traffic = of_training("synthetic", None, CONFIG, 0)
     untrained = {
         "rule-online-baseline",
         "rule-profile-baseline",
@@ -287,6 +287,23 @@ def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, pr
     with pytest.raises(KdgatError, match="trees"):
         kept.baseline("gbm-baseline", CONFIG, files["synthetic/gbm-baseline-s0.json"], b"")
     assert records.load(stage.records())["runs"].num_rows == len(stage.detectors)
+
+
+def test_the_traffic_of_validation_windows_is_found_again(prepared: Prepared) -> None:
+    """Rules score its frames: those that a window was cut from, of captures and of virtual vehicles."""
+    validation, traffic = prepared.store("validation"), of_training("synthetic", None, CONFIG, 0)
+    for number, name in enumerate(validation.capture_names):
+        for i in np.flatnonzero(np.asarray(validation.capture) == number)[:5]:
+            seen, start = traffic(name), int(validation.start[i])
+            window = seen.frames.slice(start, validation.size)
+            assert set(window["id"].to_pylist()) == set(validation.batch([i]).id_code.tolist()), name
+            assert int(window["label"].to_numpy().sum()) == validation.injected[i]
+            assert seen.profile is not None or not validation.has_profile[i]
+    y, t0 = np.asarray(validation.y) == 1, np.asarray(validation.t0)
+    end = t0 + np.asarray(validation.duration)
+    of = np.asarray(validation.capture) * 2 + validation.has_profile
+    near = (of == of[:, None]) & y & (t0 - end[:, None] <= 1) & (t0[:, None] - end <= 1)
+    assert np.array_equal(far_from_attacks(validation), ~y & ~near.any(1))
 
 
 def test_a_student_without_a_teacher_and_a_half_and_half_mean_stand_beside(trained, prepared: Prepared) -> None:
