@@ -142,10 +142,10 @@ def read_out(
     size: int,
     *,
     least: bool = False,
-) -> Float32[Tensor, "{size} R*D"]:
+) -> Float32[Tensor, "{size} _"]:
     """Graph vector of node states: mean, maximum, mean weighted by the share of frames and, if asked for, minimum.
 
-    Without the minimum R is 3, with it 4.
+    3·D columns, with the minimum 4·D.
     """
     if least:
         return torch.cat([read_out(h, share, graph, size), extreme(h, graph, size, "amin")], 1)
