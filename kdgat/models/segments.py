@@ -32,19 +32,19 @@ def _arrays(*tensors: Tensor) -> list[Any]:
     return [t.detach().contiguous().numpy() for t in tensors]
 
 
-def summed(x: Tensor, index: Tensor, rows: int) -> Tensor:
+def summed(x: Tensor, index: Tensor, rows: int | torch.SymInt) -> Tensor:
     """Sum of the rows of `x` [n, …] with the same `index` i64[n], [rows, …]."""
     where = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
     return x.new_zeros(rows, *x.shape[1:]).scatter_add(0, where, x)
 
 
-def averaged(x: Tensor, index: Tensor, rows: int) -> Tensor:
+def averaged(x: Tensor, index: Tensor, rows: int | torch.SymInt) -> Tensor:
     """Mean of the rows of `x` [n, D] with the same `index` i64[n], [rows, D]; 0 where there is none."""
     count = summed(x.new_ones(x.shape[0]), index, rows).clamp(min=1)
     return summed(x, index, rows) / count[:, None]
 
 
-def extreme(x: Tensor, index: Tensor, rows: int, which: str) -> Tensor:
+def extreme(x: Tensor, index: Tensor, rows: int | torch.SymInt, which: str) -> Tensor:
     """Maximum (`amax`) or minimum (`amin`) of the rows of `x` [n, …] with the same `index`, [rows, …]; 0 where there is none."""
     where = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
     return x.new_zeros(rows, *x.shape[1:]).scatter_reduce(0, where, x, which, include_self=False)
