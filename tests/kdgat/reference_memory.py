@@ -22,6 +22,10 @@ def log_gap(seconds: float) -> float:
     return log2(max(0.0, seconds) + TICK)
 
 
+def weight(k: int, most: float, speed: float, elapsed: float) -> float:
+    return max(1 / k, most) if k <= 64 else min(most, speed * elapsed)
+
+
 def nibbles(data: bytes) -> list[int]:
     """Low and high half of each of eight bytes."""
     return [half for byte in data.ljust(8, b"\0") for half in (byte & 15, byte >> 4)]
@@ -71,7 +75,7 @@ class Reference:
                 s["overdue"] = False
             else:
                 s["before"], s["deltas"] = None, []
-            fresh = self.payload(data, s, c)
+            fresh = self.payload(t, data, s, c)
         s.update(epoch=self.epoch, data=data, t=t, count=s["count"] + 1)
         c["joined"] = s["joined"] * 2 ** (-max(0.0, t - s["first"]) / 10)
         c["seen"] = min(log2(s["count"]), 10)
@@ -92,7 +96,7 @@ class Reference:
             if s["before"] is not None:
                 c["short_pair"] = clip(s["gap"] + 1 - log_gap(t - s["before"]))
             c["long"] = clip(-short, 0)
-            step = max(1 / k, 1 / 64)
+            step = weight(k, 1 / 64, 1 / 8, max(0.0, t - s["t"]))
             s["jitter"] = max(0.0, s["jitter"] + step * clip((min(abs(short), 1.0) - s["jitter"]) / 0.25, -1, 1))
             s["gap"] -= step * clip(short / 0.25, -1, 1)
             if gap < s["least"]:
@@ -103,12 +107,13 @@ class Reference:
         s["before"] = s["t"]
         return gap
 
-    def payload(self, data: bytes, s: dict[str, Any], c: dict[str, float]) -> set[int]:
+    def payload(self, t: float, data: bytes, s: dict[str, Any], c: dict[str, float]) -> set[int]:
         old, n = s["data"], s["count"]
         both = min(len(data), len(old))
         flips = {8 * j + k for j in range(both) for k in range(8) if (data[j] ^ old[j]) >> k & 1}
         share = len(flips) / (8 * both) if both else 0.0
-        step = max(1 / n, 1 / 32)
+        elapsed = max(0.0, t - s["t"]) if s["epoch"] == self.epoch else 0.0
+        step, widen = weight(n, 1 / 32, 1 / 4, elapsed), weight(n, 1 / 4, 4, elapsed)
         c["flips"] = share
         if n > 1:
             c["flip_excess"] = clip(log2((share + 0.02) / (s["change"] + 0.02)))
@@ -124,8 +129,8 @@ class Reference:
             low, high = s["range"][j]
             outside = max(outside, (byte - high) / 255, (low - byte) / 255)
             leak = (high - low) / 512
-            high = high + (byte - high) / 4 if byte > high else high - leak
-            low = low - (low - byte) / 4 if byte < low else low + leak
+            high = high + widen * (byte - high) if byte > high else high - leak
+            low = low - widen * (low - byte) if byte < low else low + leak
             s["range"][j] = [low, high]
         c["jump"], c["out_of_range"] = log2(jump), outside
         fresh = flips - s["flips"][0] - s["flips"][1]

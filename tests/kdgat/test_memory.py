@@ -188,6 +188,15 @@ def test_slow_poisoning_is_bounded() -> None:
     assert short[-1] >= 1 - 33 / 64
 
 
+def test_a_flood_of_an_identifier_is_bounded_by_its_seconds() -> None:
+    """A thousand frames in a second move the running gap by no more than an eighth of an octave, and its range by little."""
+    calm = [(0.1 * k, 1, bytes([10 + k % 3])) for k in range(200)]
+    flood = [(20 + 1e-3 * k, 1, bytes([200])) for k in range(1000)]
+    got = columns(frames_of([*calm, *flood]))
+    assert got["short"][-1] > got["short"][201] - 1 / 8 - 1e-3 > 6
+    assert got["jitter"][-1] < got["jitter"][199] + 1 / 8
+
+
 def test_extremes_recover_after_an_attack() -> None:
     calm = [(0.1 * k, 1, bytes([10])) for k in range(200)]
     burst = [(20 + 1e-3 * k, 1, bytes([200])) for k in range(20)]

@@ -1,7 +1,7 @@
 """State of each identifier, carried through the recording: a row of columns for each frame, then worst and mean for each node.
 
-Numbers that a running estimate can be moved by are bounded for each frame, so that an attack of k frames shifts it by at
-most k steps, and estimates of extremes leak, so that they recover after it. Gaps are kept as log2 of seconds.
+What a running estimate can be moved by is bounded for each frame and for each second, so that neither many forged frames nor a
+long attack takes it far, and estimates of extremes leak, so that they recover. Gaps are kept as log2 of seconds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ PROFILE_COLUMNS = 6
 #: node columns besides: excess, log_excess, missing, profile_available
 WINDOW_COLUMNS = 4
 
-STEP = 1 / 64  # octaves that one frame can move a running gap by, once 64 have been seen
+WARM = 64  # frames of an identifier from which on seconds count, and no longer frames
+STEP, SPEED = 1 / 64, 1 / 8  # octaves that a frame, and a second, can then move a running gap by
 SOFT = 0.25  # octaves from which on a deviation counts no more than this
 RISE = 1 / 512  # share of the distance that the least gap rises back, for each frame
 FALL = 1 / 8  # share of the distance (at most an octave) by which a shorter gap lowers it
-CHANGE = 1 / 32  # weight of a frame in the running payload change
+CHANGE, CHANGE_SPEED = 1 / 32, 1 / 4  # weight of a frame, and of a second, in the running payload change
+WIDEN, WIDEN_SPEED = 1 / 4, 4.0  # share of the distance by which a value widens its range: of a frame, and of a second
 LEAK = 1 / 512  # share of its width by which a value's range narrows, for each frame
 GENERATION = 512  # frames of an identifier after which the older generation of flipped bits is forgotten
 LEAST_JITTER = 0.05  # octaves; a steadier identifier's gaps are judged as if they scattered so much
@@ -118,6 +120,12 @@ def _overdue(time, bus, floats, integers):
 
 
 @kernel
+def _weight(k, most, speed, elapsed):
+    """Weight of an identifier's k-th value in a running one: first as in a mean, then no more than its time allows."""
+    return max(1 / k, most) if k <= WARM else min(most, speed * elapsed)
+
+
+@kernel
 def _timing(time, f, n, out):
     """Gap to the identifier's last frame against what it was so far (columns 0–5), then learn from it. Returns log2 of it."""
     log_gap = np.log2(max(time - f[T], 0.0) + FLOOR)
@@ -134,7 +142,7 @@ def _timing(time, f, n, out):
             both = np.log2(max(time - f[T_BEFORE], 0.0) + FLOOR)
             out[3] = _clip(f[GAP] + 1 - both, -LIMIT, LIMIT)
         out[4] = _clip(-short, 0.0, LIMIT)
-        step = max(1 / k, STEP)
+        step = _weight(k, STEP, SPEED, max(time - f[T], 0.0))
         f[JITTER] += step * _clip((min(abs(short), 1.0) - f[JITTER]) / SOFT, -1.0, 1.0)
         f[JITTER] = max(f[JITTER], 0.0)
         f[GAP] -= step * _clip(short / SOFT, -1.0, 1.0)
@@ -147,7 +155,7 @@ def _timing(time, f, n, out):
 
 
 @kernel
-def _bytes(word, dlc, f, u, both, step, out):
+def _bytes(word, dlc, f, u, both, step, widen, out):
     """Jumps of bytes against their running change (column 8), values outside their running range (11); learn from them.
 
     Bytes from `both` on were not in the frame before: they begin anew.
@@ -164,25 +172,26 @@ def _bytes(word, dlc, f, u, both, step, out):
         f[MOVE + j] += step * (move - f[MOVE + j])
         low, high = f[LOW + j], f[HIGH + j]
         leak = LEAK * (high - low)
-        f[HIGH + j] += (value - high) / 4 if value > high else -leak
-        f[LOW + j] -= (low - value) / 4 if value < low else -leak
+        f[HIGH + j] += widen * (value - high) if value > high else -leak
+        f[LOW + j] -= widen * (low - value) if value < low else -leak
         outside = max(outside, max(value - high, low - value) / 255)
     out[8] = np.log2(jump)
     out[11] = outside
 
 
 @kernel
-def _payload(word, dlc, f, u, n, out):
+def _payload(word, dlc, elapsed, f, u, n, out):
     """Payload against the identifier's last one (columns 6–12), then learn from it. Returns bits flipped for the first time."""
     both = min(dlc, n[DLC])
     flips = (word ^ u[WORD]) & mask(both)
     share = bits(flips) / (8 * both) if both else 0.0
-    step = max(1 / n[COUNT], CHANGE)
+    step = _weight(n[COUNT], CHANGE, CHANGE_SPEED, elapsed)
+    widen = _weight(n[COUNT], WIDEN, WIDEN_SPEED, elapsed)
     out[6] = share
     if n[COUNT] > 1:
         out[7] = _clip(np.log2((share + 0.02) / (f[HAMMING] + 0.02)), -LIMIT, LIMIT)
     f[HAMMING] += step * (share - f[HAMMING])
-    _bytes(word, dlc, f, u, both, step, out)
+    _bytes(word, dlc, f, u, both, step, widen, out)
     fresh = flips & ~(u[FLIPPED] | u[FLIPPED_OLD])
     out[9] = LOG2[1 + bits(fresh)]
     u[FLIPPED] |= flips
@@ -280,7 +289,9 @@ def advance(frames, begin, end, row, state, profile, out):  # noqa: C901, PLR091
             for j in range(length):
                 f[LOW + j] = f[HIGH + j] = np.float64((word >> np.uint64(8 * j)) & np.uint64(255))
         else:
+            elapsed = 0.0
             if n[EPOCH] == bus[BUS_EPOCH]:
+                elapsed = max(time - f[T], 0.0)
                 log_gap = _timing(time, f, n, line)
                 if n[IS_LATE] == bus[BUS_EPOCH]:
                     n[IS_LATE] = 0
@@ -288,7 +299,7 @@ def advance(frames, begin, end, row, state, profile, out):  # noqa: C901, PLR091
             else:
                 f[T_BEFORE] = np.nan
                 n[DELTAS] = 0
-            fresh = _payload(word, length, f, u, n, line)
+            fresh = _payload(word, length, elapsed, f, u, n, line)
         n[EPOCH], n[DLC], f[T], u[WORD] = np.int64(bus[BUS_EPOCH]), length, time, word
         n[COUNT] += 1
         if f[JOINED] > 0:

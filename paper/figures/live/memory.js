@@ -3,10 +3,12 @@ import {BITS, FLOOR, LIMIT} from "./constants.js";
 
 const FRAME = 18; // columns of a frame by the state alone
 export const COLUMNS = FRAME + 6; // and against the profile
-const STEP = 1 / 64; // octaves that one frame can move a running gap by, once 64 have been seen
+const WARM = 64; // frames of an identifier from which on each second counts as much as another, however many frames it has
+const [STEP, SPEED] = [1 / 64, 1 / 8]; // octaves that a frame, and a second, can then move a running gap by
 const SOFT = 0.25; // octaves from which on a deviation counts no more than this
 const [RISE, FALL] = [1 / 512, 1 / 8]; // how the least gap goes back up, and down
-const CHANGE = 1 / 32; // weight of a frame in the running payload change
+const [CHANGE, CHANGE_SPEED] = [1 / 32, 1 / 4]; // weight of a frame, and of a second, in the running payload change
+const [WIDEN, WIDEN_SPEED] = [1 / 4, 4]; // share of the distance by which a value widens its range: of a frame, and of a second
 const LEAK = 1 / 512; // share of its width by which a value's range narrows, for each frame
 const GENERATION = 512; // frames after which the older generation of flipped bits is forgotten
 const LEAST_JITTER = 0.05; // octaves
@@ -32,11 +34,12 @@ export class Memory {
     let gap = null;
     let fresh = [];
     if (s) {
+      const elapsed = s.epoch === this.epoch ? Math.max(t - s.t, 0) : 0;
       if (s.epoch === this.epoch) {
         gap = timing(t, s, out);
         this.#overdue(s, false);
       } else Object.assign(s, {before: null, deltas: []});
-      fresh = changes(payload, dlc, s, out);
+      fresh = changes({payload, dlc, elapsed}, s, out);
     } else {
       s = {first: t, joined: out[15], count: 0, gaps: 0, late: 0, before: null, deltas: [], change: 0,
         low: Array.from(payload), high: Array.from(payload), move: new Float64Array(8), flipped: [new Uint8Array(8), new Uint8Array(8)]};
@@ -87,6 +90,9 @@ export class Memory {
   }
 }
 
+/** Weight of an identifier's k-th value in a running one: first as in a mean, then no more than its time allows. */
+const weight = (k, most, speed, elapsed) => (k <= WARM ? Math.max(1 / k, most) : Math.min(most, speed * elapsed));
+
 /** The gap to the identifier's last frame against what it was so far, learned from afterwards; log2 of it. */
 function timing(t, s, out) {
   const now = logGap(t - s.t);
@@ -99,7 +105,7 @@ function timing(t, s, out) {
     out[2] = clip(short / Math.max(s.jitter, LEAST_JITTER));
     if (s.before !== null) out[3] = clip(s.gap + 1 - logGap(t - s.before));
     out[4] = clip(-short, 0);
-    const step = Math.max(1 / s.gaps, STEP);
+    const step = weight(s.gaps, STEP, SPEED, Math.max(t - s.t, 0));
     s.jitter = Math.max(0, s.jitter + step * clip((Math.min(Math.abs(short), 1) - s.jitter) / SOFT, -1, 1));
     s.gap -= step * clip(short / SOFT, -1, 1);
     const below = s.least - now;
@@ -110,12 +116,13 @@ function timing(t, s, out) {
   return now;
 }
 
-/** The payload against the identifier's last one, learned from afterwards; the bits that flip for the first time, by byte. */
-function changes(payload, dlc, s, out) {
+/** The payload against the identifier's last one, `elapsed` s before, learned from afterwards; the bits that flip for the first time, by byte. */
+function changes({payload, dlc, elapsed}, s, out) {
   const both = Math.min(dlc, s.dlc);
   const flips = Array.from({length: 8}, (_, j) => (j < both ? payload[j] ^ s.payload[j] : 0));
   const share = both ? flips.reduce((n, byte) => n + BITS[byte], 0) / (8 * both) : 0;
-  const step = Math.max(1 / s.count, CHANGE);
+  const step = weight(s.count, CHANGE, CHANGE_SPEED, elapsed);
+  const widen = weight(s.count, WIDEN, WIDEN_SPEED, elapsed);
   out[6] = share;
   if (s.count > 1) out[7] = clip(Math.log2((share + 0.02) / (s.change + 0.02)));
   s.change += step * (share - s.change);
@@ -132,8 +139,8 @@ function changes(payload, dlc, s, out) {
     s.move[j] += step * (move - s.move[j]);
     const [low, high] = [s.low[j], s.high[j]];
     const leak = LEAK * (high - low);
-    s.high[j] += value > high ? (value - high) / 4 : -leak;
-    s.low[j] -= value < low ? (low - value) / 4 : -leak;
+    s.high[j] += value > high ? widen * (value - high) : -leak;
+    s.low[j] -= value < low ? widen * (low - value) : -leak;
     outside = Math.max(outside, (value - high) / 255, (low - value) / 255);
   }
   out[8] = Math.log2(jump);
