@@ -1,12 +1,16 @@
-"""`python -m kdgat detect CAPTURE`: a released student on a capture of one's own, in any format `kdgat.captures` reads."""
+"""`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads."""
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from analysis.checks import scores
 from analysis.checks.scores import choose
@@ -17,6 +21,10 @@ from kdgat.catalog.datasets import Capture
 from kdgat.errors import KdgatError
 from kdgat.records import HEADLINE_MODEL
 
+if TYPE_CHECKING:
+    from kdgat.config import Config
+    from kdgat.graphs.store import GraphStore
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -25,7 +33,7 @@ class Verdict:
     Attributes:
         window: number in the capture.
         begin, end: s after the capture's first frame.
-        score: P(attack), as float32 as a release holds it.
+        score: P(attack), as float32 as a release holds it; adapted, the margin over the point that follows the stream.
         alarm: whether the score is at or over the operating point.
     """
 
@@ -41,8 +49,10 @@ class Detection:
     """What was found in a capture, and by which operating point.
 
     Attributes:
-        protocol: `calibrated` if the capture lasts longer than the profile takes, else `zero-shot`.
+        protocol: what of the vehicle was known; `zero-shot` where the capture is too short for a profile.
         profile_seconds: traffic at the begin that gave the profile and was not scored; 0 for none.
+        threshold, source: an alarm is at or over it, and what it was fitted on.
+        frames, set_aside: rows of the capture, and those of them that could not be read.
     """
 
     protocol: str
@@ -54,40 +64,87 @@ class Detection:
     verdicts: list[Verdict]
 
 
-def detect(path: Path, release: Release, dataset: str, seed: int, on_bad_rows: OnBadRows = "raise") -> Detection:
-    """Score every window of the capture at `path` as the evaluation would.
+@dataclass(frozen=True)
+class Knowledge:
+    """What the students are given of the vehicle.
+
+    Attributes:
+        protocol: `calibrated` (the capture's first seconds, where it is long enough), `zero-shot`, `adapted` or `profiled`.
+        profile: for `profiled`, an attack-free recording of it.
+    """
+
+    protocol: str = "calibrated"
+    profile: Path | None = None
+
+
+def detect(
+    path: Path,
+    release: Release,
+    dataset: str,
+    seeds: int | Sequence[int],
+    on_bad_rows: OnBadRows = "raise",
+    known: Knowledge = Knowledge(),
+) -> Detection:
+    """Score every window of the capture at `path` as the evaluation would; several seeds by their mean logit.
 
     Raises:
-        KdgatError: no capture, one that is shorter than a window, or a release without such weights.
+        KdgatError: no capture, one that is shorter than a window, a release without such weights, or a profile for
+            students that use none.
     """
     frames = read(path, on_bad_rows=on_bad_rows)
-    from kdgat.dataset.protocols import scored_store
-    from kdgat.graphs.features import takes_profile
+    from analysis.checks.models import mean_logit
+    from kdgat.evaluation import adaptation
+    from kdgat.experiment.scoring import f32, scored_windows
     from kdgat.training.batches import Batches
     from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
-    config = scores.configuration(release, dataset, seed)
-    checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
+    numbers = [seeds] if isinstance(seeds, int) else list(seeds)
+    config = scores.configuration(release, dataset, numbers[0])
     capture = Capture(dataset, path.name, "unknown", "unknown", "test", path, "", "real", "")
-    protocol, store = "zero-shot", None
-    if takes_profile(config.features):
-        protocol, store = "calibrated", scored_store(capture, frames, config, "calibrated")
-    if store is None:
-        protocol, store = "zero-shot", scored_store(capture, frames, config, "zero-shot")
-    if store is None:
-        raise KdgatError(f"{path}: {frames.num_rows} frames; a window needs {config.windows.size}")
-    logits, _ = predict_gat(checkpoint.model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
-    p_attack = np.float32(attack_probability(logits))
-    threshold, source = checkpoint.meta["points"][protocol]
+    protocol, store = _windows(capture, frames, config, known, on_bad_rows)
+    found, points, source = [], [], ""
+    for seed in numbers:
+        checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
+        logits, _ = predict_gat(checkpoint.model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
+        found.append(f32(attack_probability(logits)))
+        held = checkpoint.meta["points"]
+        threshold, source = held.get(protocol) or held["zero-shot" if protocol == "adapted" else "calibrated"]
+        points.append(np.array([threshold], np.float32).astype(np.float64))
+    p_attack, threshold = found[0], float(points[0][0])
+    if len(numbers) > 1:
+        p_attack, threshold = f32(mean_logit(found)), float(np.float32(mean_logit(points)[0]))
+        source = f"{source}, mean logit of {len(numbers)} seeds"
+    windows = scored_windows([store], config)
+    if protocol == "adapted":
+        p_attack = f32(adaptation.margins(windows, p_attack, threshold, config.adaptation))
+        threshold, source = adaptation.POINT.threshold, adaptation.POINT.source
     begin = np.asarray(store.t0)
-    window = np.asarray(store.start) // config.windows.stride
-    end, alarm = begin + np.asarray(store.duration), p_attack >= np.float32(threshold)
-    columns = [c.tolist() for c in (window, begin, end, p_attack, alarm)]
-    seconds = config.windows.profile_seconds if protocol == "calibrated" else 0.0
+    columns = (windows.window, begin, begin + np.asarray(store.duration), p_attack, p_attack >= threshold)
     return Detection(
-        protocol, seconds, float(np.float32(threshold)), source, frames.num_rows, quarantined(frames),
-        [Verdict(*row) for row in zip(*columns, strict=True)],
+        protocol, config.windows.profile_seconds if protocol == "calibrated" else 0.0, threshold, source,
+        frames.num_rows, quarantined(frames), [Verdict(*row) for row in zip(*(c.tolist() for c in columns), strict=True)],
     )  # fmt: skip
+
+
+def _windows(
+    capture: Capture, frames: pa.Table, config: Config, known: Knowledge, on_bad_rows: OnBadRows
+) -> tuple[str, GraphStore]:
+    """The protocol that a capture allows, and its windows."""
+    from kdgat.dataset.profiles import of_recording
+    from kdgat.dataset.protocols import view
+    from kdgat.graphs.features import takes_profile
+
+    profile = None
+    if known.profile is not None:
+        if not takes_profile(config.features):
+            raise KdgatError(f"these students know no profile: their features are {config.features!r}")
+        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows), config)
+    wanted = [known.protocol] if takes_profile(config.features) or known.protocol != "calibrated" else []
+    for protocol in dict.fromkeys([*wanted, "zero-shot"]):
+        made = view(capture, frames, config, protocol, known=profile)
+        if made is not None:
+            return protocol, made.store
+    raise KdgatError(f"{capture.path}: {frames.num_rows} frames; a window needs {config.windows.size}")
 
 
 def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:
@@ -104,45 +161,61 @@ def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:
 
 
 def run(
-    capture: Path,
+    captures: Sequence[Path],
     release: str | None = None,
     dataset: str | None = None,
     seed: int | None = None,
     *,
+    known: Knowledge = Knowledge(),
     alarms_only: bool = False,
     on_bad_rows: OnBadRows = "raise",
 ) -> int:
-    """Print a capture's windows as CSV on stdout, what was used and found on stderr; return the exit code 0.
+    """Print the windows of captures as CSV on stdout, what was used and found on stderr; return the exit code 0.
 
     Args:
-        capture: file in any format that `kdgat.captures` reads.
+        captures: files in any format that `kdgat.captures` reads; of several, each row names its own.
         release: name of the release; None: the current one.
-        dataset, seed: which student; see `choose`.
+        dataset, seed: which students, see `choose`; without a seed all of them, by their mean logit.
+        known: what they are given of the vehicle.
         alarms_only: print only windows with an alarm.
         on_bad_rows: what to do with unreadable rows.
     """
     opened = Release.open(release)
     name, number = choose(opened, dataset, seed)
-    found = detect(capture, opened, name, number, on_bad_rows)
-    terminal.note(f"{capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
-    terminal.note(
-        f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), seed {number}"
-    )
-    if found.profile_seconds:
+    numbers = scores.seeds(opened, name) if seed is None else [number]
+    for place, capture in enumerate(captures):
+        found = detect(capture, opened, name, numbers, on_bad_rows, known)
+        if not place:
+            print(f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm")
+        _say(capture, found, known)
         terminal.note(
-            f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored ({found.protocol})"
+            f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
+            f"seed {', '.join(map(str, numbers))}"
         )
-    else:
-        terminal.note(f"too short for a profile of the vehicle, or the model uses none ({found.protocol})")
-    terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
-    print("window,begin_s,end_s,score,alarm")
-    for v in found.verdicts:
-        if v.alarm or not alarms_only:
-            print(f"{v.window},{v.begin:.6f},{v.end:.6f},{v.score:.6f},{int(v.alarm)}")
-    alarms = sum(v.alarm for v in found.verdicts)
-    terminal.note(f"{len(found.verdicts)} windows, {alarms} alarms")
-    longest = sorted(episodes(found.verdicts), key=lambda e: -e[2])[:5]
-    for begin, end, windows in sorted(longest):
-        terminal.note(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
+        terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        for v in found.verdicts:
+            if v.alarm or not alarms_only:
+                row = (v.window, f"{v.begin:.6f}", f"{v.end:.6f}", f"{v.score:.6f}", int(v.alarm))
+                writer.writerow((str(capture), *row) if len(captures) > 1 else row)
+        alarms = sum(v.alarm for v in found.verdicts)
+        terminal.note(f"{len(found.verdicts)} windows, {alarms} alarms")
+        longest = sorted(episodes(found.verdicts), key=lambda e: -e[2])[:5]
+        for begin, end, windows in sorted(longest):
+            terminal.note(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
     terminal.note("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
     return 0
+
+
+def _say(capture: Path, found: Detection, known: Knowledge) -> None:
+    """Say on stderr what was read, and what was known of the vehicle."""
+    terminal.note(f"{capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
+    if found.profile_seconds:
+        reason = f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored"
+    elif found.protocol == "profiled":
+        reason = f"{known.profile} gives the vehicle's profile"
+    elif found.protocol == known.protocol:
+        reason = "nothing is known of the vehicle" + (" but its stream" if found.protocol == "adapted" else "")
+    else:
+        reason = "too short for a profile of the vehicle, or the model uses none"
+    terminal.note(f"{reason} ({found.protocol})")

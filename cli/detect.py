@@ -7,27 +7,40 @@ from typing import Literal
 
 
 def detect(
-    capture: Path,
+    captures: list[Path],
     /,
     *,
     release: str | None = None,
     dataset: str | None = None,
     seed: int | None = None,
+    zero_shot: bool = False,
+    adapted: bool = False,
+    profile: Path | None = None,
     alarms: bool = False,
     bad_rows: Literal["raise", "quarantine"] = "raise",
 ) -> int:
-    """Score a capture of your own with a released student.
+    """Score captures of your own with released students.
 
-    Prints windows, scores and alarms as CSV on stdout, and what was used on stderr.
+    Prints windows, scores and alarms as CSV on stdout, and what was used on stderr. Without one of --zero-shot, --adapted and
+    --profile, the first seconds of a capture give the profile of its vehicle and are not scored.
 
     Args:
-        capture: CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd.
+        captures: CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd.
         release: name of a release. [default: the current one]
-        dataset: use the student trained on this dataset. [default: the release's first]
-        seed: use the student trained with this seed. [default: the lowest]
+        dataset: use the students trained on this dataset. [default: the release's first]
+        seed: use the student trained with this seed. [default: all, by their mean logit]
+        zero_shot: nothing is known of the vehicle.
+        adapted: likewise, but the operating point follows the stream; the score is the margin over it.
+        profile: attack-free recording of the vehicle.
         alarms: print only windows with an alarm.
         bad_rows: what to do with unreadable rows.
     """
-    from analysis import detect
+    from analysis.detect import Knowledge, run
+    from kdgat.errors import KdgatError
 
-    return detect.run(capture, release, dataset, seed, alarms_only=alarms, on_bad_rows=bad_rows)
+    asked = {"zero-shot": zero_shot, "adapted": adapted, "profiled": profile is not None}
+    chosen = [protocol for protocol, wanted in asked.items() if wanted] or ["calibrated"]
+    if len(chosen) > 1:
+        raise KdgatError("one of --zero-shot, --adapted and --profile FILE")
+    known = Knowledge(chosen[0], profile)
+    return run(captures, release, dataset, seed, known=known, alarms_only=alarms, on_bad_rows=bad_rows)

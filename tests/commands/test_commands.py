@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from analysis import detect, import_results
+from analysis.checks import scores
 from analysis.releases.release import Release
 from kdgat import doctor
 from kdgat.errors import CaptureError, KdgatError
+from kdgat.evaluation.thresholds import logit
 
 
 def run(repo: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
@@ -129,10 +131,32 @@ def test_detect_gives_the_released_scores(current: Release, captures_root: Path)
     told = [r for r in current.table("predictions").to_pylist() if (r["protocol"], r["seed"]) == ("calibrated", seed)]
     capture = min({r["capture"] for r in told})
     found = detect.detect(captures_root / "hcrl-sa" / capture, current, dataset, seed)
-    scores = {v.window: v.score for v in found.verdicts}
+    now = {v.window: v.score for v in found.verdicts}
     frozen = {r["window"]: r["gat-student"] for r in told if r["capture"] == capture}
-    assert frozen.keys() <= scores.keys() and len(frozen) > 100
-    assert max(abs(scores[w] - frozen[w]) for w in frozen) < 1e-4
+    assert frozen.keys() <= now.keys() and len(frozen) > 100
+    assert max(abs(now[w] - frozen[w]) for w in frozen) < 1e-4
+
+
+def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Release, capsys) -> None:
+    dataset, seed = detect.choose(current, None, None)
+    seeds = scores.seeds(current, dataset)
+    found = detect.detect(log, current, dataset, seeds)
+    single = [detect.detect(log, current, dataset, s) for s in seeds]
+    for i in (0, len(found.verdicts) // 2):
+        mean = np.mean([logit(one.verdicts[i].score) for one in single])
+        assert logit(found.verdicts[i].score) == pytest.approx(mean, abs=0.1)  # near 1 in float32
+    assert logit(found.threshold) == pytest.approx(np.mean([logit(one.threshold) for one in single]), abs=1e-3)
+    how = detect.Knowledge("adapted")
+    adapted = detect.detect(log, current, dataset, seed, known=how)
+    plain = detect.detect(log, current, dataset, seed, known=detect.Knowledge("zero-shot"))
+    first = adapted.verdicts[0].score
+    assert first == pytest.approx(float(logit(plain.verdicts[0].score) - logit(plain.threshold)), abs=1e-4)
+    assert adapted.threshold == 0 and len(adapted.verdicts) == len(plain.verdicts)
+    profiled = detect.detect(log, current, dataset, seed, known=detect.Knowledge("profiled", log))
+    assert profiled.protocol == "profiled" and len(profiled.verdicts) == len(plain.verdicts)
+    assert detect.run([log, log], known=detect.Knowledge("zero-shot"), seed=seed) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [r["capture"] for r in rows] == [str(log)] * 2 * len(plain.verdicts)
 
 
 def test_alarms_in_a_row_are_one_episode() -> None:
@@ -149,6 +173,7 @@ def test_alarms_in_a_row_are_one_episode() -> None:
         (b"(1.0) can0 123#00\n" * 5, [], "5 frames; a window needs 100"),
         (b"(1.0) can0 123#0\n" * 200, [], "my.log:1: "),
         (b"(1.0) can0 123#00\n", ["--seed", "99"], "has no such weights"),
+        (b"(1.0) can0 123#00\n", ["--zero-shot", "--adapted"], "one of --zero-shot, --adapted"),
         (b"(1.0) can0 123#00\n", ["--release", "../no-such"], "no release 'no-such' in .."),
     ],
 )
