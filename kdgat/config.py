@@ -48,6 +48,9 @@ class Windows(_Frozen):
     blocks: int = Field(10, ge=1, description="time blocks a training capture is cut into before they are dealt out")
     max_windows: int | None = Field(None, description="cap on training windows, stratified random; None: all")
     profile_seconds: float = Field(10.0, gt=0, description="unlabelled traffic that gives a vehicle's profile (s)")
+    causal: bool = Field(
+        False, description="score no window that lies before the traffic of its profile", json_schema_extra=ADDED
+    )
     profile_from: Literal["all", "quiet"] = Field(
         "all", description="seconds of it an ID is described from: all, or the half in which it sends least"
     )

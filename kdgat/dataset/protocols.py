@@ -73,6 +73,7 @@ def view(
     - contaminated: it begins half its length before the first injected frame.
     - poisoned: it is taken from attacked traffic throughout, the first stretches of it joined.
 
+    The last two take a profile from further on, and score what lies before it too, unless `windows.causal`.
     Captures without an attack have no contaminated form, and those with too little of it to be poisoned and scored no
     poisoned one.
 
@@ -98,6 +99,8 @@ def view(
         profile = profile_of(sample_of, config)
         touched = np.concatenate([[0], np.cumsum(seen)])
         begins = begins[touched[begins + size] == touched[begins]]
+        if config.windows.causal:
+            begins = begins[begins > np.flatnonzero(seen)[-1]]
     if not len(begins):
         return None
     store = GraphStore.build([(capture.name, capture.attack, frames, begins)], size, config.features, [profile])

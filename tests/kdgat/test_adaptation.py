@@ -118,3 +118,25 @@ def test_a_profile_never_comes_from_the_same_frames(monkeypatch: pytest.MonkeyPa
     store = view(fresh, fresh.frames(), Config(), "profiled", known=known)
     assert store is not None and len(store.store) == 40 and store.store.has_profile.all()
     assert view(fresh, fresh.frames(), Config(), "profiled") is None
+
+
+@pytest.mark.parametrize("protocol", ["calibrated", "contaminated", "poisoned"])
+def test_no_window_before_its_profile_is_scored_where_that_is_asked(protocol: str) -> None:
+    rng = np.random.default_rng(0)
+    t = np.arange(0, 60, 0.005)
+    ids, payload = rng.choice([0x100, 0x101], len(t)), rng.integers(0, 256, (len(t), 8))
+    frames = Frames.of(t, ids, 8, payload, 0)
+    labels = (((t > 20) & (t < 26)) | ((t > 40) & (t < 46))).astype(np.uint8)
+    table = Frames(frames.timestamp, frames.id, frames.dlc, frames.payload, labels).to_table()
+    windows = Config().windows
+    causal = Config(windows=windows.model_copy(update={"causal": True, "profile_seconds": 4.0}))
+    plain = Config(windows=windows.model_copy(update={"profile_seconds": 4.0}))
+    capture = _capture("c", "test_01", "dos", table)
+    all_of, after = (view(capture, table, config, protocol) for config in (plain, causal))
+    assert all_of is not None and after is not None
+    # the profile ends 2 s into the first attack; poisoned, with the first frame of the second, which makes up 4 s
+    end = {"calibrated": 4.0, "contaminated": 22.0, "poisoned": 40.0}[protocol]
+    assert np.asarray(after.store.t0).min() >= end - 0.01
+    kept = np.asarray(all_of.store.t0)[np.asarray(all_of.store.t0) >= end - 0.01]
+    assert np.array_equal(np.asarray(after.store.t0), kept)
+    assert (len(kept) < len(all_of.store)) == (protocol != "calibrated")
