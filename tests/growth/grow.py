@@ -90,7 +90,7 @@ splits = [["^train/", "train"], ["^test/", "test_07"]]
 
 def feature_set(project: Path) -> None:
     """A feature set."""
-    _put(project, "kdgat/config.py", '"published", "relative", "profile"]', '"novel", ')
+    _put(project, "kdgat/config.py", '"published", "relative", "profile", "memory"]', '"novel", ')
     _put(
         project,
         "kdgat/graphs/features.py",
