@@ -47,7 +47,7 @@ def test_a_dataset(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypa
     from kdgat.catalog import datasets
 
     monkeypatch.setattr(datasets, "entries", lambda: tomllib.loads(examples["A dataset"]["toml"]))
-    line = "timestamp,arbitration_id,data_field,attack\n" + "1.0,12A,00FF,0\n" * 300
+    line = "timestamp,arbitration_id,data_field,attack\n" + "".join(f"{k / 100},12A,00FF,0\n" for k in range(300))
     for number, name in enumerate(("train/free.csv", "train/flood.csv", "test_01/flood-2.csv", "notes.csv")):
         (tmp_path / "my-car" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "my-car" / name).write_text(line + f"{2 + number}.0,12B,00,0\n")
