@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
-from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score, roc_curve
 
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
 from kdgat.evaluation.scored import ScoredWindows
@@ -37,6 +35,8 @@ def f1_score(y: np.ndarray, alarm: np.ndarray) -> float:
 
 def poisson_high(count: int, minutes: float) -> float:
     """Exact 95 % upper bound of a rate per hour from `count` events in `minutes` (Garwood 1936, one-sided)."""
+    from scipy import stats  # late, as scikit-learn below: seconds, which a training does not need
+
     return float(stats.chi2.ppf(0.95, 2 * (count + 1)) / 2 / (minutes / 60)) if minutes > 0 else math.nan
 
 
@@ -57,6 +57,8 @@ def score(
         within: bool[n], the windows that are judged (None: all); what is near an attack, and when an alarm sounds, is told
             by all of them.
     """
+    from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
+
     judged = np.ones(len(windows), bool) if within is None else within
     newer = recall_at(windows, scores, judged)
     for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
@@ -128,6 +130,8 @@ def alarm_events(
 
 def _tpr(y: np.ndarray, scores: np.ndarray, fpr: float) -> float:
     """Largest true-positive rate whose false-positive rate is at most `fpr`."""
+    from sklearn.metrics import roc_curve
+
     false, true, _ = roc_curve(y, scores, drop_intermediate=False)
     return float(true[false <= fpr].max())
 

@@ -156,8 +156,13 @@ class Reference:
 def train_reference(task: Task, root: Path | None) -> Reference:
     """Train the reference's VGAE and teacher; its student comes as a variant."""
     prepared = prepare(task.dataset, root, task.config, task.seed)
-    difficulty = train_vgae(task, prepared).difficulty
-    return Reference(prepared, difficulty, train_gat(task, prepared, difficulty).logits)
+    return Reference(prepared, *_taught(task, prepared))
+
+
+def _taught(task: Task, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Difficulty f64[B] and logits f32[B, 2] of the training windows by teachers; no student is trained for them."""
+    difficulty = train_vgae(task, prepared, ["teacher"]).difficulty
+    return difficulty, train_gat(task, prepared, difficulty, ["teacher"]).logits
 
 
 @dataclass(frozen=True)
@@ -191,8 +196,7 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
     )  # fmt: skip
     difficulty, logits = reference.difficulty, reference.logits
     if variant.teaching == "whole":
-        difficulty = train_vgae(own, prepared).difficulty
-        logits = train_gat(own, prepared, difficulty).logits
+        difficulty, logits = _taught(own, prepared)
     # the same seed for all variants: they differ in the factor and in nothing else
     model, history, seconds = fit_gat(
         config, prepared, config.gat_student, seed_of(own, "ablation"), recorder.session, difficulty,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from kdgat.evaluation.summary import Scored
 from kdgat.evaluation.thresholds import OperatingPoint, logit
 from kdgat.experiment.task import Tables
 from kdgat.models.baselines import BaselineModel
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.fusion_input import FusionInput
 from kdgat.models.names import ModelName
+
+if TYPE_CHECKING:
+    from kdgat.evaluation.summary import Scored
 
 Input = TypeVar("Input")
 

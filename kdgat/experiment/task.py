@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from torch import nn
 
 from kdgat import provenance, records
 from kdgat.config import Config
 from kdgat.runtime import work_folder
 from kdgat.tracking import trackers
 from kdgat.training.session import Rows, Session, last
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +57,18 @@ def seed_of(task: Task, *what: str) -> int:
     return seed
 
 
-def train_vgae(task: Task, prepared: Prepared) -> VGAEStage:
-    """Train the VGAE teacher, then the student that also learns the teacher's latents; both on benign windows only."""
+def train_vgae(task: Task, prepared: Prepared, roles: Sequence[str] = DISTILLATION_ROLES) -> VGAEStage:
+    """Train the VGAE teacher, then the student that also learns the teacher's latents; both on benign windows only.
+
+    Args:
+        task: where this runs.
+        prepared: the stores.
+        roles: the teacher, and the student unless nobody asks for it.
+    """
     tables, checkpoints, validation_rows = Tables(), {}, []
     train, validation = prepared.store("train"), prepared.store("validation")
     latents, difficulty = None, np.empty(0)
-    for role in DISTILLATION_ROLES:
+    for role in roles:
         name = ModelName("vgae", role)
         recorder = Recorder(tables, task, "vgae", str(name), prepared.meta["data_hash"])
         config = task.config.vgae_teacher if role == "teacher" else task.config.vgae_student
@@ -141,7 +147,9 @@ def _calibrated(model: VGAE, prepared: Prepared) -> tuple[Calibration, np.ndarra
     return calibration, scores
 
 
-def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStage:
+def train_gat(
+    task: Task, prepared: Prepared, difficulty: np.ndarray, roles: Sequence[str] = DISTILLATION_ROLES
+) -> GATStage:
     """Train the GAT teacher, then the student distilled from its logits; hard benign windows enter late.
 
     With `student_alone` also that student without a teacher.
@@ -150,12 +158,14 @@ def train_gat(task: Task, prepared: Prepared, difficulty: np.ndarray) -> GATStag
         task: where this runs.
         prepared: the stores.
         difficulty: f64[B], what the curriculum sorts the training windows by.
+        roles: as in `train_vgae`.
     """
     tables, checkpoints, validation_rows = Tables(), {}, []
     train, validation = prepared.store("train"), prepared.store("validation")
     logits = None
-    names = [ModelName("gat", role) for role in DISTILLATION_ROLES]
-    for name in [*names, *([ModelName.parse(ALONE)] if task.config.student_alone else [])]:
+    names = [ModelName("gat", role) for role in roles]
+    further = [ModelName.parse(ALONE)] if task.config.student_alone and "student" in roles else []
+    for name in [*names, *further]:
         alone = str(name) == ALONE
         parents = ["vgae-student"] if alone else None
         recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"], parents)

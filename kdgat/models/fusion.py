@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 from kdgat.config import FusionConfig
 from kdgat.models.dqn import QNetwork
@@ -32,6 +30,9 @@ def alternatives(
         "linucb": _Bandit(NeuralLinUCB(network).fit(data, config.false_alarm_cost, seed)),
     }
     if len(np.unique(data.y)) == 2:
+        from sklearn.linear_model import LogisticRegression  # late: seconds
+        from sklearn.neural_network import MLPClassifier
+
         methods["logistic"] = _Supervised(LogisticRegression(max_iter=1000).fit(data.state, data.y))
         mlp = MLPClassifier(config.hidden, max_iter=200, early_stopping=True, random_state=seed)
         methods["mlp"] = _Supervised(mlp.fit(data.state, data.y))
