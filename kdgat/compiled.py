@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +96,24 @@ class Locator(_CacheLocator):
         return cls(py_func, py_file)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` at its first call; it may call kernels of its own package only."""
+def kernel(function: Callable[..., Any], order: bool = True) -> Any:
+    """Compile `function` at its first call; it may call kernels of its own package only.
+
+    Args:
+        function: what is compiled.
+        order: whether sums are added in the order that is written.
+    """
     function = inspect.unwrap(function)  # a session that checks shapes wraps every function
     kept = _cache_folder(Path(function.__code__.co_filename).parent) is not None
     before, _numba.CACHE_LOCATOR_CLASSES = _numba.CACHE_LOCATOR_CLASSES, f"{__name__}.{Locator.__name__}"
     try:
-        return njit(cache=kept, nogil=True, error_model="numpy")(function)
+        fastmath = False if order else {"reassoc", "nsz", "contract"}
+        return njit(cache=kept, nogil=True, error_model="numpy", fastmath=fastmath)(function)
     finally:
         _numba.CACHE_LOCATOR_CLASSES = before
 
 
+#: for sums that may be added in any order, so that several terms are added at once
+summing = partial(kernel, order=False)
 #: for functions of a few lines: put into the kernels that call them
 inlined = njit(nogil=True, error_model="numpy", inline="always")

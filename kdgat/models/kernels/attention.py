@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.compiled import kernel
+from kdgat.compiled import kernel, summing
 
 
 @kernel
@@ -38,6 +38,24 @@ def _sums(left, right, edge, edge_weight, out):  # type: ignore[no-untyped-def]
             out[j] += value * row[j]
 
 
+@summing
+def _score(att, z, slope):  # type: ignore[no-untyped-def]
+    """One head's score of an edge, of f32[C] each."""
+    total = np.float32(0)
+    for c in range(len(att)):
+        total += att[c] * max(z[c], slope * z[c])
+    return total
+
+
+@summing
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    """Scalar product of f32[n] each."""
+    total = np.float32(0)
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
 @kernel
 def forward(left, right, edge, edge_weight, att, source, order, begins, slope):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Output f32[N, D] and attention f32[E, H].
@@ -59,10 +77,7 @@ def forward(left, right, edge, edge_weight, att, source, order, begins, slope): 
             e = order[k]
             _sums(left[source[e]], right[t], edge[e], edge_weight, z)
             for h in range(heads):
-                own, total = z[h * columns : (h + 1) * columns], np.float32(0)
-                for c in range(columns):
-                    total += att[h, c] * max(own[c], slope * own[c])
-                alpha[e, h] = total
+                alpha[e, h] = _score(att[h], z[h * columns : (h + 1) * columns], slope)
         for h in range(heads):
             largest, total = np.float32(-np.inf), np.float32(0)
             for k in range(begins[t], begins[t + 1]):
@@ -86,10 +101,7 @@ def forward(left, right, edge, edge_weight, att, source, order, begins, slope): 
 def _to_edge(to_z, edge_weight, out):  # type: ignore[no-untyped-def]
     """Gradient of one edge's features, into `out` f32[G]."""
     for g in range(len(out)):
-        row, total = edge_weight[g], np.float32(0)
-        for j in range(len(row)):
-            total += row[j] * to_z[j]
-        out[g] = total
+        out[g] = _dot(edge_weight[g], to_z)
 
 
 @kernel
@@ -115,11 +127,9 @@ def backward(grad, left, right, edge, edge_weight, att, source, order, begins, s
         for k in range(begins[t], begins[t + 1]):
             e = order[k]
             for h in range(heads):
-                total = np.float32(0)
-                for j in range(h * columns, (h + 1) * columns):
-                    total += grad[t, j] * left[source[e], j]
-                to_alpha[e, h] = total
-                mean[h] += alpha[e, h] * total
+                own = slice(h * columns, (h + 1) * columns)
+                to_alpha[e, h] = _dot(grad[t, own], left[source[e], own])
+                mean[h] += alpha[e, h] * to_alpha[e, h]
         for k in range(begins[t], begins[t + 1]):
             e = order[k]
             s = source[e]
