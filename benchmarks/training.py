@@ -1,0 +1,105 @@
+"""Training on one thread against the same model and loop written with PyG, and starting up (`python -m benchmarks`).
+
+Processor seconds of epochs over the same windows of the built-in synthetic bus, one after the other in one process.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from kdgat import provenance
+from kdgat.paths import REPO
+
+BATCH = 128
+#: what a training's task does before its first batch, besides opening its store
+STARTING = "import kdgat.experiment.train, torch; torch.optim.AdamW([torch.zeros(1, requires_grad=True)])"
+
+
+def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
+    """An epoch of the classifier `name` of the preset `paper`: this project's, and PyG's."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+    from torch_geometric.data import Data
+    from torch_geometric.loader import DataLoader
+    from torch_geometric.nn import GATv2Conv, GraphNorm, global_add_pool, global_max_pool, global_mean_pool
+
+    from kdgat.config import preset
+    from kdgat.dataset.prepare import prepare
+    from kdgat.models.gat import GAT
+    from kdgat.training.batches import Batches
+
+    torch.set_num_threads(1)
+    prepared = prepare("synthetic", None, preset("smoke"), 0)
+    config = getattr(preset("paper"), name.replace("-", "_")).model_copy(update={"jumping_knowledge": "cat"})
+    store = prepared.store("train")
+    batches = Batches(store, prepared.scalers, BATCH, seed=0)
+    ours = GAT(config, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long))
+
+    class Theirs(nn.Module):
+        """The same layers, of PyG."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            widths = [len(store.node_features), *[config.hidden * config.heads] * config.layers]
+            edges = {"edge_dim": len(store.edge_features), "add_self_loops": False}
+            self.convolutions = nn.ModuleList(GATv2Conv(w, config.hidden, config.heads, **edges) for w in widths[:-1])
+            self.norms = nn.ModuleList(GraphNorm(w) for w in widths[1:])
+            self.dropout, self.head = nn.Dropout(config.dropout), ours.head
+
+        def forward(self, b: Any) -> Any:
+            h, states = b.x, []
+            for conv, norm in zip(self.convolutions, self.norms, strict=True):
+                h = self.dropout(F.elu(norm(conv(h, b.edge_index, b.edge_attr), b.batch)))
+                states.append(h)
+            h = torch.cat(states, 1)
+            pooled = [global_mean_pool(h, b.batch), global_max_pool(h, b.batch), global_add_pool(h * b.share, b.batch)]
+            return self.head(torch.cat(pooled, 1))
+
+    theirs = Theirs()
+    whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(store))]
+    graphs = [Data(b.x, b.edge_index, b.edge_attr, b.y, share=b.share[:, None]) for b in whole]
+    loader = DataLoader(graphs, batch_size=BATCH, shuffle=True)
+
+    def epoch(model: nn.Module, source: Any) -> None:
+        optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
+        for b in source:
+            optimiser.zero_grad()
+            F.cross_entropy(model(b), b.y).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+
+    return lambda: epoch(ours.train(), batches), lambda: epoch(theirs.train(), loader)
+
+
+def _spent(work: Callable[[], None]) -> float:
+    """Processor seconds of one call."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def rows(repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher")) -> Iterator[dict[str, Any]]:
+    """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`."""
+
+    def row(name: str, values: list[float], unit: str) -> dict[str, Any]:
+        value = statistics.median(values)
+        return {"name": name, "value": value, "unit": unit, "n": len(values), "machine": provenance.machine()}
+
+    for name in names:
+        ours, theirs = _epochs(name)
+        for warm in (ours, theirs):
+            warm()  # kernels are loaded, caches filled
+        pairs = [(_spent(ours), _spent(theirs)) for _ in range(repetitions)]
+        yield row(f"training {name}, PyG over this project", [b / a for a, b in pairs], "")
+    starts = []
+    for _ in range(repetitions):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", STARTING], cwd=REPO, check=True)
+        starts.append(time.perf_counter() - begin)
+    yield row("start of a training", starts, "s")
