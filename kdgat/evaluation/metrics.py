@@ -57,8 +57,6 @@ def score(
         within: bool[n], the windows that are judged (None: all); what is near an attack, and when an alarm sounds, is told
             by all of them.
     """
-    from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
-
     judged = np.ones(len(windows), bool) if within is None else within
     newer = recall_at(windows, scores, judged)
     for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
@@ -68,15 +66,15 @@ def score(
     positives, negatives = int(y.sum()), int((1 - y).sum())
     both = positives > 0 and negatives > 0
     tp, fp = int(np.sum(alarm & (y == 1))), int(np.sum(alarm & (y == 0)))
-    n = len(y)
+    n, curve = len(y), _curve(y, scores)
     minutes = float(windows.duration[y == 0].sum() / 60)
     out: dict[str, tuple[float | None, int]] = {
         "f1": (f1_score(y, alarm) if positives else None, n),
         "precision": (tp / (tp + fp) if positives and tp + fp else None, n),
         "recall": (tp / positives if positives else None, positives),
-        "mcc": (float(matthews_corrcoef(y, alarm)) if both else None, n),
-        "roc_auc": (float(roc_auc_score(y, scores)) if both else None, n),
-        "pr_auc": (float(average_precision_score(y, scores)) if both else None, n),
+        "mcc": (_mcc(tp, fp, positives, negatives) if both else None, n),
+        "roc_auc": (_roc_auc(*curve) if both else None, n),
+        "pr_auc": (_pr_auc(*curve) if both else None, n),
         "tpr_at_fpr_1pct": (_tpr(y, scores, 0.01) if both else None, n),
         "tpr_at_fpr_0_1pct": (_tpr(y, scores, 0.001) if both and negatives >= MIN_BENIGN_FOR_PERMILLE else None, n),
         "false_alarms": (float(fp) if negatives else None, negatives),
@@ -130,10 +128,33 @@ def alarm_events(
 
 def _tpr(y: np.ndarray, scores: np.ndarray, fpr: float) -> float:
     """Largest true-positive rate whose false-positive rate is at most `fpr`."""
-    from sklearn.metrics import roc_curve
+    false, true = _curve(y, scores)
+    return float((true / true[-1])[false / false[-1] <= fpr].max())
 
-    false, true, _ = roc_curve(y, scores, drop_intermediate=False)
-    return float(true[false <= fpr].max())
+
+def _curve(y: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positives f64[k] above each distinct score, from none to all; of two classes or one."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1) if len(order) else np.zeros(0, np.int64)
+    true = np.cumsum(y[order])[ends].astype(np.float64)
+    return np.append(0.0, ends + 1 - true), np.append(0.0, true)
+
+
+def _roc_auc(false: np.ndarray, true: np.ndarray) -> float:
+    """Area under the ROC curve by trapezia (Fawcett 2006)."""
+    return float(np.trapezoid(true, false) / (true[-1] * false[-1]))
+
+
+def _pr_auc(false: np.ndarray, true: np.ndarray) -> float:
+    """Average precision: precisions weighted by the recall that each threshold adds."""
+    return float((np.diff(true) * true[1:] / (true[1:] + false[1:])).sum() / true[-1])
+
+
+def _mcc(tp: int, fp: int, positives: int, negatives: int) -> float:
+    """Matthews' correlation coefficient (1975); 0 where all windows are judged alike."""
+    alarms = tp + fp
+    product = float(alarms) * (positives + negatives - alarms) * positives * negatives
+    return (tp * (negatives - fp) - fp * (positives - tp)) / math.sqrt(product) if product else 0.0
 
 
 def _events(windows: ScoredWindows, alarm: np.ndarray) -> dict[str, tuple[float | None, int]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from kdgat.errors import KdgatError
+from kdgat.evaluation import metrics
 from kdgat.evaluation.bootstrap import block_weights, intervals, weighted_metrics
 from kdgat.evaluation.metrics import f1_score, poisson_high, score
 from kdgat.evaluation.scored import ScoredWindows
@@ -165,3 +166,18 @@ def test_an_attack_is_judged_on_the_captures_that_hold_it() -> None:
     masks = dict(one.attacks())
     assert set(masks) == {"all", "dos", "fuzzing"}
     assert np.all(w.recording[masks["dos"]] == 0) and np.all(w.recording[masks["fuzzing"]] == 1)
+
+
+@given(st.integers(0, 2**31), st.integers(2, 60), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_rankings_and_correlation_are_those_of_scikit_learn(seed: int, n: int, digits: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = np.r_[0, 1, rng.integers(0, 2, n)]
+    scores = rng.random(n + 2).round(digits)  # few digits: many ties
+    curve, alarm = metrics._curve(y, scores), scores >= 0.5
+    counts = (int(alarm[y == 1].sum()), int(alarm[y == 0].sum()), int(y.sum()), int((1 - y).sum()))
+    assert metrics._roc_auc(*curve) == pytest.approx(sk.roc_auc_score(y, scores), abs=1e-12)
+    assert metrics._pr_auc(*curve) == pytest.approx(sk.average_precision_score(y, scores), abs=1e-12)
+    assert metrics._mcc(*counts) == pytest.approx(sk.matthews_corrcoef(y, alarm), abs=1e-12)
+    false, true, _ = sk.roc_curve(y, scores, drop_intermediate=False)
+    assert metrics._tpr(y, scores, 0.1) == true[false <= 0.1].max()
