@@ -147,9 +147,9 @@ class Resampled:
         ones = np.ones((1, len(inside)), np.float32)
         out = []
         for weights in (ones, *(d.weights for d in self.draws)):
-            made = weighted_metrics(weights, self.windows.y, inside, threshold, ranking=ranking)
+            made = weighted_metrics(weights, self.windows.y, inside, threshold, ranking=False)
             if ranking:
-                made |= weighted_recall_at(weights, self.windows.y == 1, self.far, inside)
+                made |= ranked_metrics(weights, self.windows.y == 1, self.far, inside)
             out.append(made)
         return out
 
@@ -164,22 +164,19 @@ class Resampled:
         return out
 
 
-def weighted_recall_at(
+def ranked_metrics(
     weights: np.ndarray, attacked: np.ndarray, far: np.ndarray, scores: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The metrics `RECALL_AT` for every draw, f64[draws]; NaN where undefined."""
+    """Areas under the curves and the metrics `RECALL_AT` for every draw, f64[draws]; NaN where undefined."""
+    from kdgat.evaluation.kernels.ranking import ranked  # late: compiled code is loaded when it is needed
+
     order = np.argsort(-scores, kind="stable")
-    ties = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))
-    ranked = weights[:, order]
-    found = np.add.reduceat(ranked * attacked[order], ties, axis=1).cumsum(1, dtype=np.float64)
-    false = np.add.reduceat(ranked * far[order], ties, axis=1).cumsum(1, dtype=np.float64)
-    out = {}
-    for name, (rate, least) in RECALL_AT.items():
-        allowed = false <= rate * false[:, -1:] + 1e-6
-        best = np.where(allowed, found, 0).max(1)
-        defined = far.sum() >= least
-        whole = found[:, -1]
-        out[name] = np.divide(best, whole, out=np.full(len(best), np.nan), where=(whole > 0) & defined)
+    last = np.append(np.diff(scores[order]) != 0, True)
+    made = ranked(weights, order, last, attacked, far, np.array([rate for rate, _ in RECALL_AT.values()]))
+    out = dict(zip(("roc_auc", "pr_auc", *RECALL_AT), made.T, strict=True))
+    for name, (_, least) in RECALL_AT.items():
+        if far.sum() < least:
+            out[name] = np.full(len(weights), np.nan)
     return out
 
 

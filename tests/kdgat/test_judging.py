@@ -11,10 +11,11 @@ from scipy import stats
 from analysis.checks import metrics as again
 from kdgat.errors import KdgatError
 from kdgat.evaluation.alarms import AlarmRule, delays, rising
+from kdgat.evaluation.bootstrap import weighted_metrics
 from kdgat.evaluation.differences import corrected, differences, holm, verdict
 from kdgat.evaluation.metrics import POOLED, POOLED_METRICS, score
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.evaluation.stratified import estimate, rate_ends, weighted_recall_at
+from kdgat.evaluation.stratified import estimate, ranked_metrics, rate_ends
 from kdgat.evaluation.summary import Scored, metric_rows, pooled
 from tools import coverage
 
@@ -79,7 +80,18 @@ def test_recall_far_from_attacks_is_that_of_the_best_threshold(
     best = max(np.mean(s[y] >= t) for t in [*s, 2.0] if np.mean(s[far] >= t) <= rate + 1e-12)
     if rate == 0.01:
         assert score(w, s, 0.5)["recall_at_fpr_1pct"][0] == pytest.approx(best)
-        assert weighted_recall_at(ones, y, far, s)["recall_at_fpr_1pct"][0] == pytest.approx(best)
+        assert ranked_metrics(ones, y, far, s)["recall_at_fpr_1pct"][0] == pytest.approx(best)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scored(), st.integers(0, 2**32 - 1))
+def test_areas_of_draws_are_those_of_the_older_bootstrap(given_: tuple[ScoredWindows, np.ndarray], seed: int) -> None:
+    w, s = given_
+    weights = np.random.default_rng(seed).integers(0, 3, (5, len(s))).astype(np.float32)
+    want = weighted_metrics(weights, w.y, s, 0.5)
+    have = ranked_metrics(weights, w.y == 1, w.far(), s)
+    for name in ("roc_auc", "pr_auc"):
+        np.testing.assert_allclose(have[name], want[name], rtol=1e-6)
 
 
 def test_two_of_three_loses_a_single_frame_and_its_alarm_comes_late() -> None:

@@ -1,0 +1,1 @@
+"""Compiled parts of the evaluation: what a bootstrap computes thousands of times."""
