@@ -17,6 +17,7 @@ from kdgat.graphs.profile import Profile
 from kdgat.graphs.splits import starts
 from kdgat.graphs.store import GraphStore
 from kdgat.models import rules
+from kdgat.models.baselines import boosting, boosting_memory
 from kdgat.models.kernels import timing
 from kdgat.models.trees import Trees
 
@@ -124,3 +125,35 @@ def test_trees_that_would_never_end_are_refused() -> None:
             Trees.load(good | change)
     with pytest.raises(KdgatError, match="no array"):
         Trees.load({})
+
+
+def keyhole(seed: int) -> GraphStore:
+    """A bus on which an identifier is sent in every sixth window or so, and one forged frame in every other window."""
+    rng = np.random.default_rng(seed)
+    ids = rng.choice(0x700, 600, replace=False).astype(np.uint32)
+    times = np.concatenate(
+        [0.66 * np.arange(40) + phase + rng.normal(0, 1e-3, 40) for phase in rng.uniform(0, 0.66, 600)]
+    )
+    forged = np.arange(3.0, 26.0, 0.22) + rng.uniform(0, 0.1, 105)
+    frames = Frames(
+        np.concatenate([times, forged]),
+        np.concatenate([np.repeat(ids, 40), rng.choice(ids, len(forged))]),
+        np.full(len(times) + len(forged), 8, np.uint8),
+        np.zeros((len(times) + len(forged), 8), np.uint8),
+        np.repeat([0, 1], [len(times), len(forged)]).astype(np.uint8),
+    )
+    table = frames.take(np.argsort(frames.timestamp, kind="stable")).to_table()
+    return GraphStore.build([("c", "spoofing", table, starts(table.num_rows, 100, 100))], 100, "memory")
+
+
+def test_what_a_window_hides_boosting_on_memory_finds() -> None:
+    train, test = keyhole(0), keyhole(1)
+    y = np.asarray(test.y) == 1
+    found = {}
+    for build in (boosting, boosting_memory):
+        model = build(Config(), 0).fit(train, {})
+        scores = model.score(test, None)
+        again = build(Config(), 0).load(model.arrays()).score(test, None)
+        assert np.abs(again - scores).max() < 1e-6
+        found[build] = np.mean(scores[y][:, None] > scores[~y]) + np.mean(scores[y][:, None] == scores[~y]) / 2
+    assert found[boosting_memory] > 0.95 > 0.8 > found[boosting]
