@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.checks import scores
 from analysis.releases.release import Release
 from kdgat.config import Config
-from kdgat.dataset.protocols import View
 from kdgat.evaluation import adaptation
 from kdgat.evaluation.thresholds import OperatingPoint, logit
-from kdgat.experiment import kept
-from kdgat.experiment.detect import Detector, Moments, standardised
-from kdgat.experiment.scoring import f32
-from kdgat.experiment.stages import Baseline, Either
 from kdgat.models import registry
-from kdgat.models.dqn import QNetwork
+
+if TYPE_CHECKING:
+    from kdgat.dataset.protocols import View
+    from kdgat.experiment.detect import Detector, Moments
+    from kdgat.experiment.stages import Baseline, Either
+    from kdgat.models.dqn import QNetwork
 
 #: the mean logit of the headline model's seeds, which is a model of its own
 ENSEMBLE = "gat-ensemble-student"
@@ -48,6 +48,10 @@ class Frozen:
     @staticmethod
     def of(release: Release, dataset: str, seed: int) -> Frozen:
         """Read them; raises `KdgatError` where the release's files do not describe them."""
+        from kdgat.experiment import kept
+        from kdgat.experiment.detect import Detector, Moments
+        from kdgat.models.dqn import QNetwork
+
         config = scores.configuration(release, dataset, seed)
         students = {model: scores.student(release, dataset, seed, model) for model in scores.STUDENTS}
         checkpoints = {model: checkpoint for model, (checkpoint, _) in students.items()}
@@ -82,6 +86,9 @@ class Frozen:
 
     def score(self, view: View) -> dict[str, np.ndarray]:
         """Score the windows of a capture: model → f64[n] as a release would hold it."""
+        from kdgat.experiment.detect import standardised
+        from kdgat.experiment.scoring import f32
+
         data, _, _ = self.detector.score(view.store)
         state = standardised(data, self.moments.mean, self.moments.std)
         out = {"vgae-student": data.anomaly, "gat-student": data.p_attack}

@@ -32,8 +32,6 @@ def margins(windows: ScoredWindows, scores: np.ndarray, threshold: float, settin
     """
     values = logit(scores)
     start = float(logit(threshold))
-    if len(values) and np.ptp(values) == 0:  # what gives every window one score is not moved by the stream
-        return values - start
     out = np.empty(len(values))
     for recording in np.unique(windows.recording):
         at = np.flatnonzero(windows.recording == recording)
@@ -51,7 +49,8 @@ def _thetas(t0: np.ndarray, values: np.ndarray, start: float, settings: Adaptati
         while oldest < i and times[oldest] < now - settings.seconds:
             del ranked[bisect_left(ranked, listed[oldest])]
             oldest += 1
-        if ranked and now - times[0] >= settings.least_seconds:
+        # what has given every window one score so far is not moved by the stream
+        if ranked and ranked[0] < ranked[-1] and now - times[0] >= settings.least_seconds:
             middle = ranked[int(settings.quantile * (len(ranked) - 1))]
             low = ranked[int(settings.low * (len(ranked) - 1))]
             out[i] = middle + settings.multiple * max(middle - low, settings.floor)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
 
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
 from kdgat.evaluation.bootstrap import BLOCK_SECONDS, weighted_metrics
@@ -76,12 +75,16 @@ class Estimate:
 
     def ends(self, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
         """The 95 % interval, cut at what the quantity can be."""
+        from scipy import stats  # late, as all of scipy: the site is rendered without it
+
         half = float(stats.t.ppf((1 + _LEVEL) / 2, self.free)) * self.error if self.error > 0 else 0.0
         return float(np.clip(self.mean - half, low, high)), float(np.clip(self.mean + half, low, high))
 
     @property
     def p(self) -> float:
         """Two-sided p-value of the mean being 0."""
+        from scipy import stats
+
         if self.error > 0:
             return float(2 * stats.t.sf(abs(self.mean) / self.error, self.free))
         return 1.0 if self.mean == 0 else 0.0
@@ -226,6 +229,8 @@ def rate_ends(counts: Sequence[int], hours: float) -> tuple[float, float]:
     Hierarchical: any of the seeds, equally likely, and around its count the exact Poisson limits (Garwood 1936) as distributions, Gamma
     with shape count for the lower end and count + 1 for the upper. So the upper end lies over what the worst of few seeds did.
     """
+    from scipy import optimize, special
+
     counts_ = np.asarray(counts, np.float64)
     tail = (1 - _LEVEL) / 2
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdgat.captures.frames import Frames
-from kdgat.synthetic.kernels import traffic
 from kdgat.synthetic.vehicle import KINDS, Vehicle
 from kdgat.synthetic.virtual import LIFELIKE_RANGES
 
@@ -73,6 +72,8 @@ class Car:
 
     def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
         """Benign traffic of `seconds` s from t = 0, in bus order; with `running`, no sender has yet to wake."""
+        from kdgat.synthetic.kernels import traffic  # late: compiled code is loaded when it is needed
+
         v = self.vehicle
         m = len(v.id)
         first = np.concatenate([[0], np.cumsum(np.ceil(seconds / v.period).astype(np.int64))])
@@ -159,6 +160,8 @@ class Car:
 
 def send(frames: Frames, bit_time: float) -> Frames:
     """Put frames, in any order, on one bus at the times they are due: see `kdgat.synthetic.kernels.traffic.arbitrate`."""
+    from kdgat.synthetic.kernels import traffic
+
     waiting = np.argsort(frames.timestamp, kind="stable")
     due, ids, dlc, label = (c[waiting] for c in (frames.timestamp, frames.id, frames.dlc, frames.label))
     order, start = np.empty(len(frames), np.int64), np.empty(len(frames))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from analysis.releases.release import Release
 from kdgat import records
+from kdgat.records.tables import schema
 from kdgat.runtime import configure
 
 configure()
@@ -36,7 +38,18 @@ def dumped(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Tables of the committed release as a task would hold them."""
     monkeypatch.syspath_prepend(str(repo / "flows"))
     release = Release.open()
-    return records.dump({name: release.table(name) for name in release.tables if name not in MADE_AFTER_TASKS})
+    return records.dump({n: of_today(n, release.table(n)) for n in release.tables if n not in MADE_AFTER_TASKS})
+
+
+def of_today(name: str, made: pa.Table) -> pa.Table:
+    """Fill the columns that are newer than the release, as a task of today does."""
+    arrow = schema(name).arrow(made.column_names)
+    empty = {pa.bool_(): False, pa.string(): ""}
+    arrays = [
+        pa.array([empty[f.type]] * made.num_rows) if made[f.name].null_count and not f.nullable else made[f.name]
+        for f in arrow
+    ]
+    return pa.table(arrays, schema=arrow)
 
 
 def table(dumped: dict[str, bytes], name: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ _CANDUMP = re.compile(r"\((?P<t>\S+)\)\s+\S+\s+(?P<id>[0-9a-f]+)#(?P<data>[0-9a-
 
 
 def _time(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is not a number of seconds")
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise ValueError(f"{text[:40]!r} is not a number of seconds")
     return float(text)
 
 
@@ -53,20 +54,28 @@ def _label(text: str) -> int:
     return _LABELS[text.lower()]
 
 
+def _fields(line: str, delimiter: str) -> list[str]:
+    """Fields of a line without the spaces and quotes around them; raises `ValueError` for one that is no text of a table."""
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+
+
 def labelled(line: str, option: int) -> Row:
     """A row of `timestamp,arbitration_id,data_field,attack`. Raises `ValueError` where its meaning is in doubt."""
     del option  # of the kernel's
-    t, identifier, data, label = (field.strip() for field in next(csv.reader([line])))
+    t, identifier, data, label = _fields(line, ",")
     return _time(t), _identifier(identifier), _bytes(data), _label(label)
 
 
 def hcrl(line: str, flagged: int) -> Row:
     """A row of `time,ID,DLC,byte,…`, with a flag if the file is `flagged`, maybe lower-case. Raises `ValueError` likewise."""
     delimiter = next((d for d in ",;\t" if d in line), ",")
-    t, identifier, dlc, *rest = (field.strip() for field in next(csv.reader([line], delimiter=delimiter)))
+    t, identifier, dlc, *rest = _fields(line, delimiter)
     length = int(dlc)
     words = [word for field in rest for word in field.split()]
-    if length > 8 or len(words) < length:
+    if not 0 <= length <= 8 or len(words) < length:
         raise ValueError("fewer bytes than the DLC says")
     flags = [word for word in words[length:] if word.upper() in ("R", "T")]
     if len(flags) != flagged:
@@ -126,7 +135,10 @@ class Header:
     def of(line: str) -> Header | None:
         """Read the header of a file; None if it is none that tells time, ID and data."""
         delimiter = next((d for d in ",;\t" if d in line), ",")
-        names = [re.sub(r"[\s_]", "", name.lower()) for name in next(csv.reader([line], delimiter=delimiter), [])]
+        try:
+            names = [re.sub(r"[\s_]", "", name.lower()) for name in _fields(line, delimiter)]
+        except ValueError:
+            return None
         at: dict[str, int] = {}
         for what, known in _NAMES.items():
             for place in (i for i, name in enumerate(names) if name in known):

@@ -11,6 +11,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers.rows import Header, Row
@@ -32,7 +33,7 @@ def blocks(header: Header, path: Path, content: io.BytesIO) -> Iterator[tuple[Fr
     bad: list[BadRow] = []
     channels: Counter[str] = Counter()
     begun = False
-    for fields in lines:
+    for fields in _told(path, lines):
         if not any(fields):
             continue
         if not begun:  # the header itself
@@ -55,6 +56,14 @@ def blocks(header: Header, path: Path, content: io.BytesIO) -> Iterator[tuple[Fr
             yield frames_of(rows), bad
             rows, bad = [], []
     yield frames_of(rows), bad
+
+
+def _told(path: Path, lines: Any) -> Iterator[list[str]]:
+    """Rows of a reader of the module csv, its errors as one line."""
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise CaptureError(str(path), lines.line_num, f"no row of a delimited file: {error}") from None
 
 
 def frames_of(rows: list[Row]) -> Frames:

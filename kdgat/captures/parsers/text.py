@@ -19,7 +19,6 @@ over 8 or another label is a bad row; so are error frames and CAN FD frames. Rem
 from __future__ import annotations
 
 import contextlib
-import csv
 import re
 from dataclasses import dataclass, replace
 
@@ -135,7 +134,7 @@ def _tolerated(format: TextFormat, buf: np.ndarray, begin: int) -> tuple[rows.Ro
     try:
         line = buf[begin : min(end, begin + 2000)].tobytes().decode("utf-8", "replace").strip()
         row = rows.TOLERANT[format.kernel](line, format.option)
-    except (ValueError, csv.Error):
+    except ValueError:
         return None
     return row, end + 1
 
