@@ -58,9 +58,10 @@ def score(
             by all of them.
     """
     judged = np.ones(len(windows), bool) if within is None else within
-    newer = recall_at(windows, scores, judged)
+    far = windows.far()
+    newer = recall_at(scores[judged & (windows.y == 1)], scores[judged & far])
     for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
-        newer |= alarm_events(windows, scores >= threshold, one, judged, ending)
+        newer |= alarm_events(windows, far, one.sounds(windows.recording, scores >= threshold), judged, ending)
     windows, scores = windows.take(judged), scores[judged]
     y, alarm = windows.y, scores >= threshold
     positives, negatives = int(y.sum()), int((1 - y).sum())
@@ -89,9 +90,9 @@ def score(
     return out | newer
 
 
-def recall_at(windows: ScoredWindows, scores: np.ndarray, judged: np.ndarray) -> dict[str, tuple[float | None, int]]:
-    """Recall at false-positive rates that count benign windows farther than 1 s from attacks alone, see `score`."""
-    attacked, benign = scores[judged & (windows.y == 1)], -np.sort(-scores[judged & windows.far()])
+def recall_at(attacked: np.ndarray, far: np.ndarray) -> dict[str, tuple[float | None, int]]:
+    """Recall at false-positive rates, from scores of attacked windows and of benign ones farther than 1 s from attacks."""
+    benign = -np.sort(-far)
     out: dict[str, tuple[float | None, int]] = {}
     for name, (rate, least) in RECALL_AT.items():
         defined = len(attacked) > 0 and len(benign) >= least
@@ -102,15 +103,20 @@ def recall_at(windows: ScoredWindows, scores: np.ndarray, judged: np.ndarray) ->
 
 
 def alarm_events(
-    windows: ScoredWindows, over: np.ndarray, rule: AlarmRule, judged: np.ndarray, ending: str = ""
+    windows: ScoredWindows, far: np.ndarray, sounds: np.ndarray, judged: np.ndarray, ending: str = ""
 ) -> dict[str, tuple[float | None, int]]:
     """Alarm events an hour near attacks and far from them, attack events found and missed, and the median delay.
 
     A missed event has an infinite delay, so that the median is undefined where half of them or more are missed.
+
+    Args:
+        windows: n of them.
+        far: bool[n], `ScoredWindows.far`, which is the same for all models.
+        sounds: bool[n], where the alarm sounds.
+        judged: bool[n], as in `score`.
+        ending: of the metrics' names.
     """
-    sounds = rule.sounds(windows.recording, over)
     begins = rising(windows.recording, sounds)
-    far = windows.far()
     out: dict[str, tuple[float | None, int]] = {}
     for name, where in (("far", judged & far), ("near", judged & ~far)):
         hours = float(windows.duration[where].sum() / 3600)

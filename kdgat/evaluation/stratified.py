@@ -188,6 +188,7 @@ def stratified(
 ) -> Callable[..., dict[str, tuple[float, float]]]:
     """Prepare the draws of one scenario; the result gives (low, high) of each metric from scores and thresholds of each seed."""
     resampled = Resampled(windows, within, draws)
+    far = within & windows.far()
 
     def ends(
         scores: Sequence[np.ndarray], thresholds: Sequence[float], *, ranking: bool
@@ -196,18 +197,18 @@ def stratified(
         made = resampled.estimates([resampled.values(s, t, ranking=ranking) for s, t in pairs])
         out = {name: e.ends(-1.0 if name in _SIGNED else 0.0, 1.0) for name, e in made.items()}
         for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
-            out |= _of_alarms(windows, within, [one.sounds(windows.recording, s >= t) for s, t in pairs], ending)
+            sounds = [one.sounds(windows.recording, s >= t) for s, t in pairs]
+            out |= _of_alarms(windows, within, far, sounds, ending)
         return out
 
     return ends
 
 
 def _of_alarms(
-    windows: ScoredWindows, within: np.ndarray, sounds: Sequence[np.ndarray], ending: str
+    windows: ScoredWindows, within: np.ndarray, far: np.ndarray, sounds: Sequence[np.ndarray], ending: str
 ) -> dict[str, tuple[float, float]]:
     """Intervals of what is counted in events: attack events resampled, alarm events by `rate_ends`."""
     out: dict[str, tuple[float, float]] = {}
-    far = within & windows.far()
     hours = float(windows.duration[far].sum() / 3600)
     if hours > 0:
         counts = [int((rising(windows.recording, s) & far).sum()) for s in sounds]
