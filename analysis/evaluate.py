@@ -238,7 +238,6 @@ def printed(summary: pa.Table) -> Iterator[str]:
     for r in rows:
         kinds.setdefault((r["dataset"], r["scenario"]), set()).add(r["attack"])
     cells: dict[tuple[str, ...], dict[str, str]] = {}
-    key: tuple[str, ...]
     for r in rows:
         here = kinds[r["dataset"], r["scenario"]] - {"all"}
         if len(here) == 1 and r["attack"] != "all":

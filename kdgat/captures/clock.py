@@ -19,26 +19,25 @@ class Clock:
 
     def __init__(self) -> None:
         self.frames = self.ties = self.steps = 0
-        self.first = self.last = 0.0
+        self.last = np.empty(0)  # time of the last frame, f64[1], once there is one
         self.least, self.greatest = np.inf, -np.inf
 
     def fault(self, t: np.ndarray) -> str | None:
         """Take in the next times f64[n] in seconds; say where they step back by over a second, with the remedy."""
         if not len(t):
             return None
-        gaps = np.diff(t, prepend=t[0] if not self.frames else self.last)
+        gaps = np.diff(t, prepend=self.last)
         back = np.flatnonzero(gaps < -BACK)
         if len(back):
-            number = self.frames + int(back[0]) + 1
+            number = self.frames + len(t) - len(gaps) + int(back[0]) + 1
             return (
                 f"time steps back by {_duration(-gaps[back[0]])} at frame {number}: "
                 "two recordings in one file; read each from a file of its own"
             )
-        gaps = gaps[1:] if not self.frames else gaps
         self.ties += int((gaps == 0).sum())
         self.steps += int((gaps < 0).sum())
         self.frames += len(t)
-        self.last = float(t[-1])
+        self.last = t[-1:].copy()
         self.least, self.greatest = min(self.least, float(t.min())), max(self.greatest, float(t.max()))
         return None
 

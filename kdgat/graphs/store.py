@@ -15,7 +15,7 @@ from kdgat import atomic
 from kdgat.captures.frames import Frames
 from kdgat.config import FeatureSet
 from kdgat.errors import KdgatError
-from kdgat.graphs.features import FEATURES
+from kdgat.graphs.features import FEATURES, takes_profile
 from kdgat.graphs.profile import Profile
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class GraphStore:
     @property
     def has_profile(self) -> np.ndarray:
         """Whether each window was given its vehicle's profile, bool[B]."""
-        if "profile_available" not in self.node_features:
+        if not takes_profile(self.feature_set):
             return np.zeros(len(self), bool)
         column = self.node_features.index("profile_available")
         return np.asarray(self.x[np.asarray(self.node_ptr)[:-1], column]) > 0

@@ -10,6 +10,7 @@ import pyarrow as pa
 from kdgat.captures.frames import Frames
 from kdgat.config import Config
 from kdgat.dataset.traffic import TrafficOf
+from kdgat.graphs.features import takes_profile
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import GraphStore
 from kdgat.models.baselines import Untrained
@@ -70,7 +71,7 @@ class TimingRule(Untrained):
                 continue
             seen = traffic(name)
             # without columns for a profile, the store cannot say which windows were given one
-            known = with_profile if "profile_available" in store.node_features else np.ones(len(store), bool)
+            known = with_profile if takes_profile(store.feature_set) else np.ones(len(store), bool)
             for use in (False, True):
                 index = np.flatnonzero(here & (known == use))
                 if len(index):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdgat.captures.frames import Frames
+from kdgat.captures.parsers.rows import Row
+from kdgat.captures.parsers.table import frames_of
 from kdgat.captures.quarantine import BadRow
 from kdgat.errors import CaptureError
 
@@ -52,7 +54,7 @@ def blocks(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, 
             else:
                 found.append(message)
             if len(found) == BLOCK:
-                yield frames_of(found), bad
+                yield frames_of([_row(m) for m in found]), bad
                 found, bad = [], []
     except (ValueError, struct.error, zlib.error, can.CanError, BLFParseError) as error:
         raise CaptureError(str(path), 0, f"broken BLF: {error}") from None
@@ -62,7 +64,7 @@ def blocks(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, 
         raise CaptureError(
             str(path), 0, f"{missed} objects of the file could be frames, and python-can reads none of them"
         )
-    yield frames_of(found), bad
+    yield frames_of([_row(m) for m in found]), bad
 
 
 def _reader(can: Any) -> Any:
@@ -123,15 +125,7 @@ def refusal(message: Message) -> str:
     return ""
 
 
-def frames_of(messages: list[Message]) -> Frames:
-    """Make frames of messages that `refusal` has nothing against; none of them is labelled as injected."""
-    frames = Frames.empty(len(messages))
-    frames.label[:] = 0
-    frames.payload[:] = 0
-    for i, message in enumerate(messages):
-        data = b"" if message.is_remote_frame else bytes(message.data)
-        frames.timestamp[i] = message.timestamp
-        frames.id[i] = message.arbitration_id
-        frames.dlc[i] = len(data)
-        frames.payload[i, : len(data)] = list(data)
-    return frames
+def _row(message: Message) -> Row:
+    """A message that `refusal` has nothing against; it is not labelled as injected, and a remote frame has no data."""
+    data = b"" if message.is_remote_frame else bytes(message.data)
+    return message.timestamp, message.arbitration_id, data, 0

@@ -62,6 +62,11 @@ def _fields(line: str, delimiter: str) -> list[str]:
         raise ValueError(str(error)) from None
 
 
+def _delimiter(line: str) -> str:
+    """The first of comma, semicolon and tab that a line has; a comma where it has none."""
+    return next((d for d in ",;\t" if d in line), ",")
+
+
 def labelled(line: str, option: int) -> Row:
     """A row of `timestamp,arbitration_id,data_field,attack`. Raises `ValueError` where its meaning is in doubt."""
     del option  # of the kernel's
@@ -71,8 +76,7 @@ def labelled(line: str, option: int) -> Row:
 
 def hcrl(line: str, flagged: int) -> Row:
     """A row of `time,ID,DLC,byte,…`, with a flag if the file is `flagged`, maybe lower-case. Raises `ValueError` likewise."""
-    delimiter = next((d for d in ",;\t" if d in line), ",")
-    t, identifier, dlc, *rest = _fields(line, delimiter)
+    t, identifier, dlc, *rest = _fields(line, _delimiter(line))
     length = int(dlc)
     words = [word for field in rest for word in field.split()]
     if not 0 <= length <= 8 or len(words) < length:
@@ -134,7 +138,7 @@ class Header:
     @staticmethod
     def of(line: str) -> Header | None:
         """Read the header of a file; None if it is none that tells time, ID and data."""
-        delimiter = next((d for d in ",;\t" if d in line), ",")
+        delimiter = _delimiter(line)
         try:
             names = [re.sub(r"[\s_]", "", name.lower()) for name in _fields(line, delimiter)]
         except ValueError:
