@@ -88,6 +88,10 @@ class Augmentation(_Frozen):
     evaders: float = Field(
         0.25, ge=0, le=1, description="share of a drive's attackers who know the detector", json_schema_extra=ADDED
     )
+    waking: float = Field(
+        0.5, ge=0, le=1, description="share of trips on which senders wake after the recording began",
+        json_schema_extra=ADDED,
+    )  # fmt: skip
 
 
 class VGAEConfig(_Frozen):
@@ -245,10 +249,12 @@ PRESETS: dict[str, Config] = {
         fusion_student=FusionConfig(hidden=(32, 32), steps=200),
         bootstrap_draws=100,
     ),
+    # over these stand the settings that were chosen blind
     "demo": Config(preset="demo"),
-    # over it stand the settings that were chosen blind
-    "paper": Config(preset="paper", training=Training(epochs=6), bootstrap_draws=2000),
+    "paper": Config(preset="paper", bootstrap_draws=2000),
 }
+#: what the preset `demo` has less of than `paper`, over the settings that were chosen
+DEMO_BUDGET: dict[str, Any] = {"augmentation.vehicles": 250, "training.epochs": 3}
 
 #: what `python -m kdgat.selection` chose, without a look at any test capture
 CHOICE = REPO / "data" / "choice.toml"
@@ -276,9 +282,15 @@ def _from_file(name: str, file: Path, base: Config | None, remedy: str) -> Confi
 
 
 def preset(name: str) -> Config:
-    """The preset called `name`; `paper` with the settings of `data/choice.toml`. Raises `KdgatError` for an unknown one."""
-    if name == "paper":
-        return _from_file(name, CHOICE, PRESETS[name], "`python -m kdgat.selection` writes it")
+    """Make the preset called `name`; `paper` and `demo` have the settings of `data/choice.toml`.
+
+    Raises:
+        KdgatError: no preset has that name, or its file describes another configuration than it says.
+    """
+    if name in ("paper", "demo"):
+        paper = _from_file("paper", CHOICE, PRESETS["paper"], "`python -m kdgat.selection` writes it")
+        small = {"preset": "demo", "bootstrap_draws": PRESETS["demo"].bootstrap_draws}
+        return paper if name == "paper" else override(paper, small | DEMO_BUDGET)
     if name in PRESETS:
         return PRESETS[name]
     file = PRESET_FOLDER / f"{name}.toml"

@@ -22,6 +22,8 @@ from kdgat.synthetic.trips import Car, log_uniform, send
 #: mean gap between forged frames (s), from more than a bus can carry to one in seconds; with `LENGTHS` (s), from a flood to
 #: one forged frame
 GAPS, LENGTHS = (0.2e-3, 3.0), (0.05, 8.0)
+#: the same for attacks that are to leave no room on the bus
+FLOODS, FLOOD_GAPS = ("dos", "flood"), (0.2e-3, 10e-3)
 #: share of drives that are cut from training captures, where there are any
 CUT = 0.25
 #: length of the trip that a profile comes from (s)
@@ -127,6 +129,7 @@ def drive(
     size: int,
     rng: np.random.Generator,
     kinds: Sequence[str] = (),
+    cut: float = CUT,
 ) -> Drive:
     """Draw one drive.
 
@@ -137,11 +140,12 @@ def drive(
         size: frames in a window.
         rng: source of every random choice.
         kinds: attacks to choose from; none: all, `augmentation.evaders` of them by attackers who know the detector.
+        cut: probability that the car is one cut from `benign`, where it holds any.
     """
     cars = {car: long for car, all in benign.items() if (long := [s for s in all if _seconds(s) >= _STRETCH])}
-    stretches = list(cars.values())[int(rng.integers(len(cars)))] if cars and rng.random() < CUT else []
+    stretches = list(cars.values())[int(rng.integers(len(cars)))] if cars and rng.random() < cut else []
     halves = (stretches[::2], stretches[1::2] or stretches)  # a trip and the profile's trip are not the same traffic
-    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng, augmentation.bursts)
+    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng, augmentation.bursts, augmentation.waking)
     trips = [replace(car, stretches=half) if isinstance(car, CutCar) else car for half in halves]
     seconds = float(rng.uniform(*augmentation.seconds))
     benign_frames = trips[0].trip(seconds, rng)
@@ -176,7 +180,8 @@ def strikes_of(
         begin = k * slot + float(rng.uniform(0, slot - length))
         # a doubled identifier stays so: not before the drive has some calm behind it
         begin = max(begin, seconds * float(rng.uniform(0.6, 0.9))) if kind == "evade_doubled" else begin
-        made.append(Strike(kind, begin, begin + length, float(log_uniform(GAPS, rng))))
+        gap = float(log_uniform(FLOOD_GAPS if kind in FLOODS else GAPS, rng))
+        made.append(Strike(kind, begin, begin + length, gap))
     return made
 
 

@@ -30,8 +30,8 @@ _NEW_PHASES = 0.7
 #: longest that a genuine frame waits for the bus before its successor takes its place (s)
 PATIENCE = 0.1
 
-#: how a trip begins: a bus that runs, senders that wake one by one, a few senders long before all others
-STARTS, START_WEIGHTS = ("running", "ignition", "accessory"), (0.5, 0.25, 0.25)
+#: how a trip begins whose senders wake late: one by one, or a few long before all others
+LATE_STARTS = ("ignition", "accessory")
 _IGNITION, _ACCESSORY = (0.2, 8.0), (2.0, 20.0)  # s until the last sender is awake
 _OUTAGES, _OUTAGE = 1.0, (0.1, 8.0)  # senders that fail in a trip, on average, and for how long (s)
 _SILENT, _SILENCE = 0.3, (0.2, 5.0)  # trips in which the whole bus falls silent, and for how long (s)
@@ -46,11 +46,13 @@ class Car:
         vehicle: its m identifiers.
         sender: i64[m].
         pace: f64[m, 8], see `kdgat.synthetic.kernels.traffic.payloads`.
+        waking: share of its trips on which senders wake late.
     """
 
     vehicle: Vehicle
     sender: np.ndarray
     pace: np.ndarray
+    waking: float
 
     @property
     def bit_time(self) -> float:
@@ -58,8 +60,8 @@ class Car:
         return self.vehicle.bit_time
 
     @staticmethod
-    def draw(rng: np.random.Generator, bursts: tuple[float, float] = (0.0, 0.0)) -> Car:
-        """A random car; `bursts` is the share of its identifiers that are sent a few at once, from and to."""
+    def draw(rng: np.random.Generator, bursts: tuple[float, float] = (0.0, 0.0), waking: float = 0.5) -> Car:
+        """Draw a car; `bursts` is the share of its identifiers that are sent a few at once, from and to."""
         rate = float(log_uniform(TRIP_RATE, rng))
         vehicle = Vehicle.draw(replace(TRIP_RANGES, rate=(rate, rate), bursts=bursts), rng)
         load = ((47 + 8.0 * vehicle.dlc) / vehicle.period).sum() * vehicle.bit_time
@@ -68,7 +70,7 @@ class Car:
         m = len(vehicle.id)
         changes, diffusion = log_uniform(_CHANGES, rng, (m, 8)), log_uniform(_DIFFUSION, rng, (m, 8))
         pace = np.where(vehicle.kind == KINDS.index("enum"), changes, diffusion)
-        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace)
+        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace, waking)
 
     def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
         """Benign traffic of `seconds` s from t = 0, in bus order; with `running`, no sender has yet to wake."""
@@ -82,7 +84,8 @@ class Car:
         phase = rng.random(m) * v.period if rng.random() < _NEW_PHASES else v.phase
         traffic.schedule(first, v.period, phase, v.event, v.delay, v.burst, v.spacing, seeds[0], due)
         number = np.arange(first[-1]) + np.repeat(rng.integers(0, 256, m) - first[:-1], n)
-        start = "running" if running else STARTS[int(rng.choice(len(STARTS), p=START_WEIGHTS))]
+        late = rng.random() < self.waking and not running
+        start = LATE_STARTS[int(rng.integers(len(LATE_STARTS)))] if late else "running"
         sent = self._disturb(due, number, first, seconds, start, rng) & (due < seconds)
         due, number, owner = due[sent], number[sent], np.repeat(np.arange(m), n)[sent]
         first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=m))])
