@@ -88,6 +88,12 @@ class Augmentation(_Frozen):
     evaders: float = Field(
         0.25, ge=0, le=1, description="share of a drive's attackers who know the detector", json_schema_extra=ADDED
     )
+    gaps: tuple[float, float] = Field(
+        (0.2e-3, 3.0), description="mean gap between forged frames (s), from and to, on drives", json_schema_extra=ADDED
+    )
+    identifiers: tuple[int, int] = Field(
+        (10, 120), description="identifiers of a drawn car, from and to, on drives", json_schema_extra=ADDED
+    )
     waking: float = Field(
         0.5, ge=0, le=1, description="share of trips on which senders wake after the recording began",
         json_schema_extra=ADDED,
@@ -108,7 +114,7 @@ class GATConfig(_Frozen):
 
     hidden: int = 16
     heads: int = 4
-    layers: int = 2
+    layers: int = Field(2, ge=0, description="of convolutions; 0: the nodes' features are pooled as they are")
     mlp: tuple[int, ...] = (64,)
     dropout: float = 0.1
     jumping_knowledge: Literal["none", "cat", "max", "lstm"] = "cat"
@@ -134,6 +140,13 @@ class Training(_Frozen):
         description="which benign windows come first: easy ones, arbitrary ones, others in each epoch; none: all",
     )
     curriculum_tau: float = Field(1.0, gt=0, description="epochs; p_t = 1 − exp(−t/τ)")
+    patience: int = Field(
+        0,
+        ge=0,
+        description="epochs without a lower validation loss after which training ends and the best one counts, at a "
+        "constant learning rate; 0: all epochs, and the last one counts",
+        json_schema_extra=ADDED,
+    )
 
 
 class Distillation(_Frozen):

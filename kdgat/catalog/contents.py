@@ -100,7 +100,9 @@ def contains(longer: np.ndarray, shorter: np.ndarray) -> bool:
     return all(frame in rest for frame in shorter.tolist())
 
 
-def once(captures: Sequence[Capture], against: Sequence[Capture], on_bad_rows: OnBadRows = "raise") -> list[Capture]:
+def once(
+    captures: Sequence[Capture], against: Sequence[Capture], on_bad_rows: OnBadRows = "raise", *, whole: bool = False
+) -> list[Capture]:
     """Fill in `duplicate_of` for captures whose content another one has: the same frames, or those and forged ones.
 
     Of two that stand in `captures`, the longer one stays.
@@ -109,6 +111,8 @@ def once(captures: Sequence[Capture], against: Sequence[Capture], on_bad_rows: O
         captures: to be marked; what is marked already is left alone.
         against: captures that come before them, such as the training captures.
         on_bad_rows: as in `kdgat.captures.read`.
+        whole: two that stand in `captures` are twins only if neither has frames that the other lacks: beside an attack-free
+            recording, the same with forged frames is another test.
 
     Raises:
         CaptureError: as `kdgat.captures.read` does.
@@ -117,10 +121,13 @@ def once(captures: Sequence[Capture], against: Sequence[Capture], on_bad_rows: O
         c.name: sequence(Frames.from_table(c.frames(on_bad_rows))) for c in (*against, *captures) if not c.duplicate_of
     }
     kept = [c.name for c in against if not c.duplicate_of]
+    before = set(kept)
     twins: dict[str, str] = {}
     for name in sorted((c.name for c in captures if not c.duplicate_of), key=lambda name: -len(numbers[name])):
         for other in kept:
             longer, shorter = sorted((numbers[name], numbers[other]), key=len, reverse=True)
+            if whole and other not in before and len(longer) != len(shorter):
+                continue
             if contains(longer, shorter):
                 twins[name] = other
                 break

@@ -52,7 +52,7 @@ def test_captures(dataset: str, root: Path | None = None, on_bad_rows: OnBadRows
     """
     tests = [c for c in captures(dataset, root) if c.split != "train"]
     if dataset in datasets.unions():
-        tests = once(tests, training_captures(dataset, root, on_bad_rows), on_bad_rows)
+        tests = once(tests, training_captures(dataset, root, on_bad_rows), on_bad_rows, whole=True)
         for c in tests:
             if c.duplicate_of:
                 print(f"{dataset}: {c.name} has the content of {c.duplicate_of} and is not scored", flush=True)

@@ -126,6 +126,7 @@ def fit_vgae(
         Batches(validation, prepared.scalers, SCORING_BATCH, unseen),
         session=session,
         epochs=config.training.epochs,
+        patience=config.training.patience,
     )
     return model, history, seconds
 
@@ -235,6 +236,7 @@ def fit_gat(
         Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH),
         session=session,
         epochs=config.training.epochs,
+        patience=config.training.patience,
         curriculum=curriculum,
     )
     return model, history, seconds

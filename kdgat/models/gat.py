@@ -38,13 +38,15 @@ class GAT(nn.Module):
         self.use_edges = config.edge_features
         out = config.hidden * config.heads
         edges = edge_features if config.edge_features else None
-        widths = [node_features + self.identity.width] + [out] * (config.layers - 1)
+        given = node_features + self.identity.width
+        widths = [given, *[out] * (config.layers - 1)][: config.layers]
         self.convolutions = nn.ModuleList(
             convolution(config.convolution, w, config.hidden, config.heads, edges) for w in widths
         )
         self.norms = nn.ModuleList(GraphNorm(out) for _ in widths)
         self.dropout = nn.Dropout(config.dropout)
-        self.jump, width = self._jumping(config, out)
+        # without layers a graph is what its nodes' features pool to
+        self.jump, width = self._jumping(config, out if config.layers else given)
         self.least = config.readout == "mean-max-min"
         dims = [(4 if self.least else 3) * width, *config.mlp]
         hidden = [layer for a, b in pairwise(dims) for layer in (nn.Linear(a, b), nn.ELU(), self.dropout)]
@@ -52,7 +54,7 @@ class GAT(nn.Module):
 
     def _jumping(self, config: GATConfig, out: int) -> tuple[nn.Module | None, int]:
         """The LSTM of jumping knowledge, if that is its kind, and the width of a node's state after it."""
-        self.kind = "none" if config.layers == 1 else config.jumping_knowledge
+        self.kind = "none" if config.layers <= 1 else config.jumping_knowledge
         if self.kind != "lstm":
             return None, out * config.layers if self.kind == "cat" else out
         from torch_geometric.nn import JumpingKnowledge  # late: seconds, for what ablations alone use
@@ -62,7 +64,7 @@ class GAT(nn.Module):
         return nn.ModuleDict({"project": nn.Linear(out, LSTM_WIDTH), "lstm": lstm}), LSTM_WIDTH
 
     def layers(self, b: GraphBatch) -> list[Float32[Tensor, "N D"]]:
-        """Node states after each layer; D = hidden·heads."""
+        """Node states after each layer; D = hidden·heads. Without layers, what would enter the first."""
         h = torch.cat([b.x, self.identity(b.id_code)], 1)
         states = []
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
@@ -70,7 +72,7 @@ class GAT(nn.Module):
             h = conv(h, b.edge_index, edges, b.batch) if isinstance(conv, GPS) else conv(h, b.edge_index, edges)
             h = self.dropout(nn.functional.elu(norm(h, b.batch, b.size)))
             states.append(h)
-        return states
+        return states or [h]
 
     def embed(self, b: GraphBatch) -> Float32[Tensor, "{b.size} D"]:
         """Graph embeddings."""

@@ -10,6 +10,7 @@ import numpy as np
 from kdgat import atomic
 from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
+from kdgat.config import Augmentation
 from kdgat.errors import KdgatError
 from kdgat.synthetic import write as writing
 from kdgat.synthetic.attacks import ATTACKS, UNLABELLED, inject
@@ -66,7 +67,7 @@ def evaders(gap: float, seconds: float, vehicles: int, seed: int) -> int:
         seed: of cars and attacks.
     """
     begin = 20.0
-    cars = [Car.draw(np.random.default_rng([seed, n])) for n in range(vehicles)]
+    cars = [Car.draw(np.random.default_rng([seed, n]), Augmentation()) for n in range(vehicles)]
     trips = [car.trip(begin + seconds + 5.0, np.random.default_rng([seed, n])) for n, car in enumerate(cars)]
     print(
         f"forged frames of attacks of {seconds:g} s on {vehicles} virtual cars, a frame every {gap * 1e3:g} ms if plain"

@@ -19,10 +19,9 @@ from kdgat.graphs.splits import starts
 from kdgat.synthetic.forging import EVADERS, PLAIN, Strike, forge
 from kdgat.synthetic.trips import Car, log_uniform, send
 
-#: mean gap between forged frames (s), from more than a bus can carry to one in seconds; with `LENGTHS` (s), from a flood to
-#: one forged frame
-GAPS, LENGTHS = (0.2e-3, 3.0), (0.05, 8.0)
-#: the same for attacks that are to leave no room on the bus
+#: length of an attack (s); with the gaps of the configuration, from a flood to one forged frame
+LENGTHS = (0.05, 8.0)
+#: mean gap between forged frames (s) of attacks that are to leave no room on the bus
 FLOODS, FLOOD_GAPS = ("dos", "flood"), (0.2e-3, 10e-3)
 #: share of drives that are cut from training captures, where there are any
 CUT = 0.25
@@ -145,7 +144,7 @@ def drive(
     cars = {car: long for car, all in benign.items() if (long := [s for s in all if _seconds(s) >= _STRETCH])}
     stretches = list(cars.values())[int(rng.integers(len(cars)))] if cars and rng.random() < cut else []
     halves = (stretches[::2], stretches[1::2] or stretches)  # a trip and the profile's trip are not the same traffic
-    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng, augmentation.bursts, augmentation.waking)
+    car: Driven = CutCar.draw(stretches, rng) if stretches else Car.draw(rng, augmentation)
     trips = [replace(car, stretches=half) if isinstance(car, CutCar) else car for half in halves]
     seconds = float(rng.uniform(*augmentation.seconds))
     benign_frames = trips[0].trip(seconds, rng)
@@ -180,7 +179,7 @@ def strikes_of(
         begin = k * slot + float(rng.uniform(0, slot - length))
         # a doubled identifier stays so: not before the drive has some calm behind it
         begin = max(begin, seconds * float(rng.uniform(0.6, 0.9))) if kind == "evade_doubled" else begin
-        gap = float(log_uniform(FLOOD_GAPS if kind in FLOODS else GAPS, rng))
+        gap = float(log_uniform(FLOOD_GAPS if kind in FLOODS else augmentation.gaps, rng))
         made.append(Strike(kind, begin, begin + length, gap))
     return made
 

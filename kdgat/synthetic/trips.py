@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kdgat.captures.frames import Frames
+from kdgat.config import Augmentation
 from kdgat.synthetic.vehicle import KINDS, Vehicle
 from kdgat.synthetic.virtual import LIFELIKE_RANGES
 
-#: What cars are drawn from: `LIFELIKE_RANGES`, which widen what the training cars (Soul, Sonata) show, with fewer and more
-#: identifiers than any of them sends.
-TRIP_RANGES = replace(LIFELIKE_RANGES, ids=(10, 120))
+#: What cars are drawn from, identifiers and bursts apart, which the configuration says: `LIFELIKE_RANGES`, which widen what
+#: the training cars (Soul, Sonata) show.
+TRIP_RANGES = LIFELIKE_RANGES
 #: frames a second on the whole bus, log-uniform: a car in accessory mode to a bus at its limit
 TRIP_RATE = (160.0, 4000.0)
 #: most of a bus that a car's own traffic takes
@@ -60,17 +61,19 @@ class Car:
         return self.vehicle.bit_time
 
     @staticmethod
-    def draw(rng: np.random.Generator, bursts: tuple[float, float] = (0.0, 0.0), waking: float = 0.5) -> Car:
-        """Draw a car; `bursts` is the share of its identifiers that are sent a few at once, from and to."""
+    def draw(rng: np.random.Generator, augmentation: Augmentation) -> Car:
+        """Draw a car from the ranges of `augmentation`."""
         rate = float(log_uniform(TRIP_RATE, rng))
-        vehicle = Vehicle.draw(replace(TRIP_RANGES, rate=(rate, rate), bursts=bursts), rng)
+        vehicle = Vehicle.draw(
+            replace(TRIP_RANGES, rate=(rate, rate), ids=augmentation.identifiers, bursts=augmentation.bursts), rng
+        )
         load = ((47 + 8.0 * vehicle.dlc) / vehicle.period).sum() * vehicle.bit_time
         stretch = max(load / _LOAD, 1.0)
         vehicle = replace(vehicle, period=vehicle.period * stretch, phase=vehicle.phase * stretch)
         m = len(vehicle.id)
         changes, diffusion = log_uniform(_CHANGES, rng, (m, 8)), log_uniform(_DIFFUSION, rng, (m, 8))
         pace = np.where(vehicle.kind == KINDS.index("enum"), changes, diffusion)
-        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace, waking)
+        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace, augmentation.waking)
 
     def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
         """Benign traffic of `seconds` s from t = 0, in bus order; with `running`, no sender has yet to wake."""

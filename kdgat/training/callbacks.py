@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import lightning as L
 import numpy as np
+from torch import Tensor
 
 from kdgat.training import progress
 from kdgat.training.batches import Batches
@@ -74,6 +76,48 @@ class History(L.Callback):
         # validation has run by now, so both kinds of metrics are there
         for name, value in trainer.callback_metrics.items():
             self.rows.append((trainer.current_epoch, name, float(value)))
+
+
+class Patience(L.Callback):
+    """Ends training where the validation loss has not fallen for some epochs, and gives the model the weights of its best one.
+
+    Args:
+        epochs: without a lower loss, after which training ends.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self._best, self._waited = math.inf, 0
+        self._weights: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The lowest loss, the epochs since, and its weights, kept with the trainer's state."""
+        return {"best": self._best, "waited": self._waited, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What an interrupted attempt left."""
+        self._best, self._waited, self._weights = state["best"], state["waited"], state["weights"]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """End at once what had ended before it was interrupted."""
+        trainer.should_stop = trainer.should_stop or self._waited >= self.epochs
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Keep the weights of the best epoch; end after too many without one."""
+        if self._waited >= self.epochs:  # it had ended: nothing was trained
+            return
+        loss = float(trainer.callback_metrics["validation_loss"])
+        if loss < self._best:
+            self._best, self._waited = loss, 0
+            self._weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        else:
+            self._waited += 1
+        trainer.should_stop = trainer.should_stop or self._waited >= self.epochs
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Give the model the weights of its best epoch."""
+        if self._weights:
+            module.load_state_dict(self._weights)
 
 
 class SetEpoch(L.Callback):

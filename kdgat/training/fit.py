@@ -14,7 +14,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from kdgat.training import devices
 from kdgat.training.batches import Batches
-from kdgat.training.callbacks import Curriculum, History, Progress, SetEpoch
+from kdgat.training.callbacks import Curriculum, History, Patience, Progress, SetEpoch
 from kdgat.training.checkpoint_io import SafetensorsIO, SaveEpoch
 from kdgat.training.modules import GATModule, VGAEModule
 from kdgat.training.session import Rows, Session
@@ -27,17 +27,19 @@ def fit(
     session: Session,
     *,
     epochs: int,
+    patience: int = 0,
     curriculum: Curriculum | None = None,
     on: devices.Devices | None = None,
 ) -> tuple[Rows, float]:
-    """Train to the last epoch; return the history and the seconds spent. The module is left in eval mode.
+    """Train to the last epoch, or until patience ends; return the history and the seconds spent. The module is left in eval mode.
 
     One thread: two processes side by side beat two threads of one on small graphs.
 
     Args:
         module, train, validation: what is trained, on what, and what it is validated on.
         session: its name, logger and state.
-        epochs: in all.
+        epochs: at most.
+        patience: epochs without a lower validation loss after which training ends; 0: it goes on to the last.
         curriculum: sets the windows of each epoch.
         on: what it runs on (None: what the task was granted).
     """
@@ -46,7 +48,7 @@ def fit(
     if on.count > 1 and state is None:  # also the way in which several processes hand over what they logged
         with tempfile.TemporaryDirectory() as folder:
             kept = replace(session, state=Path(folder) / "state")
-            return fit(module, train, validation, kept, epochs=epochs, curriculum=curriculum, on=on)
+            return fit(module, train, validation, kept, epochs=epochs, patience=patience, curriculum=curriculum, on=on)
     torch.set_num_threads(1)
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -70,6 +72,7 @@ def fit(
                 SetEpoch(train),
                 *([curriculum] if curriculum else []),
                 history,
+                *([Patience(patience)] if patience else []),
                 Progress(session.name),
                 save,
             ],

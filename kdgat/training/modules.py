@@ -53,7 +53,7 @@ class VGAEModule(MicroBatchModule):
         return {"validation_loss": self.model.loss(self.model(batch), self.beta)}
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the rate follows one cycle where there are steps enough to warm up in."""
+        """AdamW; the rate follows one cycle where the number of steps is known and enough to warm up in."""
         return _optimiser(self, self.training_config, self.steps)
 
 
@@ -91,7 +91,7 @@ class GATModule(MicroBatchModule):
         return {"validation_loss": F.cross_entropy(logits, batch.y), "validation_accuracy": right}
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the rate follows one cycle where there are steps enough to warm up in."""
+        """AdamW; the rate follows one cycle where the number of steps is known and enough to warm up in."""
         return _optimiser(self, self.training_config, self.steps)
 
 
@@ -111,7 +111,8 @@ def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Disti
 
 def _optimiser(module: L.LightningModule, config: Training, steps: int) -> Any:
     optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    if WARM_UP * steps <= 1:  # too few steps to warm up in: the rate stays as it is
+    # the rate stays as it is where nobody knows how long training will take, or it is too short to warm up in
+    if config.patience or WARM_UP * steps <= 1:
         return optimiser
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, config.learning_rate, total_steps=steps, pct_start=WARM_UP

@@ -159,9 +159,22 @@ def test_a_union_has_each_content_once(cars: Path, capsys: pytest.CaptureFixture
     assert [c.split for c in sources.test_captures("universal", cars)] == ["hcrl-sa-test_01", "set_01-test_04"]
     assert "set_04/test_02_unknown_vehicle_known_attack/rpm-2.csv has the content of set_02/" in capsys.readouterr().out
     scored = sources.test_captures("universal-without-traverse", cars)
-    assert [c.split for c in scored] == ["hcrl-sa-test_01", "set_01-test_04", "set_04-test_02"], "that car was not seen"
+    splits = ["hcrl-sa-test_01", "set_01-test_04", "set_02-left_out", "set_04-test_02"]
+    assert [c.split for c in scored] == splits, "that car was not seen; with and without forged frames are two tests"
+    assert {c.vehicle for c in sources.training_captures("universal-without-platform", cars)} == {"soul"}
     assert {c.vehicle for c in sources.training_captures("universal-without-traverse", cars)} == {"soul", "impala"}
     assert {c.vehicle for c in sources.training_captures("universal-without-impala", cars)} == {"soul", "traverse"}
+
+
+def test_what_helped_to_choose_is_no_test_of_a_car_left_out(cars: Path) -> None:
+    drive(cars / "set_02/train_01_attack_free/accessory-1.csv", TRAVERSE, seed=8)
+    drive(cars / "set_02/train_02_with_attacks/untargeted_payload_fuzzing-1.csv", TRAVERSE, forged=(9,), seed=9)
+    left_out = [c.name for c in sources.test_captures("universal-without-traverse", cars) if "left_out" in c.split]
+    assert left_out == [
+        "set_02/train_01_attack_free/accessory-2.csv",
+        "set_02/train_02_with_attacks/untargeted_payload_fuzzing-1.csv",
+    ]
+    assert not any("left_out" in c.split for c in sources.test_captures("universal-without-impala", cars))
 
 
 def test_a_union_trains_on_the_members_that_are_there(tmp_path: Path) -> None:
@@ -195,6 +208,7 @@ def test_known_and_sister_cars_are_told_by_identifiers(cars: Path) -> None:
     assert known == {
         "hcrl-sa-test_01": (True, True, ""),
         "set_01-test_04": (False, False, "impala"),
+        "set_02-left_out": (False, True, "impala"),
         "set_04-test_02": (False, False, "impala"),
     }
 

@@ -19,7 +19,7 @@ from kdgat.dataset import prepare as preparing
 from kdgat.dataset import sources
 from kdgat.dataset.prepare import balanced, prepare, profile_source
 from kdgat.synthetic import commands, trips
-from kdgat.synthetic.drives import SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, spilled_over, strikes_of
+from kdgat.synthetic.drives import FLOODS, SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, spilled_over, strikes_of
 from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge, given_up
 from kdgat.synthetic.kernels import traffic
 from kdgat.synthetic.trips import Car, send
@@ -30,7 +30,7 @@ BEGIN, END = 6.0, 9.0
 
 @pytest.fixture(scope="module")
 def car() -> Car:
-    return Car.draw(np.random.default_rng(4))
+    return Car.draw(np.random.default_rng(4), Augmentation())
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,30 @@ def same(a: Frames, b: Frames) -> bool:
 
 
 def test_cars_keep_to_their_ranges_and_a_seed_makes_one() -> None:
-    cars = [Car.draw(np.random.default_rng(n)).vehicle for n in range(200)]
+    cars = [Car.draw(np.random.default_rng(n), Augmentation()).vehicle for n in range(200)]
     sent = np.array([len(v.id) for v in cars])
     rate = np.array([(1 / v.period).sum() for v in cars])
     load = np.array([((47 + 8.0 * v.dlc) / v.period).sum() * v.bit_time for v in cars])
     assert sent.min() < 15 and sent.max() > 110 and (sent >= 10).all() and (sent <= 120).all()
     assert rate.min() < 250 and rate.max() > 3000 and rate.max() <= 4000 * (1 + 1e-9) and load.max() <= 0.85 + 1e-9
-    one, two = (Car.draw(np.random.default_rng(7)).trip(3.0, np.random.default_rng(7)) for _ in range(2))
+    one, two = (
+        Car.draw(np.random.default_rng(7), Augmentation()).trip(3.0, np.random.default_rng(7)) for _ in range(2)
+    )
     assert same(one, two)
+
+
+def test_ranges_of_the_configuration_hold() -> None:
+    narrow = Augmentation(kind="drives", identifiers=(12, 20), gaps=(1e-3, 2e-3), waking=0.0)
+    cars = [Car.draw(np.random.default_rng(n), narrow) for n in range(40)]
+    assert all(12 <= len(car.vehicle.id) <= 20 for car in cars)
+    frames = cars[0].trip(20.0, np.random.default_rng(0))
+    periods = dict(zip(cars[0].vehicle.id.tolist(), cars[0].vehicle.period.tolist(), strict=True))
+    first = {i: frames.timestamp[np.argmax(frames.id == i)] for i in np.unique(frames.id).tolist()}
+    assert np.mean([first[i] < 2 * periods[i] + 0.2 for i in first]) > 0.8, "no sender wakes late"
+    strikes = [s for n in range(40) for s in strikes_of(40.0, narrow, (), np.random.default_rng(n))]
+    gaps = np.array([s.gap for s in strikes if s.kind not in FLOODS])
+    assert (gaps >= 1e-3).all() and (gaps <= 2e-3).all()
+    assert all(s.gap <= 10e-3 for s in strikes if s.kind in FLOODS), "a flood leaves no room"
 
 
 def test_trips_of_a_car_differ_and_have_its_identifiers(car: Car) -> None:
@@ -71,7 +87,7 @@ def test_trips_of_a_car_differ_and_have_its_identifiers(car: Car) -> None:
 def test_buses_wake_late_fall_silent_and_lose_senders() -> None:
     late = silent = lost = 0
     for n in range(60):
-        car = Car.draw(np.random.default_rng(n))
+        car = Car.draw(np.random.default_rng(n), Augmentation())
         frames = car.trip(30.0, np.random.default_rng(n))
         first = np.array([frames.timestamp[np.argmax(frames.id == i)] for i in np.unique(frames.id)])
         late += np.median(first) > 1.5

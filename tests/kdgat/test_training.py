@@ -11,10 +11,12 @@ import pyarrow as pa
 import pytest
 import torch
 from small import CONFIG, benign_rows, small
+from torch.nn import functional as F
 
 from kdgat import records
 from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
+from kdgat.config import override
 from kdgat.dataset.prepare import Prepared, prepare
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.traffic import of_training
@@ -26,7 +28,7 @@ from kdgat.experiment.operating_points import check_false_alarm_rate, far_from_a
 from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import Models
 from kdgat.experiment.task import Task
-from kdgat.experiment.train import train_baselines, train_fusion, train_gat, train_vgae
+from kdgat.experiment.train import fit_gat, train_baselines, train_fusion, train_gat, train_vgae
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.export import to_onnx, vgae_to_onnx
@@ -38,6 +40,7 @@ from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum
 from kdgat.training.fit import fit
 from kdgat.training.modules import GATModule
+from kdgat.training.predict import SCORING_BATCH
 from kdgat.training.session import Session
 
 #: `adapted` takes the zero-shot point and moves it
@@ -151,6 +154,34 @@ def test_few_steps_train_at_the_full_rate(prepared: Prepared, epochs: int) -> No
     fit(module, some, some, Session("t"), epochs=epochs)
     # AdamW moves a weight by about the learning rate a step
     assert any((v - before[k]).abs().max() > 0.5 * CONFIG.training.learning_rate for k, v in model.named_parameters())
+
+
+def test_patience_ends_training_and_keeps_the_best_epoch(prepared: Prepared, tmp_path: Path) -> None:
+    config = override(CONFIG, {"training.epochs": 8, "training.patience": 1, "training.learning_rate": 0.05})
+    state = tmp_path / "state"
+
+    def run() -> tuple[GAT, list]:
+        model, history, _ = fit_gat(config, prepared, config.gat_student, 0, Session("x", state=state))
+        return model, [value for _, metric, value in history if metric == "validation_loss"]
+
+    model, losses = run()
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 2 < 8, "it ends an epoch after the best one"
+    batches = Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH)
+    with torch.no_grad():
+        sums = [(float(F.cross_entropy(model(b), b.y, reduction="sum")), b.size) for b in batches]
+    assert sum(a for a, _ in sums) / sum(n for _, n in sums) == pytest.approx(losses[best], rel=1e-4)
+    again, same = run()  # what had ended is not trained on when it is asked for again
+    assert same == losses
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_without_layers_the_features_are_pooled(prepared: Prepared) -> None:
+    config = override(CONFIG, {"gat_student.layers": 0, "training.epochs": 1})
+    model, _, _ = fit_gat(config, prepared, config.gat_student, 0, Session("x"))
+    (batch, *_) = Batches(prepared.store("validation"), prepared.scalers, SCORING_BATCH)
+    other = replace(batch, edge_index=batch.edge_index.flip(0), edge_attr=batch.edge_attr + 1)
+    assert torch.equal(model(batch), model(other)), "no edge enters"
 
 
 def test_operating_points_come_from_validation_by_protocol(trained, prepared: Prepared) -> None:
