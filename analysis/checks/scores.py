@@ -6,14 +6,13 @@ points come with the weights.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.releases.plausible import ReleaseError
+from analysis.releases.plausible import ReleaseError, strict_json
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.dataset.sources import test_captures
@@ -64,7 +63,7 @@ def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Sc
     from kdgat.models.checkpoint import Checkpoint
 
     try:
-        meta = json.loads(description)
+        meta = strict_json(description)
         scalers = Scalers.from_dict(meta.pop("scalers"))
         made = Checkpoint(meta.pop("kind"), weights, meta)
         if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
