@@ -74,9 +74,9 @@ bench: $(VENV)/.train ## measure speeds; rows for the table `benchmarks` of the 
 lock: $(VENV)/.dev ## write the versions that are installed to the lock
 	$(BIN)/python -m tools.lock
 
-soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, the long tests (hours)
+soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, a thousand forgeries, the long tests (hours)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[fuzz]'
-	@failed=0; for part in faults fuzz "soak guided" "soak tests" "soak flow"; do $(BIN)/python -m tests.$$part || failed=1; done; \
+	@failed=0; for part in faults fuzz mutation "soak guided" "soak tests" "soak flow"; do $(BIN)/python -m tests.$$part || failed=1; done; \
 	$(BIN)/python -m tests.soak write; $(BIN)/python -m benchmarks; exit $$failed
 
 clean: ## everything generated, but not the environment, stores or runs

@@ -166,21 +166,17 @@ class Evaluation:
                     yield [replace(s, scores={m: s.scores[m] for m in kept}) for s in group]
 
     def _joined(self, dataset: str, vehicle: str, protocol: str, parts: Sequence[Any], number: int) -> Scored:
-        from kdgat.evaluation.scored import joined
-        from kdgat.evaluation.summary import Scored
+        from kdgat.experiment.scoring import joined_scores
 
         seed = self.seeds[number]
-        values = {m: np.concatenate([p[number][m] for _, _, p in parts]) for m in seed.models}
-        return Scored(
+        return joined_scores(
+            [(name, windows, per_seed[number]) for name, windows, per_seed in parts],
             dataset=dataset,
             scenario=vehicle,
             protocol=protocol,
             seed=seed.seed,
-            captures=tuple(name for name, _, _ in parts),
-            windows=joined([w for _, w, _ in parts]),
-            scores=values,
-            thresholds={m: seed.threshold(m, protocol) for m in values},
-            runs=dict.fromkeys(values, f"evaluate/{seed.seed}"),
+            threshold=lambda model: seed.threshold(model, protocol),
+            run=lambda _: f"evaluate/{seed.seed}",
         )
 
     def _ensemble(self, per_seed: Sequence[Scored]) -> Iterator[list[Scored]]:
@@ -204,29 +200,26 @@ class Evaluation:
         return adapted(scored, self.seeds[0].config)
 
 
-def tables(evaluation: Evaluation, draws: int) -> dict[str, pa.Table]:
+def tables(evaluation: Evaluation) -> dict[str, pa.Table]:
     """Tables as in a release: `metrics`, `confusion`, `summary`, `differences`."""
     from kdgat.evaluation.alarms import AlarmRule
-    from kdgat.evaluation.differences import corrected, differences
-    from kdgat.evaluation.methods import METHOD
-    from kdgat.evaluation.summary import metric_rows, pooled, summary_rows
+    from kdgat.evaluation.summary import metric_rows, pooled
+    from kdgat.experiment.join import over_seeds
 
-    rule = AlarmRule(*evaluation.seeds[0].config.alarm)
-    rows: dict[str, list[dict[str, Any]]] = {"metrics": [], "confusion": [], "summary": [], "differences": []}
+    config = evaluation.seeds[0].config
     groups = list(evaluation.scored())
     cars: dict[tuple[str, ...], list[list[Scored]]] = {}
     for group in groups:
         cars.setdefault((group[0].dataset, group[0].protocol, *group[0].scores), []).append(group)
     groups += [list(pooled([s for group in together for s in group])) for together in cars.values()]
-    for group in (g for g in groups if g):
-        judged = [metric_rows(s, rule) for s in group]
-        metrics = [row for part, _ in judged for row in part]
-        rows["metrics"] += metrics
-        rows["confusion"] += [row for _, part in judged for row in part]
-        rows["summary"] += summary_rows(group, metrics, draws, METHOD, rule)
-        rows["differences"] += differences(group, draws)
-    rows["differences"] = corrected(rows["differences"])
-    return {name: records.table(name, part) for name, part in rows.items() if part}
+    judged = [[metric_rows(s, AlarmRule(*config.alarm)) for s in group] for group in groups]
+    metrics = [[row for part, _ in seeds for row in part] for seeds in judged]
+    made = {
+        "metrics": records.table("metrics", [row for rows in metrics for row in rows]),
+        "confusion": records.table("confusion", [row for seeds in judged for _, part in seeds for row in part]),
+    }
+    together = [pair for pair in zip(groups, metrics, strict=True) if pair[0]]
+    return made | over_seeds(together, config.bootstrap_draws, config.alarm)
 
 
 def printed(summary: pa.Table) -> Iterator[str]:
@@ -313,7 +306,7 @@ def run(
         )
     if not evaluation.parts:
         raise KdgatError(f"none of the {len(listed)} captures in {data} can serve")
-    made = tables(evaluation, seeds[0].config.bootstrap_draws)
+    made = tables(evaluation)
     keep(out, opened, made)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
     print("\n".join(printed(made["summary"])))

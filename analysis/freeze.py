@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.checks import cross_sums
+from analysis.checks import cross_sums, signature
 from analysis.releases.assemble import concatenate
 from analysis.releases.files import files_of
 from analysis.releases.index import index
@@ -233,6 +233,18 @@ def run(
         size = sum(file["bytes"] for file in entry.get("parts", [entry]))
         print(f"{table:18} {entry['rows']:8,} rows {size:10,} bytes")
     print(f"frozen: {release.path} ({release.data_kind}), manifest sha256 {release.manifest_sha256}")
+    return 0
+
+
+def sign(name: str, key: Path) -> int:
+    """Sign a release on disk whose own hashes hold, and print where the signature lies; return the exit code 0.
+
+    Raises:
+        KdgatError: no such release, a changed one, or a key that cannot sign.
+    """
+    release = Release.open(name)
+    release.check_hashes()
+    print(f"signed: {signature.sign(release, key)}")
     return 0
 
 

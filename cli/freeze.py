@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdgat.errors import KdgatError
+
 
 def freeze(
     *,
@@ -18,10 +20,11 @@ def freeze(
     mixed_commits: str | None = None,
     min_seeds: int = 1,
     benchmarks: Path | None = None,
+    sign: Path | None = None,
 ) -> int:
     """Publish runs as an immutable release.
 
-    Takes one of --run, --latest and --tag.
+    Takes one of --run, --latest and --tag; with --sign also none, for a release that exists.
 
     Args:
         run: id of a Metaflow run, `<id>` or `<flow>/<id>`; may be repeated.
@@ -35,10 +38,16 @@ def freeze(
         mixed_commits: accept runs of several commits, for this reason, which is recorded.
         min_seeds: refuse fewer seeds per dataset.
         benchmarks: file of rows that `make bench` kept.
+        sign: private key of yours (OpenSSH) by which the release is signed, into data/signatures.
     """
     from analysis import freeze
 
     policy = freeze.Policy(allow_dirty, allow_synthetic, mixed_commits, min_seeds)
-    return freeze.run(
-        run, latest=latest, tag=tag, best=best, name=release, policy=policy, benchmarks=benchmarks, current=current
-    )
+    if sign and not release:
+        raise KdgatError("only a release that is published is signed: --release NAME")
+    code = 0
+    if not sign or run or latest or tag:
+        code = freeze.run(
+            run, latest=latest, tag=tag, best=best, name=release, policy=policy, benchmarks=benchmarks, current=current
+        )
+    return freeze.sign(release, sign) if sign and release else code

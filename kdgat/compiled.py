@@ -21,6 +21,11 @@ from numba.core.caching import _CacheLocator
 _numba: Any = config  # its attributes are made at run time
 
 
+def threads_available() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _folders() -> Iterator[Path]:
     """Where machine code may be kept, best first.
 

@@ -33,6 +33,7 @@ PARTS = {
     "kills": (f"Killed with -9 and run again: {KILLS} kills asked for", "kills"),
     "fuzz": (f"Damaged inputs: {CASES:,} cases asked for", "cases"),
     "guided": ("Damaged inputs that coverage guides (atheris)", "runs"),
+    "mutation": ("A release changed in a cell, row, byte, file or commit: 1,000 changes asked for", "changes"),
     "tests": ("Tests that are too long for every change", "passed"),
     "flow": ("A wide flow, every task a SLURM job of one node", "tasks"),
 }

@@ -1,22 +1,55 @@
 """The intervals of a release's summary, drawn again from its window scores by the evaluation's own bootstrap.
 
-The draws are seeded, so they must come out as they were frozen. Needs scipy and scikit-learn (the `train` extra); minutes, not
-seconds, so `analysis.verify --intervals` asks for it.
+The draws are seeded, so they must come out as they were frozen. All of them take minutes, which `analysis.verify --intervals` asks
+for; else those that pages name and a share that the manifest's hash draws. Draws by circular blocks need numpy alone,
+newer methods the extra `train`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from analysis.releases.release import Release
+from kdgat.provenance import sha256
 
+#: dataset, scenario, model, protocol
+Unit: TypeAlias = tuple[str, str, str, str]
 #: how intervals of the first releases were made, which do not say it
 FIRST = "circular-blocks"
 #: quantiles of draws; float32 sums may differ in the last bits between machines
 TOLERANCE = 1e-4
+
+
+#: share of (dataset, scenario, protocol, model) whose intervals every verification draws again
+SHARE = 0.05
+
+
+def units(release: Release, keys: Iterable[str]) -> set[Unit]:
+    """What is drawn again in every verification.
+
+    Args:
+        release: whose manifest's hash draws `SHARE` of all.
+        keys: of numbers that pages show, whose intervals a reader sees.
+    """
+    named = {".".join(key.split(".")[:4]) for key in keys}
+    out = set()
+    for row in release.table("summary").to_pylist():
+        unit = row["dataset"], row["scenario"], row["model"], row["protocol"]
+        drawn = int(sha256("\0".join((release.manifest_sha256, *unit)).encode())[:8], 16) < SHARE * 2**32
+        if drawn or ".".join(unit).replace("-", "_") in named:
+            out.add(unit)
+    return out
+
+
+def can_draw(release: Release) -> bool:
+    """Whether what is installed can draw the release's intervals."""
+    plain = set(release.table("summary")["interval"].to_pylist()) <= {FIRST, None}
+    return plain or find_spec("numba") is not None
 
 
 def scored(release: Release) -> Iterator[list[Any]]:
@@ -64,8 +97,16 @@ def scored(release: Release) -> Iterator[list[Any]]:
                 yield joined
 
 
-def mismatches(release: Release) -> list[str]:
-    """Summary rows of the scored models whose interval the bootstrap does not give again."""
+def mismatches(release: Release, wanted: set[Unit] | None = None) -> list[str]:
+    """Summary rows of the scored models whose interval the bootstrap does not give again; `wanted`: of these alone."""
+    try:
+        return list(_mismatches(release, wanted))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
+        # rows that agree with each other and that no run writes
+        return [f"intervals cannot be drawn again: {type(error).__name__}: {' '.join(str(error).split())[:200]}"]
+
+
+def _mismatches(release: Release, wanted: set[Unit] | None) -> Iterator[str]:
     from kdgat.evaluation.alarms import AlarmRule
     from kdgat.evaluation.summary import summary_rows
 
@@ -75,9 +116,15 @@ def mismatches(release: Release) -> list[str]:
     (draws,) = {c["bootstrap_draws"] for c in release.manifest["configurations"].values()}
     (method,) = {row["interval"] or FIRST for row in told.values()}
     (rule,) = {AlarmRule(*c.get("alarm", (1, 1))) for c in release.manifest["configurations"].values()}
-    found = []
     for per_seed in scored(release):
-        for row in summary_rows(per_seed, metrics, draws, method, rule):
+        first = per_seed[0]
+        chosen = {
+            m for m in first.scores if wanted is None or (first.dataset, first.scenario, m, first.protocol) in wanted
+        }
+        if not chosen:
+            continue
+        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in chosen}) for s in per_seed]
+        for row in summary_rows(few, metrics, draws, method, rule):
             have = told.get(tuple(row[k] for k in key))
             for end in ("ci_low", "ci_high"):
                 a, b = (None if r is None else r[end] for r in (have, row))
@@ -85,5 +132,4 @@ def mismatches(release: Release) -> list[str]:
                     a is not None and b is not None and abs(a - b) > TOLERANCE * max(1.0, abs(b))
                 ):
                     who = "{metric} of {model} ({dataset}, {scenario}, {attack}, {protocol})".format(**row)
-                    found.append(f"summary: {end} of {who} is {a}, the bootstrap gives {b}")
-    return found
+                    yield f"summary: {end} of {who} is {a}, the bootstrap gives {b}"

@@ -6,16 +6,12 @@ either as well as a row that was changed together with its hash.
 
 from __future__ import annotations
 
-import json
-import math
-import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from analysis.checks import metrics
-from analysis.releases.release import Release
+from analysis.checks import metrics, repeats
 from kdgat import records
 
 if TYPE_CHECKING:
@@ -43,7 +39,7 @@ def cross_sums(tables: Mapping[str, pa.Table]) -> list[str]:
     found: list[str] = []
     for check in (_metrics_from_confusion, _summary_from_metrics, _known_runs, _configurations, _counts, _parameters):
         found += check(con)
-    return found + metrics.mismatches(tables)
+    return found + repeats.repeats(con, tables) + metrics.mismatches(tables)
 
 
 def _metrics_from_confusion(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -143,40 +139,3 @@ def _parameters(con: duckdb.DuckDBPyConnection) -> list[str]:
         f"run {run} counted {have} parameters of {model} ({dataset}), its layers add up to {total}"
         for run, dataset, model, have, total in con.execute(sql).fetchall()
     ]
-
-
-def tensor_shapes(data: bytes) -> dict[str, list[int]]:
-    """Name → shape of every tensor of a safetensors file, from its header alone; raises `ValueError` for a bad one."""
-    (length,) = struct.unpack("<Q", data[:8])
-    if length > min(len(data) - 8, 1 << 20):
-        raise ValueError("its header is longer than the file or 1 MiB")
-    header = json.loads(data[8 : 8 + length])
-    if not isinstance(header, dict):
-        raise ValueError("its header is no object")
-    shapes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-    for name, shape in shapes.items():
-        if not (isinstance(shape, list) and len(shape) < 9 and all(type(n) is int and 0 <= n < 1 << 40 for n in shape)):
-            raise ValueError(f"the shape of {name} is not one")
-    return shapes
-
-
-def weights(release: Release) -> list[str]:
-    """The counted parameters are those of the released weights, layer by layer."""
-    layers: dict[tuple[str, str], dict[str, int]] = {}
-    for r in release.table("parameters").to_pylist():
-        layers.setdefault((r["dataset"], r["model"]), {})[r["layer"]] = r["count"]
-    found = []
-    for file in release.manifest["weights"]:
-        if not file.endswith(".safetensors"):
-            continue
-        _, dataset, name = file.split("/")
-        try:
-            shapes = tensor_shapes(release.weight(file))
-        except (ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
-            found.append(f"{file} is not a safetensors file: {error}")
-            continue
-        for layer, count in layers.get((dataset, name.rsplit("-s", 1)[0]), {}).items():
-            held = math.prod(shapes[layer]) if layer in shapes else None
-            if held != count:
-                found.append(f"parameters says {layer} of {file} holds {count} numbers, the file holds {held}")
-    return found

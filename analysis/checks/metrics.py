@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -142,14 +143,60 @@ def metrics(
         "false_alarms": float(fp) if n else None,
         "benign_minutes": minutes if n else None,
         "false_alarms_per_hour": fp / minutes * 60 if minutes > 0 else None,
+        "false_alarms_per_hour_high": _poisson_high(fp) / minutes * 60 if minutes > 0 else None,
         "mcc": ((tp * tn - fp * fn) / scale**0.5 if scale else 0.0) if p and n else None,
     }
-    out |= _ranking(y, scores) if p and n else dict.fromkeys(("roc_auc", "pr_auc", "tpr_at_fpr_1pct"))
+    out |= _ranking(y, scores) if p and n else dict.fromkeys(_RANKED)
+    for name, within in _by_injected(windows).items():
+        out[name] = float((scores[within] >= threshold).mean()) if within.any() else None
     return out | _events(parts, windows, scores >= threshold)
 
 
+_RANKED = ("roc_auc", "pr_auc", "tpr_at_fpr_1pct", "tpr_at_fpr_0_1pct")
+
+
+def _by_injected(windows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Recall by how many frames of a window are injected → bool[n], the windows that it is over."""
+    n = windows["injected"]
+    masks = {"1": n == 1, "2_to_10": (n > 1) & (n <= 10), "over_10": n > 10}
+    return {f"recall_injected_{name}": mask for name, mask in masks.items()}
+
+
+@cache
+def _poisson_high(count: int) -> float:
+    """Mean of a Poisson distribution that gives `count` or less with a probability of 5 %, by bisection."""
+    k = np.arange(count + 1)
+    logs = np.cumsum(np.log(np.maximum(k, 1)))
+    low, high = float(count), count + 10 * (count + 1) ** 0.5 + 10
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = np.exp(k * np.log(middle) - middle - logs).sum()
+        low, high = (middle, high) if below > 0.05 else (low, middle)
+    return (low + high) / 2
+
+
+def sizes(windows: Windows, parts: list[np.ndarray]) -> dict[str, int]:
+    """Metric → how many windows or events it is over, of those where that does not depend on the scores."""
+    y, far = windows.inside["injected"] > 0, windows.far[windows.mask]
+    n, attacked = len(y), int(y.sum())
+    events = len(segments(windows.inside, NEAR))
+    out = dict.fromkeys(("f1", "precision", "mcc", *_RANKED), n)
+    out |= dict.fromkeys(
+        ("false_alarms", "benign_minutes", "false_alarms_per_hour", "false_alarms_per_hour_high"), n - attacked
+    )
+    out |= {"recall": attacked, "event_recall": len(parts)}
+    out |= {name: int(mask.sum()) for name, mask in _by_injected(windows.inside).items()}
+    out |= dict.fromkeys(("recall_at_fpr_1pct", "recall_at_fpr_0_1pct", "hours_far"), int(far.sum()))
+    out["hours_near"] = n - int(far.sum())
+    for ending in ("", "_1_of_1"):
+        out[f"alarm_events_far_per_hour{ending}"] = int(far.sum())
+        out[f"alarm_events_near_per_hour{ending}"] = n - int(far.sum())
+        out |= dict.fromkeys((f"{name}{ending}" for name in ("events_found", "events_missed", "event_delay")), events)
+    return out
+
+
 def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
-    """Areas under the ROC and precision-recall curves, and the true-positive rate at a false-positive rate of 1 %."""
+    """Areas under the ROC and precision-recall curves, and the true-positive rates at false-positive rates of 1 and 0.1 %."""
     attacked, benign = np.sort(scores[y]), np.sort(scores[~y])
     below, upto = np.searchsorted(benign, attacked, "left"), np.searchsorted(benign, attacked, "right")
     roc = (below + upto).sum() / 2 / (len(attacked) * len(benign))
@@ -157,11 +204,12 @@ def _ranking(y: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
     tp = len(attacked) - np.searchsorted(attacked, cuts, "left")
     fp = len(benign) - np.searchsorted(benign, cuts, "left")
     gained = np.diff(np.concatenate([[0], tp]))
-    allowed = tp[fp <= 0.01 * len(benign)]
+    allowed, few = (tp[fp <= rate * len(benign)] for rate in (0.01, 0.001))
     return {
         "roc_auc": float(roc),
         "pr_auc": float((gained * tp / (tp + fp)).sum() / len(attacked)),
         "tpr_at_fpr_1pct": float(allowed.max(initial=0) / len(attacked)),
+        "tpr_at_fpr_0_1pct": float(few.max(initial=0) / len(attacked)) if len(benign) >= 3000 else None,
     }
 
 
@@ -251,6 +299,7 @@ class Stated:
 
     Attributes:
         metrics: group → metric → value.
+        sizes: group → metric → how many windows or events it is over.
         confusion: group → row of `confusion`.
         extents: group without its seed → what the rows of `summary` rest on.
         held: metrics that stand anywhere in the release; the others are newer than it.
@@ -258,6 +307,7 @@ class Stated:
     """
 
     metrics: dict[Group, dict[str, float | None]]
+    sizes: dict[Group, dict[str, int]]
     confusion: dict[Group, dict[str, Any]]
     extents: dict[tuple[Any, ...], set[tuple[int, ...]]]
     held: set[str]
@@ -267,8 +317,10 @@ class Stated:
     def of(cls, tables: Mapping[str, pa.Table]) -> Stated:
         """Read the tables `metrics`, `confusion` and `summary`."""
         metrics: dict[Group, dict[str, float | None]] = {}
+        sizes: dict[Group, dict[str, int]] = {}
         for r in tables["metrics"].to_pylist():
             metrics.setdefault(_group(r), {})[r["metric"]] = r["value"]
+            sizes.setdefault(_group(r), {})[r["metric"]] = r["n"]
         extents: dict[tuple[Any, ...], set[tuple[int, ...]]] = {}
         for r in tables["summary"].to_pylist():
             extents.setdefault(tuple(r[k] for k in _KEY[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
@@ -276,7 +328,7 @@ class Stated:
         held = {metric for values in metrics.values() for metric in values}
         rules = {tuple(json.loads(text).get("alarm", (1, 1))) for text in tables["runs"]["config"].to_pylist()}
         k, n = min(rules, default=(1, 1))
-        return cls(metrics, confusion, extents, held, (k, n))
+        return cls(metrics, sizes, confusion, extents, held, (k, n))
 
 
 def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
@@ -291,20 +343,30 @@ def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
         scored.add(group)
         if windows is not shared:  # models share their windows, and what these amount to
             shared, parts = windows, segments(windows.inside)
-            extent = _extent(parts, windows.inside)
+            extent, over = _extent(parts, windows.inside), sizes(windows, parts)
         scores = whole[windows.mask]
         later = newer(windows, whole, threshold, stated.rule) if _NEWER & stated.held else {}
         if group[1] == POOLED:
-            problems += _of_metrics(stated, group, {name: later[name] for name in sorted(POOLED_METRICS)})
+            problems += _of_metrics(stated, group, {name: later[name] for name in sorted(POOLED_METRICS)}, over)
         else:
             problems += _of_confusion(stated, group, counts(windows.inside, scores, threshold))
-            problems += _of_metrics(stated, group, metrics(parts, windows.inside, scores, threshold) | later)
+            problems += _of_metrics(stated, group, metrics(parts, windows.inside, scores, threshold) | later, over)
         if (rests := stated.extents.get(group[:-1], set())) != {extent}:
             wrong = sorted(rests - {extent}) or "nothing"
             problems.append(f"summary of {_who(group)} rests on {_EXTENT} = {wrong}, its scores on {extent}")
+    problems += [f"metrics has no {metric} at all" for metric in sorted(FIRST_METRICS - stated.held)]
+    problems += _unscored_captures(tables)
     models = FIRST_SCORED.union(records.scored_models(tables["predictions"]))
     unscored = [group for group in sorted(set(stated.metrics) - scored) if group[3] in models]
     return problems + [f"{_who(group)} has metrics, but no scores are released" for group in unscored]
+
+
+def _unscored_captures(tables: Mapping[str, pa.Table]) -> Iterator[str]:
+    """Every test scenario that was read has metrics, as nothing is left out in silence."""
+    read = tables["datasets"].to_pylist() if "datasets" in tables else []
+    judged = set(zip(*(tables["metrics"][c].to_pylist() for c in ("dataset", "scenario")), strict=True))
+    for dataset, scenario in sorted({(r["dataset"], r["split"]) for r in read if r["split"] != "train"} - judged):
+        yield f"metrics has nothing of {scenario} of {dataset}, though datasets lists its captures"
 
 
 def _of_confusion(stated: Stated, group: Group, want: dict[str, int]) -> list[str]:
@@ -316,9 +378,13 @@ def _of_confusion(stated: Stated, group: Group, want: dict[str, int]) -> list[st
     return []
 
 
-def _of_metrics(stated: Stated, group: Group, want: dict[str, float | None]) -> list[str]:
+def _of_metrics(stated: Stated, group: Group, want: dict[str, float | None], over: dict[str, int]) -> list[str]:
     have = stated.metrics.get(group, {})
-    problems = []
+    problems = [
+        f"{metric} of {_who(group)} is over {n} windows or events, its scores are over {over[metric]}"
+        for metric, n in stated.sizes.get(group, {}).items()
+        if n != over.get(metric, n)
+    ]
     for metric, value in want.items():
         if metric not in have and (metric in stated.held or metric in FIRST_METRICS):
             problems.append(f"metrics has no {metric} of {_who(group)}, though its scores are released")

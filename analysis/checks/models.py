@@ -17,9 +17,8 @@ from kdgat.models import registry
 
 if TYPE_CHECKING:
     from kdgat.dataset.protocols import View
-    from kdgat.experiment.detect import Detector, Moments
+    from kdgat.experiment.detect import Detector, Fusion
     from kdgat.experiment.stages import Baseline, Either
-    from kdgat.models.dqn import QNetwork
 
 #: the mean logit of the headline model's seeds, which is a model of its own
 ENSEMBLE = "gat-ensemble-student"
@@ -31,7 +30,7 @@ class Frozen:
 
     Attributes:
         seed, config: that they were trained with.
-        detector, network, moments: students of VGAE and GAT, the DQN that joins them, and what its state is scaled by.
+        detector, fusion: students of VGAE and GAT, and the DQN that joins them.
         baselines, combined: by model name.
         points: model → protocol → operating point.
     """
@@ -39,8 +38,7 @@ class Frozen:
     seed: int
     config: Config
     detector: Detector
-    network: QNetwork
-    moments: Moments
+    fusion: Fusion
     baselines: Mapping[str, Baseline]
     combined: Mapping[str, Either]
     points: Mapping[str, Mapping[str, OperatingPoint]]
@@ -49,8 +47,7 @@ class Frozen:
     def of(release: Release, dataset: str, seed: int) -> Frozen:
         """Read them; raises `KdgatError` where the release's files do not describe them."""
         from kdgat.experiment import kept
-        from kdgat.experiment.detect import Detector, Moments
-        from kdgat.models.dqn import QNetwork
+        from kdgat.experiment.detect import Detector, Fusion
 
         config = scores.configuration(release, dataset, seed)
         students = {model: scores.student(release, dataset, seed, model) for model in scores.STUDENTS}
@@ -67,8 +64,6 @@ class Frozen:
             else:
                 arrays = release.weight(f"{stem}.safetensors") if f"{stem}.safetensors" in held else b""
                 baselines[name] = kept.baseline(name, config, description, arrays)
-        network = checkpoints["fusion-dqn-student"].model()
-        assert isinstance(network, QNetwork)
         points: dict[str, Any] = {
             model: {protocol: OperatingPoint(*point) for protocol, point in checkpoint.meta["points"].items()}
             for model, checkpoint in checkpoints.items()
@@ -76,8 +71,8 @@ class Frozen:
         points |= {name: other.points for name, other in (baselines | combined).items()}
         scalers = students["gat-student"][1]
         detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
-        moments = Moments.from_meta(checkpoints["fusion-dqn-student"].meta)
-        return Frozen(seed, config, detector, network, moments, baselines, combined, points)
+        joined = Fusion.of(checkpoints["fusion-dqn-student"])
+        return Frozen(seed, config, detector, joined, baselines, combined, points)
 
     @property
     def models(self) -> list[str]:
@@ -86,15 +81,10 @@ class Frozen:
 
     def score(self, view: View) -> dict[str, np.ndarray]:
         """Score the windows of a capture: model → f64[n] as a release would hold it."""
-        from kdgat.experiment.detect import standardised
-        from kdgat.experiment.scoring import f32
+        from kdgat.experiment.scoring import f32, of_networks, of_others
 
-        data, _, _ = self.detector.score(view.store)
-        state = standardised(data, self.moments.mean, self.moments.std)
-        out = {"vgae-student": data.anomaly, "gat-student": data.p_attack}
-        out["fusion-dqn-student"] = state.fused(self.network.choose(state.state))
-        out |= {name: b.model.score(view.store, lambda _: view.traffic) for name, b in self.baselines.items()}
-        out |= {name: either.score(out) for name, either in self.combined.items()}
+        out, _ = of_networks("student", self.detector, self.fusion, view.store)
+        out |= of_others(out, view.traffic, view.store, self.baselines, self.combined)
         return {name: f32(values) for name, values in out.items()}
 
     def threshold(self, model: str, protocol: str) -> float:

@@ -6,14 +6,13 @@ points come with the weights.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.releases.plausible import ReleaseError
+from analysis.releases.plausible import ReleaseError, strict_json
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.dataset.sources import test_captures
@@ -64,7 +63,7 @@ def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Sc
     from kdgat.models.checkpoint import Checkpoint
 
     try:
-        meta = json.loads(description)
+        meta = strict_json(description)
         scalers = Scalers.from_dict(meta.pop("scalers"))
         made = Checkpoint(meta.pop("kind"), weights, meta)
         if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
@@ -109,16 +108,14 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     from kdgat.dataset.profiles import Profiles
     from kdgat.dataset.protocols import view
     from kdgat.evaluation.adaptation import margins
-    from kdgat.experiment.detect import Detector, standardised
-    from kdgat.experiment.scoring import f32, scored_windows
+    from kdgat.experiment.detect import Detector, Fusion
+    from kdgat.experiment.scoring import f32, of_networks, scored_windows
 
     config = configuration(release, dataset, seed)
     students = {model: student(release, dataset, seed, model) for model in STUDENTS}
     checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
     detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
-    fusion = checkpoints["fusion-dqn-student"]
-    network = fusion.model()
-    centre, spread = (np.asarray(fusion.meta[k]) for k in ("centre", "spread"))
+    fusion = Fusion.of(checkpoints["fusion-dqn-student"])
     known = release.manifest["datasets"][dataset]["captures"]
     tests, profiles = test_captures(dataset, root), Profiles(config, root)
     frozen = set(release.table("predictions")["protocol"].to_pylist())
@@ -135,13 +132,7 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
                 if shown is None:
                     continue
                 windows = scored_windows([shown.store], config)
-                data = detector.score(shown.store)[0]
-                state = standardised(data, centre, spread)
-                scores = {
-                    "vgae-student": f32(data.anomaly),
-                    "gat-student": f32(data.p_attack),
-                    "fusion-dqn-student": f32(state.fused(network.choose(state.state))),  # type: ignore[operator]
-                }
+                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, shown.store)[0].items()}
             else:  # it follows zero-shot, whose windows and scores it takes
                 scores = {m: margins(windows, s, point(checkpoints[m]), config.adaptation) for m, s in scores.items()}
             for i, place in enumerate(windows.window):

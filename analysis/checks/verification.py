@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.checks import cross_sums
+from analysis.checks import anchor, bootstrap, cross_sums, signature, weights
 from analysis.claims.sentences import Sentences
 from analysis.figures.statics import STATICS
 from analysis.numbers import KeyUnknown
@@ -24,6 +24,7 @@ from analysis.releases.plausible import FIELDS
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 
 _STATIC = re.compile(r"figures/static/([\w-]+)\.svg")
 
@@ -69,6 +70,9 @@ def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
     if not {"runs", "summary"} <= tables.keys():
         return ["no `runs` or no `summary` table"]
     told = opened.manifest
+    reason = told.get("mixed_commits_reason")
+    if (reason is not None) != (len(told["code"]["commits"]) > 1) or not isinstance(reason, str | None):
+        problems.append("manifest: 'mixed_commits_reason' is there for one commit, or missing for several")
     for field, value in manifest.describe(tables).items():
         if field not in told and field not in FIELDS[told["format"]]:
             continue  # newer than the release
@@ -78,18 +82,30 @@ def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
             problems.append(f"manifest: {field!r} does not follow from the runs")
-    return problems + cross_sums.cross_sums(tables) + cross_sums.weights(opened)
+    return problems + cross_sums.cross_sums(tables) + weights.weights(opened) + anchor.captures(opened)
+
+
+def verify_drawn(path: Path, keys: Iterable[str]) -> list[str]:
+    """`verify_release`, and of a sound release the intervals that pages name by `keys` or its hash draws."""
+    if problems := verify_release(path):
+        return problems
+    opened = Release(path)
+    if not bootstrap.can_draw(opened):
+        return []
+    return [f"{opened.name}: {p}" for p in bootstrap.mismatches(opened, bootstrap.units(opened, keys))]
 
 
 def verify_releases(paths: Sequence[Path]) -> Iterator[list[str]]:
-    """`verify_release` of each, in the order given; several at once where there are processors for it."""
+    """`verify_drawn` of each, in the order given; several at once where there are processors for it."""
+    keys = sorted({key for key, _, _ in uses(sources(REPO))})
+    of_pages = [keys if path.name == release.current_name(path.parent) else [] for path in paths]
     jobs = min(len(paths), os.cpu_count() or 1)
     if jobs < 2:
-        yield from map(verify_release, paths)
+        yield from map(verify_drawn, paths, of_pages)
         return
     # spawned: Arrow's threads do not outlive a fork
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from pool.map(verify_release, paths)
+        yield from pool.map(verify_drawn, paths, of_pages)
 
 
 def verify_index(root: Path) -> list[str]:
@@ -145,10 +161,28 @@ def twins(project: Path) -> list[str]:
     return problems
 
 
-def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print) -> int:
-    """Print a heading's problems; returns how many."""
+def trusted(
+    opened: Release, *, history: anchor.History, must: bool = False, signers: Path | None = None
+) -> tuple[str, list[str]]:
+    """Say what stands behind a release besides its own hashes, which hold, and what contradicts it.
+
+    Args:
+        opened: the release.
+        history: of the project.
+        must: a release that is not anchored is a problem.
+        signers: public keys that are trusted (None: the owners').
+    """
+    anchored, signed = anchor.anchor(opened, history), signature.check(opened, signers)
+    problems = [*anchored.problems, *signed.problems]
+    if must and not anchored.commit:
+        problems.append(str(anchored))
+    return f"{anchored}, {signed.note}", [f"{opened.name}: {problem}" for problem in problems]
+
+
+def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print, note: str = "") -> int:
+    """Print a heading's problems, or the note on what has none; returns how many."""
     found = list(problems)
-    say(f"{title}: {'ok' if not found else f'{len(found)} problems'}")
+    say(f"{title}: {f'{len(found)} problems' if found else 'ok'}{f' ({note})' if note and not found else ''}")
     for problem in found:
         say(f"  {problem}")
     return len(found)

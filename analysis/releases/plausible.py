@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeGuard
 
@@ -21,6 +22,11 @@ _CODE: dict[str, type] = {"commits": list, "code_hashes": list, "lock_hashes": l
 _DATASET: dict[str, type] = {"captures": dict, "data_hashes": list, "data_kind": str}
 #: format → what its manifests must have
 FIELDS: dict[int, dict[str, type]] = {1: _ALWAYS, 2: _ALWAYS | {"metrics": list, "intervals": list}}
+#: what it may have besides, and what the entries of tables, their parts and weights are made of
+_FURTHER = {"format", "mixed_commits_reason", "metrics", "intervals"}
+_OF_FILE = {"bytes", "sha256"}
+_OF_PART = {"file", "dataset", "scenario", "seeds", "rows", *_OF_FILE}
+_OF_TABLE = {"rows", "content_hash", "columns", "parts", "models", *_OF_FILE}
 #: far over anything this project releases, far under what would exhaust a machine
 MAX_MANIFEST_BYTES = 16 << 20
 MAX_FILE_BYTES = 1 << 30
@@ -35,6 +41,19 @@ MAX_ROWS_PER_BYTE = 2_000
 _WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safetensors|onnx|json)")
 _PART = re.compile(r"[a-z]+/[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*\.parquet")
 _HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def strict_json(data: bytes | str) -> Any:
+    """Parse JSON in which no object has a key twice, so that no two readers see two things; raises `ValueError`."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"it says {next(k for k in keys if keys.count(k) > 1)[:80]!r} twice")
+        return made
+
+    return json.loads(data, object_pairs_hook=distinct)
 
 
 class ReleaseError(KdgatError):
@@ -55,12 +74,13 @@ def _reason(release: str, manifest: Any) -> str:
     """Say what is wrong with a manifest; nothing if it is sound."""
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] not in FIELDS:
         return f"format is none of {', '.join(map(str, FIELDS))}"
-    if reason := _reason_of_fields(manifest, FIELDS[manifest["format"]]):
+    fields = FIELDS[manifest["format"]]
+    if reason := _reason_of_fields(manifest, fields) or _unknown(manifest, {*fields, *_FURTHER}):
         return reason
-    if reason := _reason_of_fields(manifest["code"], _CODE):
+    if reason := _reason_of_fields(manifest["code"], _CODE) or _unknown(manifest["code"], set(_CODE)):
         return f"code: {reason}"
     for dataset, entry in manifest["datasets"].items():
-        if reason := _reason_of_fields(entry, _DATASET):
+        if reason := _reason_of_fields(entry, _DATASET) or _unknown(entry, set(_DATASET)):
             return f"datasets: {dataset[:80]!r}: {reason}"
     if not all(isinstance(configuration, dict) for configuration in manifest["configurations"].values()):
         return "a configuration is not a dict"
@@ -81,11 +101,18 @@ def _reason_of_fields(entry: Any, kinds: dict[str, type]) -> str:
     return "" if wrong is None else f"{wrong!r} is missing or not a {kinds[wrong].__name__}"
 
 
+def _unknown(entry: dict[str, Any], known: set[str]) -> str:
+    """Say which field nothing reads: it could hold anything, under a hash that is right."""
+    return next((f"unknown field {field[:80]!r}" for field in entry if field not in known), "")
+
+
 def _reason_of_table(name: str, entry: Any) -> str:
     if name not in records.TABLES:
         return f"unknown table {name[:80]!r}"
     if not isinstance(entry, dict) or not isinstance(entry.get("columns"), dict):
         return f"{name}: no columns are listed"
+    if reason := _unknown(entry, _OF_TABLE):
+        return f"{name}: {reason}"
     if "parts" not in entry:
         return _reason_of_rows(name, entry) or _reason_of_file(f"{name}.parquet", entry)
     if name != "predictions":
@@ -107,6 +134,8 @@ def _reason_of_table(name: str, entry: Any) -> str:
 def _reason_of_part(table: str, part: dict[str, Any]) -> str:
     """Say what is wrong with a part: it lies where its dataset and scenario say, and names its seeds."""
     file = part.get("file")
+    if reason := _unknown(part, _OF_PART):
+        return f"{table}: {reason}"
     seeds: Any = part.get("seeds")
     place = f"{table}/{part.get('dataset')}/{part.get('scenario')}.parquet"
     if file != place or not _PART.fullmatch(place) or ".." in place:
@@ -123,6 +152,8 @@ def _reason_of_part(table: str, part: dict[str, Any]) -> str:
 def _reason_of_weight(file: str, entry: Any) -> str:
     if not _WEIGHT.fullmatch(file) or ".." in file:
         return f"refused path {file[:80]!r}"
+    if isinstance(entry, dict) and (reason := _unknown(entry, _OF_FILE)):
+        return f"{file}: {reason}"
     return _reason_of_file(file, entry)
 
 

@@ -7,7 +7,6 @@ table is parsed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from analysis.releases.plausible import (
     MAX_ROWS_PER_BYTE,
     ReleaseError,
     check_manifest,
+    strict_json,
 )
 from kdgat import records
 from kdgat.errors import KdgatError
@@ -93,7 +93,7 @@ class Release:
             raise ReleaseError(f"no release {path.name!r} in {path.parent}; there are: {', '.join(others) or 'none'}")
         data = self._bytes(file, MAX_MANIFEST_BYTES)
         try:
-            self.manifest: dict[str, Any] = json.loads(data)
+            self.manifest: dict[str, Any] = strict_json(data)
         except (ValueError, RecursionError) as error:
             raise ReleaseError(f"{self.name}: manifest.json is not JSON: {error}") from None
         self.manifest_sha256 = sha256(data)

@@ -23,7 +23,7 @@ from kdgat.dataset.profiles import of_recording
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
-from kdgat.graphs.features import takes_profile
+from kdgat.graphs.features import of_profile, takes_profile
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.splits import PARTS, sample, split, starts
@@ -208,16 +208,22 @@ def _real(
             for c, b in zip(train, begins, strict=True)
         ]
     frames = [(c.name, c.attack, tables[c.name], b) for c, b in zip(train, begins, strict=True)]
-    plain = GraphStore.build(frames, config.windows.size, config.features, resets=resets)
     if not takes_profile(config.features):
-        return plain
+        return GraphStore.build(frames, config.windows.size, config.features, resets=resets)
     if config.augmentation.kind == "drives":
         sources = [profile_source(c, train) for c in train]
         profiles = [_profile_from(tables[c.name], parts[c.name][part], config) for c in sources]
     else:
         profiles = [profile_of(tables[c.name], config) for c in train]
     known = GraphStore.build(frames, config.windows.size, config.features, profiles, resets=resets)
-    return GraphStore.concat([plain, known])
+    return GraphStore.concat([without_profile(known), known])
+
+
+def without_profile(store: GraphStore) -> GraphStore:
+    """The same windows as if nothing were known of their cars."""
+    x = np.array(store.x)
+    x[:, of_profile(store.feature_set)] = 0
+    return replace(store, x=x, folder=None)
 
 
 def _stretches(begins: np.ndarray, size: int) -> np.ndarray:

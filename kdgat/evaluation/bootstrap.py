@@ -39,6 +39,16 @@ def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
 
 
+def from_counts(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> dict[str, np.ndarray]:
+    """F1, precision, recall and MCC of every draw, f64[draws] as the counts; NaN where a draw leaves it undefined."""
+    return {
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "mcc": _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+    }
+
+
 def weighted_metrics(
     weights: np.ndarray, y: np.ndarray, scores: np.ndarray, threshold: float, *, ranking: bool = True
 ) -> dict[str, np.ndarray]:
@@ -46,12 +56,7 @@ def weighted_metrics(
     alarm = scores >= threshold
     masks = np.stack([alarm & (y == 1), alarm & (y == 0), ~alarm & (y == 1), ~alarm & (y == 0)], 1)
     tp, fp, fn, tn = (weights @ masks.astype(np.float32)).astype(np.float64).T
-    out = {
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "mcc": _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
-    }
+    out = from_counts(tp, fp, fn, tn)
     if ranking:
         order = np.argsort(-scores, kind="stable")
         ties = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kdgat.evaluation.methods import METHOD
-from kdgat.evaluation.stratified import Resampled
+from kdgat.evaluation.stratified import whole
 from kdgat.evaluation.summary import Scored
 from kdgat.records import HEADLINE_MODEL
 
@@ -33,7 +33,7 @@ def differences(per_seed: Sequence[Scored], draws: int, other: str = HEADLINE_MO
     first = per_seed[0]
     if other not in first.scores:
         return []
-    resampled = Resampled(first.windows, np.ones(len(first.windows), bool), draws)
+    resampled = whole(first.windows, draws)
 
     def of(model: str) -> list[list[dict[str, np.ndarray]]]:
         return [resampled.values(s.scores[model], s.thresholds[model], ranking=True) for s in per_seed]

@@ -35,9 +35,10 @@ def f1_score(y: np.ndarray, alarm: np.ndarray) -> float:
 
 def poisson_high(count: int, minutes: float) -> float:
     """Exact 95 % upper bound of a rate per hour from `count` events in `minutes` (Garwood 1936, one-sided)."""
-    from scipy import stats  # late, as scikit-learn below: seconds, which a training does not need
+    from scipy import special  # late: a training does not need it
 
-    return float(stats.chi2.ppf(0.95, 2 * (count + 1)) / 2 / (minutes / 60)) if minutes > 0 else math.nan
+    # half of the chi-squared quantile with 2·(count + 1) degrees of freedom
+    return float(special.gammaincinv(count + 1, 0.95) / (minutes / 60)) if minutes > 0 else math.nan
 
 
 def score(
@@ -76,8 +77,8 @@ def score(
         "mcc": (_mcc(tp, fp, positives, negatives) if both else None, n),
         "roc_auc": (_roc_auc(*curve) if both else None, n),
         "pr_auc": (_pr_auc(*curve) if both else None, n),
-        "tpr_at_fpr_1pct": (_tpr(y, scores, 0.01) if both else None, n),
-        "tpr_at_fpr_0_1pct": (_tpr(y, scores, 0.001) if both and negatives >= MIN_BENIGN_FOR_PERMILLE else None, n),
+        "tpr_at_fpr_1pct": (_tpr(*curve, 0.01) if both else None, n),
+        "tpr_at_fpr_0_1pct": (_tpr(*curve, 0.001) if both and negatives >= MIN_BENIGN_FOR_PERMILLE else None, n),
         "false_alarms": (float(fp) if negatives else None, negatives),
         "benign_minutes": (minutes, negatives),
         "false_alarms_per_hour": (fp / minutes * 60 if minutes > 0 else None, negatives),
@@ -132,9 +133,8 @@ def alarm_events(
     return out
 
 
-def _tpr(y: np.ndarray, scores: np.ndarray, fpr: float) -> float:
+def _tpr(false: np.ndarray, true: np.ndarray, fpr: float) -> float:
     """Largest true-positive rate whose false-positive rate is at most `fpr`."""
-    false, true = _curve(y, scores)
     return float((true / true[-1])[false / false[-1] <= fpr].max())
 
 
@@ -166,14 +166,14 @@ def _mcc(tp: int, fp: int, positives: int, negatives: int) -> float:
 def _events(windows: ScoredWindows, alarm: np.ndarray) -> dict[str, tuple[float | None, int]]:
     """Share of attack segments with an alarm, and the median delay from a segment's begin to the end of its first alarm."""
     segment = windows.segments()
-    count = int(segment.max()) + 1 if len(segment) else 0
-    delays = []
-    for number in range(count):
-        inside = np.flatnonzero(segment == number)
-        hits = inside[alarm[inside]]
-        if len(hits):
-            delays.append(windows.t0[hits[0]] + windows.duration[hits[0]] - windows.t0[inside[0]])
+    count = int(segment.max(initial=-1)) + 1
+    attacked = np.flatnonzero(segment >= 0)
+    first = attacked[np.flatnonzero(np.diff(segment[attacked], prepend=-1))]
+    hits = attacked[alarm[attacked]]
+    begins = np.flatnonzero(np.diff(segment[hits], prepend=-1))  # the first alarm of each segment that has one
+    hit = hits[begins]
+    late = windows.t0[hit] + windows.duration[hit] - windows.t0[first[segment[hit]]]
     return {
-        "event_recall": (len(delays) / count if count else None, count),
-        "detection_delay": (float(np.median(delays)) if delays else None, len(delays)),
+        "event_recall": (len(late) / count if count else None, count),
+        "detection_delay": (float(np.median(late)) if len(late) else None, len(late)),
     }

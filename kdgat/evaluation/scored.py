@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ SEGMENT_PAUSE = 0.5
 EVENT_PAUSE = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoredWindows:
     """Scored windows of one or more recordings, in recording and time order.
 
@@ -34,12 +36,16 @@ class ScoredWindows:
     injected: np.ndarray
     attack: np.ndarray
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: without what follows from the columns."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @cached_property
     def y(self) -> np.ndarray:
         """i64[n], 1 for an attacked window."""
         return (self.injected > 0).astype(np.int64)
 
-    @property
+    @cached_property
     def end(self) -> np.ndarray:
         """f64[n], last frame of each window after the recording's first (s)."""
         return self.t0 + self.duration
@@ -48,7 +54,9 @@ class ScoredWindows:
         return len(self.window)
 
     def take(self, index: np.ndarray) -> ScoredWindows:
-        """The windows that `index` (mask or positions) selects."""
+        """The windows that `index` (mask or positions) selects; these ones themselves where a mask selects all."""
+        if index.dtype == bool and index.all():
+            return self
         return ScoredWindows(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def segments(self) -> np.ndarray:
@@ -57,10 +65,18 @@ class ScoredWindows:
         Two attacked windows less than half a second apart belong to one segment, since an attack of one frame in several
         windows is one event to the driver.
         """
+        return self._segments
+
+    @cached_property
+    def _segments(self) -> np.ndarray:
         return self._joined(lambda pause: pause < SEGMENT_PAUSE)
 
     def events(self) -> np.ndarray:
         """i64[n]: number of the attack event a window belongs to, −1 if benign: segments at most `EVENT_PAUSE` apart are joined."""
+        return self._events
+
+    @cached_property
+    def _events(self) -> np.ndarray:
         return self._joined(lambda pause: pause <= EVENT_PAUSE)
 
     def _joined(self, one: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -74,6 +90,10 @@ class ScoredWindows:
 
     def far(self) -> np.ndarray:
         """bool[n]: benign and farther than `EVENT_PAUSE` from every attacked window of its recording."""
+        return self._far
+
+    @cached_property
+    def _far(self) -> np.ndarray:
         out = self.y == 0
         for recording in np.unique(self.recording[~out]):
             here = self.recording == recording

@@ -11,12 +11,15 @@ Degrees of freedom follow Satterthwaite (1946).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from kdgat.compiled import threads_available
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
-from kdgat.evaluation.bootstrap import BLOCK_SECONDS, weighted_metrics
+from kdgat.evaluation.bootstrap import BLOCK_SECONDS, from_counts
 from kdgat.evaluation.metrics import RECALL_AT, SINGLE_ENDING
 from kdgat.evaluation.scored import ScoredWindows
 
@@ -31,7 +34,7 @@ class Draws:
     """Resampled windows of one class, the other class as it is.
 
     Attributes:
-        weights: f32[D, n], how often each window is drawn.
+        weights: u16[n, D], how often each window is drawn.
         blocks: that were drawn in each draw, all recordings together.
         free: degrees of freedom of a variance over them.
     """
@@ -43,19 +46,17 @@ class Draws:
     @staticmethod
     def of(windows: ScoredWindows, of_class: np.ndarray, draws: int, rng: np.random.Generator) -> Draws | None:
         """Draw blocks of the windows bool[n] within each recording; None where there are none to draw."""
-        weights = np.ones((draws, len(windows)), np.float32)
-        weights[:, of_class] = 0
+        from kdgat.evaluation.kernels import ranking  # late: compiled code is loaded when it is needed
+
+        weights = np.ones((len(windows), draws), np.uint16)
+        weights[of_class] = 0
         blocks, recordings = 0, 0
-        row = np.arange(draws)[:, None]
         for recording in np.unique(windows.recording[of_class]):
             at = np.flatnonzero(of_class & (windows.recording == recording))
             n, seconds = len(at), float(windows.duration[at].sum())
             size = int(np.clip(round(BLOCK_SECONDS * n / max(seconds, 1e-9)), 1, max(n // LEAST_BLOCKS, 1)))
             count = -(-n // size)
-            begin = rng.integers(0, n, (draws, count))
-            drawn = ((begin[:, :, None] + np.arange(size)) % n).reshape(draws, -1)[:, :n]
-            places = (row * n + drawn).ravel()
-            weights[:, at] += np.bincount(places, minlength=draws * n).reshape(draws, n)
+            ranking.drawn(at, rng.integers(0, n, (draws, count)), size, weights)
             blocks, recordings = blocks + count, recordings + 1
         return Draws(weights, blocks, blocks - recordings) if blocks > recordings else None
 
@@ -75,18 +76,19 @@ class Estimate:
 
     def ends(self, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
         """The 95 % interval, cut at what the quantity can be."""
-        from scipy import stats  # late, as all of scipy: the site is rendered without it
+        from scipy import special  # late, as all of scipy: the site is rendered without it
 
-        half = float(stats.t.ppf((1 + _LEVEL) / 2, self.free)) * self.error if self.error > 0 else 0.0
+        # Student's quantile and tail as `scipy.stats.t` has them, without the milliseconds of its checks
+        half = float(special.stdtrit(self.free, (1 + _LEVEL) / 2)) * self.error if self.error > 0 else 0.0
         return float(np.clip(self.mean - half, low, high)), float(np.clip(self.mean + half, low, high))
 
     @property
     def p(self) -> float:
         """Two-sided p-value of the mean being 0."""
-        from scipy import stats
+        from scipy import special
 
         if self.error > 0:
-            return float(2 * stats.t.sf(abs(self.mean) / self.error, self.free))
+            return float(2 * special.stdtr(self.free, -abs(self.mean) / self.error))
         return 1.0 if self.mean == 0 else 0.0
 
 
@@ -143,16 +145,30 @@ class Resampled:
         attacked = self.windows.y == 1
         made = (Draws.of(self.windows, c, max(draws // 2, 2), rng) for c in (attacked, ~attacked))
         self.draws = [d for d in made if d is not None]
+        self.ranked: dict[tuple[int, float], tuple[np.ndarray, list[dict[str, np.ndarray]]]] = {}
 
     def values(self, scores: np.ndarray, threshold: float, *, ranking: bool) -> list[dict[str, np.ndarray]]:
-        """Metrics of one seed, for all windows (f64[1]) and then for each set of draws (f64[D])."""
+        """Metrics of one seed, for all windows (f64[1]) and then for each set of draws (f64[D]).
+
+        Rankings are kept by the array that they are of: what the summary has judged, the differences ask for again.
+        """
+        if not ranking:
+            return self._values(scores, threshold, ranking=False)
+        key = id(scores), threshold
+        if key not in self.ranked:
+            self.ranked[key] = scores, self._values(scores, threshold, ranking=True)
+        return self.ranked[key][1]
+
+    def _values(self, scores: np.ndarray, threshold: float, *, ranking: bool) -> list[dict[str, np.ndarray]]:
+        from kdgat.evaluation.kernels.ranking import counts
+
         inside = scores[self.within]
-        ones = np.ones((1, len(inside)), np.float32)
+        attacked, alarm = self.windows.y == 1, inside >= threshold
         out = []
-        for weights in (ones, *(d.weights for d in self.draws)):
-            made = weighted_metrics(weights, self.windows.y, inside, threshold, ranking=False)
+        for weights in (np.ones((len(inside), 1), np.uint16), *(d.weights for d in self.draws)):
+            made = from_counts(*counts(weights, attacked, alarm))
             if ranking:
-                made |= ranked_metrics(weights, self.windows.y == 1, self.far, inside)
+                made |= ranked_metrics(weights, attacked, self.far, inside)
             out.append(made)
         return out
 
@@ -167,27 +183,48 @@ class Resampled:
         return out
 
 
+#: windows × draws above which several cores are worth their start
+_MANY = 1_000_000
+
+
 def ranked_metrics(
     weights: np.ndarray, attacked: np.ndarray, far: np.ndarray, scores: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Areas under the curves and the metrics `RECALL_AT` for every draw, f64[draws]; NaN where undefined."""
-    from kdgat.evaluation.kernels.ranking import ranked  # late: compiled code is loaded when it is needed
+    """Areas under the curves and the metrics `RECALL_AT` for every draw, f64[D], from weights u16[n, D]; NaN where undefined."""
+    from kdgat.evaluation.kernels.ranking import TOGETHER, ranked
 
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)
-    made = ranked(weights, order, last, attacked, far, np.array([rate for rate, _ in RECALL_AT.values()]))
+    rates = np.array([rate for rate, _ in RECALL_AT.values()])
+    draws = weights.shape[1]
+    made = np.empty((draws, 2 + len(rates)))
+
+    def judge(first: int) -> None:
+        ranked(weights, order, last, attacked, far, rates, first, made[first : first + TOGETHER])
+
+    if weights.size < _MANY:
+        ranked(weights, order, last, attacked, far, rates, 0, made)
+    else:
+        with ThreadPoolExecutor(threads_available()) as pool:
+            list(pool.map(judge, range(0, draws, TOGETHER)))
     out = dict(zip(("roc_auc", "pr_auc", *RECALL_AT), made.T, strict=True))
     for name, (_, least) in RECALL_AT.items():
         if far.sum() < least:
-            out[name] = np.full(len(weights), np.nan)
+            out[name] = np.full(draws, np.nan)
     return out
+
+
+@lru_cache(maxsize=1)
+def whole(windows: ScoredWindows, draws: int) -> Resampled:
+    """Give the draws of all windows, the same to whoever asks for these next."""
+    return Resampled(windows, np.ones(len(windows), bool), draws)
 
 
 def stratified(
     windows: ScoredWindows, within: np.ndarray, draws: int, rule: AlarmRule
 ) -> Callable[..., dict[str, tuple[float, float]]]:
     """Prepare the draws of one scenario; the result gives (low, high) of each metric from scores and thresholds of each seed."""
-    resampled = Resampled(windows, within, draws)
+    resampled = whole(windows, draws) if within.all() else Resampled(windows, within, draws)
     far = within & windows.far()
 
     def ends(
@@ -196,31 +233,31 @@ def stratified(
         pairs = list(zip(scores, thresholds, strict=True))
         made = resampled.estimates([resampled.values(s, t, ranking=ranking) for s, t in pairs])
         out = {name: e.ends(-1.0 if name in _SIGNED else 0.0, 1.0) for name, e in made.items()}
-        for ending, one in (("", rule), (SINGLE_ENDING, SINGLE)):
-            sounds = [one.sounds(windows.recording, s >= t) for s, t in pairs]
-            out |= _of_alarms(windows, within, far, sounds, ending)
-        return out
+        single = [SINGLE.sounds(windows.recording, s >= t) for s, t in pairs]
+        alone = _of_alarms(windows, resampled, far, single)
+        sounds = [rule.sounds(windows.recording, s >= t) for s, t in pairs]
+        out |= alone if rule == SINGLE else _of_alarms(windows, resampled, far, sounds)
+        return out | {f"{name}{SINGLE_ENDING}": interval for name, interval in alone.items()}
 
     return ends
 
 
 def _of_alarms(
-    windows: ScoredWindows, within: np.ndarray, far: np.ndarray, sounds: Sequence[np.ndarray], ending: str
+    windows: ScoredWindows, judged: Resampled, far: np.ndarray, sounds: Sequence[np.ndarray]
 ) -> dict[str, tuple[float, float]]:
     """Intervals of what is counted in events: attack events resampled, alarm events by `rate_ends`."""
     out: dict[str, tuple[float, float]] = {}
     hours = float(windows.duration[far].sum() / 3600)
     if hours > 0:
         counts = [int((rising(windows.recording, s) & far).sum()) for s in sounds]
-        out[f"alarm_events_far_per_hour{ending}"] = rate_ends(counts, hours)
-    kept = windows.take(within)
-    found = np.array([np.isfinite(delays(kept, s[within])) for s in sounds], np.float64)
+        out["alarm_events_far_per_hour"] = rate_ends(counts, hours)
+    found = np.array([np.isfinite(delays(judged.windows, s[judged.within])) for s in sounds], np.float64)
     events = found.shape[1]
     if events > 1:
         # not draws but the events themselves: over √events their spread is that of a draw's mean
         made = estimate(found.mean(1), [(found / events**0.5, events - 1, events - 1)])
         if made is not None:
-            out[f"events_found{ending}"] = made.ends(0.0, 1.0)
+            out["events_found"] = made.ends(0.0, 1.0)
     return out
 
 

@@ -120,10 +120,11 @@ def summary_rows(
         rule: that made alarm events of alarms.
     """
     first = per_seed[0]
-    values: dict[tuple[str, str, str], list[float | None]] = {}
+    values: dict[tuple[str, str], dict[str, list[float | None]]] = {}
     for row in metrics:
-        if all(row[k] == getattr(first, k) for k in ("dataset", "scenario", "protocol")):
-            values.setdefault((row["attack"], row["model"], row["metric"]), []).append(row["value"])
+        if (row["dataset"], row["scenario"], row["protocol"]) == (first.dataset, first.scenario, first.protocol):
+            of_model = values.setdefault((row["attack"], row["model"]), {})
+            of_model.setdefault(row["metric"], []).append(row["value"])
     rows = []
     for attack, mask in first.attacks():
         windows = first.windows.take(mask)
@@ -146,9 +147,7 @@ def summary_rows(
                 [s.thresholds[model] for s in per_seed],
                 ranking=attack == "all",
             )
-            for (a, m, metric), found in values.items():
-                if (a, m) != (attack, model):
-                    continue
+            for metric, found in values.get((attack, model), {}).items():
                 # a metric that one seed leaves undefined has no mean: an average over the others would flatter
                 defined = [v for v in found if v is not None]
                 mean = float(np.mean(defined)) if len(defined) == len(found) else None

@@ -9,6 +9,8 @@ leaks.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,11 +19,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from kdgat import records
+from kdgat import atomic, provenance, records
 from kdgat.config import Config, override
 from kdgat.dataset.prepare import Prepared, made_of, prepare
 from kdgat.dataset.protocols import scored_store
-from kdgat.dataset.sources import test_captures
+from kdgat.dataset.sources import data_hash, test_captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation.bootstrap import PAIRED, ends, paired_f1
 from kdgat.evaluation.scored import ScoredWindows
@@ -33,6 +35,7 @@ from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
 from kdgat.graphs.store import GraphStore
 from kdgat.models.layers import count_parameters
+from kdgat.runtime import work_folder
 from kdgat.tracking.trackers import learned_from
 from kdgat.training.session import last
 
@@ -215,16 +218,26 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
 
 
 def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[tuple[str, str], list[GraphStore]]:
-    """(scenario, protocol) → windows to score, one store a capture."""
+    """(scenario, protocol) → windows to score, one store a capture; variants with the same features share them on disk."""
     tests = test_captures(task.dataset, root)
-    stores: dict[tuple[str, str], list[GraphStore]] = {}
     for c in tests:
         log_reading(task, c.split, c)
-        frames = c.frames()
+    made_by = [data_hash(tests), provenance.code_hash(), task.config.features, task.config.windows.model_dump_json()]
+    key = hashlib.sha256("\n".join([*made_by, *sorted(protocols)]).encode()).hexdigest()[:24]
+    folder = work_folder() / "stores" / f"{task.dataset}-tests-{key}"
+    if not folder.is_dir():
+        with contextlib.suppress(FileExistsError), atomic.new_directory(folder) as temporary:
+            for number, c in enumerate(tests):
+                frames, beside = c.frames(), sum(other.split == c.split for other in tests)
+                for protocol in protocols:
+                    store = scored_store(c, frames, task.config, protocol, beside)
+                    if store is not None:
+                        store.save(temporary / f"{number}-{protocol}")
+    stores: dict[tuple[str, str], list[GraphStore]] = {}
+    for number, c in enumerate(tests):
         for protocol in protocols:
-            store = scored_store(c, frames, task.config, protocol, sum(other.split == c.split for other in tests))
-            if store is not None:
-                stores.setdefault((c.split, protocol), []).append(store)
+            if (made := folder / f"{number}-{protocol}").is_dir():
+                stores.setdefault((c.split, protocol), []).append(GraphStore.open(made))
     return stores
 
 

@@ -11,6 +11,7 @@ import torch
 from kdgat.evaluation.thresholds import BenignCDF
 from kdgat.graphs.scaling import Scalers
 from kdgat.models.checkpoint import Checkpoint
+from kdgat.models.dqn import QNetwork
 from kdgat.models.fusion_input import FusionInput
 from kdgat.models.fusion_input import state as fusion_state
 from kdgat.training.batches import Batches
@@ -109,3 +110,28 @@ def standardised(data: FusionInput, mean: np.ndarray, std: np.ndarray) -> Fusion
     """Standardise the state to (s − mean)/std, clipped to ±10; mean and std f[15], of the fusion split."""
     state = np.clip((data.state - mean) / std, -STATE_LIMIT, STATE_LIMIT).astype(np.float32)
     return FusionInput(state, data.anomaly, data.p_attack, data.y)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The DQN that joins the two scores of a detector.
+
+    Attributes:
+        network: chooses their weights.
+        moments: what its state is scaled by.
+    """
+
+    network: QNetwork
+    moments: Moments
+
+    @staticmethod
+    def of(checkpoint: Checkpoint) -> Fusion:
+        """Build it from its checkpoint."""
+        network = checkpoint.model()
+        assert isinstance(network, QNetwork)
+        return Fusion(network, Moments.from_meta(checkpoint.meta))
+
+    def choose(self, data: FusionInput) -> tuple[FusionInput, np.ndarray]:
+        """Standardise the state of n windows, and choose their weights, f64[n]."""
+        data = standardised(data, self.moments.mean, self.moments.std)
+        return data, self.network.choose(data.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,27 +20,44 @@ def summarise(parts: Sequence[tuple[list[Scored], list[dict[str, Any]]]], config
         parts: scores and metric rows of each (dataset, seed).
         config: for its bootstrap draws and its alarm rule.
     """
-    from kdgat.evaluation.differences import corrected, differences
-    from kdgat.evaluation.methods import METHOD
-    from kdgat.evaluation.summary import summary_rows
     from kdgat.experiment.readings import readings
 
     groups: dict[tuple[str, str, str], list[Scored]] = {}
-    metrics: list[dict[str, Any]] = []
+    metrics: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for scored, rows in parts:
-        metrics += rows
+        for row in rows:
+            metrics.setdefault((row["dataset"], row["scenario"], row["protocol"]), []).append(row)
         for s in scored:
             groups.setdefault((s.dataset, s.scenario, s.protocol), []).append(s)
-    tables: list[pa.Table] = []
-    apart: list[dict[str, Any]] = []
-    rule = AlarmRule(*config.alarm)
-    for (dataset, scenario, protocol), group in sorted(groups.items()):
-        print(f"intervals: {dataset} {scenario} {protocol}", flush=True)
-        rows = summary_rows(group, metrics, config.bootstrap_draws, METHOD, rule)
-        tables.append(records.table("summary", rows))
-        apart += differences(group, config.bootstrap_draws)
+
+    def in_order() -> Iterator[tuple[list[Scored], list[dict[str, Any]]]]:
+        for key in sorted(groups):
+            print("intervals: {} {} {}".format(*key), flush=True)
+            yield groups[key], metrics[key]
+
+    told = over_seeds(in_order(), config.bootstrap_draws, config.alarm)
     read = records.table("readings", readings({dataset for dataset, _, _ in groups}))
-    told = {"summary": pa.concat_tables(tables), "readings": read}
-    if apart:
-        told["differences"] = records.table("differences", corrected(apart))
-    return records.dump(told)
+    return records.dump({**told, "readings": read})
+
+
+def over_seeds(
+    groups: Iterable[tuple[Sequence[Scored], Sequence[dict[str, Any]]]], draws: int, alarm: tuple[int, int]
+) -> dict[str, pa.Table]:
+    """The tables `summary` and, where there are models to compare, `differences`.
+
+    Args:
+        groups: of each (dataset, scenario, protocol) the scores, one `Scored` a seed, and the metric rows of all of them.
+        draws: bootstrap draws.
+        alarm: k of n, what makes alarm events of alarms.
+    """
+    from kdgat.evaluation.differences import corrected, differences
+    from kdgat.evaluation.methods import METHOD
+    from kdgat.evaluation.summary import summary_rows
+
+    summary: list[dict[str, Any]] = []
+    apart: list[dict[str, Any]] = []
+    for group, metrics in groups:
+        summary += summary_rows(group, metrics, draws, METHOD, AlarmRule(*alarm))
+        apart += differences(group, draws)
+    made = {"summary": records.table("summary", summary)}
+    return made | ({"differences": records.table("differences", corrected(apart))} if apart else {})

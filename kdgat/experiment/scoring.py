@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -12,16 +12,15 @@ from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
 from kdgat.dataset.traffic import Traffic
 from kdgat.evaluation import adaptation
-from kdgat.evaluation.scored import ScoredWindows
+from kdgat.evaluation.scored import ScoredWindows, joined
 from kdgat.evaluation.summary import Scored
 from kdgat.evaluation.thresholds import OperatingPoint
-from kdgat.experiment.detect import Detector, Moments, standardised
+from kdgat.experiment.detect import Detector, Fusion
 from kdgat.experiment.stages import Baseline, Either, FusionMethod
 from kdgat.experiment.task import Task
 from kdgat.graphs.store import GraphStore
-from kdgat.models import fusion, registry
+from kdgat.models import fusion, registry, rules
 from kdgat.models.checkpoint import Checkpoint
-from kdgat.models.dqn import QNetwork
 from kdgat.models.fusion_input import DECISION, FusionInput
 from kdgat.records import HEADLINE_MODEL
 from kdgat.training.batches import Batches
@@ -74,10 +73,10 @@ class Models:
 
 @dataclass(frozen=True)
 class StudentView:
-    """What the student saw of n windows.
+    """What the student (or the teacher) saw of n windows.
 
     Attributes:
-        data: scores and the DQN's state.
+        data: scores and the DQN's state, standardised.
         parts: f32[n, 3], VGAE errors.
         embedding: f32[n, D], the GAT's.
         alpha: f64[n], weights that the DQN chose.
@@ -112,6 +111,28 @@ def f32(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float32).astype(np.float64)
 
 
+def of_networks(
+    role: str, detector: Detector, dqn: Fusion, store: GraphStore
+) -> tuple[dict[str, np.ndarray], StudentView]:
+    """Score the windows of a store with the networks of a role: model → f64[n], and what they saw."""
+    data, parts, embedding = detector.score(store)
+    data, alpha = dqn.choose(data)
+    scores = {f"vgae-{role}": data.anomaly, f"gat-{role}": data.p_attack, f"fusion-dqn-{role}": data.fused(alpha)}
+    return scores, StudentView(data, parts, embedding, alpha)
+
+
+def of_others(
+    scores: Mapping[str, np.ndarray],
+    traffic: Traffic,
+    store: GraphStore,
+    baselines: Mapping[str, Baseline],
+    combined: Mapping[str, Either],
+) -> dict[str, np.ndarray]:
+    """Score the windows with what is no network, and with what joins it with the models that gave `scores`: model → f64[n]."""
+    made = rules.scores({name: b.model for name, b in baselines.items()}, store, lambda _: traffic)
+    return made | {name: either.score({**scores, **made}) for name, either in combined.items()}
+
+
 def score_capture(
     capture: Capture, traffic: Traffic, store: GraphStore, detectors: dict[str, Detector], models: Models
 ) -> ScoredCapture:
@@ -125,25 +146,16 @@ def score_capture(
     scores: dict[str, np.ndarray] = {}
     views = {}
     for role, detector in detectors.items():
-        data, parts, embedding = detector.score(store)
-        scores[f"vgae-{role}"], scores[f"gat-{role}"] = data.anomaly, data.p_attack
-        checkpoint = models.checkpoints[f"fusion-dqn-{role}"]
-        moments = Moments.from_meta(checkpoint.meta)
-        data = standardised(data, moments.mean, moments.std)
-        network = checkpoint.model()
-        assert isinstance(network, QNetwork)
-        alpha = network.choose(data.state)
-        scores[f"fusion-dqn-{role}"] = data.fused(alpha)
-        scores |= {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
-        views[role] = StudentView(data, parts, embedding, alpha)
+        made, views[role] = of_networks(role, detector, Fusion.of(models.checkpoints[f"fusion-dqn-{role}"]), store)
+        data = views[role].data
+        scores |= made | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
     if ALONE in models.checkpoints:
         batches = Batches(store, detectors["student"].scalers, SCORING_BATCH)
         logits, _ = predict_gat(models.checkpoints[ALONE].model(), batches)  # type: ignore[arg-type]
         scores[ALONE] = attack_probability(logits)
     student = views["student"]
     scores["fusion-oracle-student"] = fusion.oracle(student.data)
-    scores |= {name: baseline.model.score(store, lambda _: traffic) for name, baseline in models.baselines.items()}
-    scores |= {name: either.score(scores) for name, either in models.combined.items()}
+    scores |= of_others(scores, traffic, store, models.baselines, models.combined)
     return ScoredCapture(capture, traffic.frames, store, {name: f32(s) for name, s in scores.items()}, student)
 
 
@@ -162,17 +174,46 @@ def scored_windows(stores: Sequence[GraphStore], config: Config) -> ScoredWindow
 
 def scored_of(task: Task, scenario: str, protocol: str, captures: Sequence[ScoredCapture], models: Models) -> Scored:
     """Join windows and scores of all captures of a scenario, one after the other."""
-    scores = {m: np.concatenate([c.scores[m] for c in captures]) for m in captures[0].scores}
-    return Scored(
+    parts = [(c.capture.name, scored_windows([c.store], task.config), c.scores) for c in captures]
+    return joined_scores(
+        parts,
         dataset=task.dataset,
         scenario=scenario,
         protocol=protocol,
         seed=task.seed,
-        captures=tuple(c.capture.name for c in captures),
-        windows=scored_windows([c.store for c in captures], task.config),
+        threshold=lambda m: models.point(m, protocol).threshold,
+        run=models.run,
+    )
+
+
+def joined_scores(
+    parts: Sequence[tuple[str, ScoredWindows, Mapping[str, np.ndarray]]],
+    *,
+    dataset: str,
+    scenario: str,
+    protocol: str,
+    seed: int,
+    threshold: Callable[[str], float],
+    run: Callable[[str], str],
+) -> Scored:
+    """Join captures, one after the other.
+
+    Args:
+        parts: of each capture its name, windows and scores by model.
+        dataset, scenario, protocol, seed: as in `Scored`.
+        threshold, run: of a model, by its name.
+    """
+    scores = {m: np.concatenate([s[m] for _, _, s in parts]) for m in parts[0][2]}
+    return Scored(
+        dataset=dataset,
+        scenario=scenario,
+        protocol=protocol,
+        seed=seed,
+        captures=tuple(name for name, _, _ in parts),
+        windows=joined([w for _, w, _ in parts]),
         scores=scores,
-        thresholds={m: models.point(m, protocol).threshold for m in scores},
-        runs={m: models.run(m) for m in scores},
+        thresholds={m: threshold(m) for m in scores},
+        runs={m: run(m) for m in scores},
     )
 
 

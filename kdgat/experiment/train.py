@@ -32,7 +32,7 @@ from kdgat.experiment.scoring import ALONE
 from kdgat.experiment.stages import Baseline, BaselineStage, Either, FusionMethod, FusionStage, GATStage, VGAEStage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.graphs.store import GraphStore
-from kdgat.models import baselines, fusion, registry
+from kdgat.models import baselines, fusion, registry, rules
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.dqn import QNetwork, train_dqn
 from kdgat.models.gat import GAT
@@ -310,16 +310,21 @@ def train_baselines(
     vehicles = {row["capture"]: row["vehicle"] for row in prepared.meta["datasets"]}
     traffic = of_training(task.dataset, root, task.config, task.seed, on_bad_rows)
     y = np.asarray(validation.y).astype(np.int64)
-    scores: dict[str, np.ndarray] = {}
-    for entry in registry.of_role("baseline"):
-        model: baselines.BaselineModel = entry.make()(task.config, seed_of(task, entry.family))
-        if not model.fits(train):
-            continue
+    models: dict[str, baselines.BaselineModel] = {
+        entry.name: model
+        for entry in registry.of_role("baseline")
+        if (model := entry.make()(task.config, seed_of(task, entry.family))).fits(train)
+    }
+    # what learns nothing looks at all windows, and together: virtual vehicles are drawn again but once
+    untrained = {name: model for name, model in models.items() if isinstance(model, baselines.Untrained)}
+    scores = rules.scores(untrained, validation, traffic)
+    for entry in (entry for entry in registry.of_role("baseline") if entry.name in models):
         recorder = Recorder(tables, task, "baseline", entry.name, prepared.meta["data_hash"])
-        model = model.fit(train, vehicles)
+        model = models[entry.name].fit(train, vehicles)
         known = np.ones(len(y), bool) if model.scores_virtual_vehicles else prepared.real
-        scores[entry.name] = np.zeros(len(y))
-        scores[entry.name][known] = model.score(validation.select(np.flatnonzero(known)), traffic)
+        if entry.name not in scores:
+            scores[entry.name] = np.zeros(len(y))
+            scores[entry.name][known] = model.score(validation.select(np.flatnonzero(known)), traffic)
         points = _points_of(task.config, prepared, model, scores[entry.name], known)
         validation_rows += confusion(
             entry.name, y[known], scores[entry.name][known], points, validation.has_profile[known]

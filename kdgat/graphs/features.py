@@ -142,3 +142,10 @@ FEATURES: dict[FeatureSet, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def takes_profile(feature_set: FeatureSet) -> bool:
     """Whether a feature set has columns that a vehicle's profile fills."""
     return "profile_available" in FEATURES[feature_set][0]
+
+
+def of_profile(feature_set: FeatureSet) -> list[int]:
+    """Positions of the node columns that a vehicle's profile fills; they are 0 where there is none."""
+    own = len(_RELATIVE_NODE) if feature_set == "profile" else None
+    names = FEATURES[feature_set][0]
+    return [k for k, name in enumerate(names) if name.startswith("profile_") or (own is not None and k >= own)]

@@ -18,6 +18,7 @@ import numpy as np
 from kdgat import atomic
 from kdgat.captures.frames import Frames
 from kdgat.captures.reader import CaptureReader, OnBadRows
+from kdgat.compiled import threads_available
 from kdgat.config import FeatureSet
 from kdgat.errors import KdgatError
 from kdgat.graphs.kernels import build
@@ -57,7 +58,7 @@ def stream(
     profiles = profiles or [None] * len(captures)
     kinds = tuple(sorted({kind for _, kind, _ in captures} - {BENIGN}))
     attack_names = (BENIGN, *kinds)
-    threads = threads or build.threads_available()
+    threads = threads or threads_available()
     with atomic.new_directory(folder) as made, ThreadPoolExecutor(threads) as pool:
         files = _Files(made)
         pending: deque[tuple[int, int, Future]] = deque()

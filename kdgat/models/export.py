@@ -105,6 +105,8 @@ def weights(dataset: str, seed: int, checkpoints: dict[str, Checkpoint], prepare
         out[f"{stem}.json"] = (json.dumps(meta, sort_keys=True) + "\n").encode()
     gat, vgae = checkpoints["gat-student"].model(), checkpoints["vgae-student"].model()
     assert isinstance(gat, GAT) and isinstance(vgae, VGAE)
+    print(f"{dataset} seed {seed}: gat-student as ONNX", flush=True)  # of which each takes seconds
     out[f"{dataset}/gat-student-s{seed}.onnx"] = to_onnx(gat)
+    print(f"{dataset} seed {seed}: vgae-student as ONNX", flush=True)
     out[f"{dataset}/vgae-student-s{seed}.onnx"] = vgae_to_onnx(vgae)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from kdgat.dataset.traffic import TrafficOf
 from kdgat.graphs.features import takes_profile
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import GraphStore
-from kdgat.models.baselines import Untrained
+from kdgat.models.baselines import BaselineModel, Untrained
 from kdgat.models.kernels import timing
 
 #: gaps of an identifier that its running median is taken of: half of them must be an attack's to move it that far
@@ -63,22 +64,37 @@ class TimingRule(Untrained):
 
     def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
         """The logistic function of the largest score of a window's frames, f64[B]; 0 where no frame has one."""
-        out = np.zeros(len(store))
-        start, with_profile = np.asarray(store.start), store.has_profile
-        for number, name in enumerate(store.capture_names):
-            here = np.asarray(store.capture) == number
-            if not here.any():
-                continue
-            seen = traffic(name)
-            # without columns for a profile, the store cannot say which windows were given one
-            known = with_profile if takes_profile(store.feature_set) else np.ones(len(store), bool)
-            for use in (False, True):
-                index = np.flatnonzero(here & (known == use))
-                if len(index):
-                    values = frame_scores(seen.frames, seen.profile if use and self.profiled else None)
-                    out[index] = largest(values[:, int(self.what == "bin")], start[index], store.size)
-        with np.errstate(over="ignore"):
-            return 1 / (1 + np.exp(-out))
+        return _together({"": self}, store, traffic)[""]
+
+
+def scores(models: Mapping[str, BaselineModel], store: GraphStore, traffic: TrafficOf) -> dict[str, np.ndarray]:
+    """Score every window with each model, f64[B] by its name; timing rules share their passes over the frames."""
+    timed = {name: model for name, model in models.items() if isinstance(model, TimingRule)}
+    done = _together(timed, store, traffic)
+    return {name: done[name] if name in done else model.score(store, traffic) for name, model in models.items()}
+
+
+def _together(rules: Mapping[str, TimingRule], store: GraphStore, traffic: TrafficOf) -> dict[str, np.ndarray]:
+    """As `TimingRule.score`, of each rule: every recording is fetched once, and gone through once with and once without a profile."""
+    out = {name: np.zeros(len(store)) for name in rules}
+    start, with_profile = np.asarray(store.start), store.has_profile
+    for number, capture in enumerate(store.capture_names if rules else ()):
+        here = np.asarray(store.capture) == number
+        if not here.any():
+            continue
+        seen = traffic(capture)
+        # without columns for a profile, the store cannot say which windows were given one
+        known = with_profile if takes_profile(store.feature_set) else np.ones(len(store), bool)
+        passes: dict[bool, np.ndarray] = {}
+        for use in (False, True):
+            index = np.flatnonzero(here & (known == use))
+            for name, rule in rules.items() if len(index) else ():
+                profiled = use and rule.profiled and seen.profile is not None
+                if profiled not in passes:
+                    passes[profiled] = frame_scores(seen.frames, seen.profile if profiled else None)
+                out[name][index] = largest(passes[profiled][:, int(rule.what == "bin")], start[index], store.size)
+    with np.errstate(over="ignore"):
+        return {name: 1 / (1 + np.exp(-values)) for name, values in out.items()}
 
 
 def frame_scores(frames: pa.Table, profile: Profile | None) -> np.ndarray:

@@ -20,6 +20,7 @@ from kdgat.config import preset
 from kdgat.evaluation.differences import corrected, differences
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored, metric_rows, pooled, summary_rows
+from kdgat.models.fusion_input import STATE, FusionInput, rewards
 from tests import shared
 
 FLOW_RUN = "KDGATFlow/1"
@@ -49,16 +50,35 @@ UNTRAINED = {"fusion-mean-student"}
 #: parameters of a student by layer
 LAYERS = {"encoder.weight": 800, "head.weight": 200}
 WINDOWS = 120
+#: weight that the fusion's student gives to the classifier, by window
+ALPHA = (12 + np.arange(WINDOWS) % 9) / 20
+
+
+def _layer(n: int) -> bytes:
+    return np.linspace(-1, 1, n, dtype=np.float32).tobytes()
 
 
 def safetensors() -> bytes:
-    """A student's weights (all zero) in the safetensors format: header length, header, data."""
+    """A student's weights in the safetensors format: header length, header, data."""
     header, end = {}, 0
     for layer, n in LAYERS.items():
         header[layer] = {"dtype": "F32", "shape": [n // 10, 10], "data_offsets": [end, end + 4 * n]}
         end += 4 * n
     text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(end)
+    return struct.pack("<Q", len(text)) + text + b"".join(map(_layer, LAYERS.values()))
+
+
+def onnx() -> bytes:
+    """The same weights as an ONNX model without a node: a graph of initializers (data type, name, data)."""
+
+    def field(number: int, data: bytes) -> bytes:
+        length, size = len(data), b""
+        while length > 127:
+            size, length = size + bytes([length & 127 | 128]), length >> 7
+        return bytes([number << 3 | 2]) + size + bytes([length]) + data
+
+    parts = ((f"model.{layer}".encode(), _layer(n)) for layer, n in LAYERS.items())
+    return field(7, b"".join(field(5, b"\x10\x01" + field(8, name) + field(9, data)) for name, data in parts))
 
 
 def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: str, commit: str) -> dict:
@@ -77,7 +97,7 @@ def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: s
         "dirty": False,
         "code_hash": "c" * 64,
         "lock_hash": "1" * 64,
-        "data_hash": "d" * 64,
+        "data_hash": hashlib.sha256(f"train/free-soul.csv {'00'.ljust(64, '0')}".encode()).hexdigest(),
         "data_kind": kind,
         "tracker": "none",
         "tracker_id": "",
@@ -197,7 +217,8 @@ def _make(
                 for j in (1, 2)
             ]
             scored += _evaluate(dataset, d, seed, captures, truth, noise, runs)
-        _examples(rows, dataset, captures, truth, seeds[0], d)
+        of_seed = [s for s in scored if (s.dataset, s.seed, s.protocol) == (dataset, seeds[0], "zero-shot")]
+        _examples(rows, dataset, captures, truth, of_seed, d)
         rows["ablations"] += _ablations(dataset, len(seeds))
         rows["readings"] += _readings(dataset, seeds, captures, commit)
     rows["benchmarks"] = [
@@ -225,7 +246,8 @@ def _make(
     apart = [row for group in groups.values() for row in differences(group, CONFIG.bootstrap_draws)]
     rows["differences"] = corrected(apart)
     tables = {name: records.table(name, r) for name, r in rows.items() if r}
-    contents = {"safetensors": safetensors(), "onnx": b"a network", "json": b"{}"}
+    points = json.dumps({"points": {protocol: [0.5, "validation"] for protocol in PROTOCOLS}}).encode()
+    contents = {"safetensors": safetensors(), "onnx": onnx(), "json": points}
     weights = {
         f"{dataset}/gat-student-s{seed}.{end}": data
         for dataset in datasets
@@ -264,8 +286,8 @@ def _readings(dataset: str, seeds: tuple[int, ...], captures: list[tuple[str, ..
             "capture": f"{scenario}/{name}",
             "time": f"2026-01-01T0{hour}:00:0{seed}Z",
         }
-        | {"reader": f"{run}/evaluate/{seed}", "config_hash": str(hour) * 64, "commit": commit}
-        for hour, run in ((0, "KDGATFlow/0"), (1, FLOW_RUN))
+        | {"reader": f"{run}/evaluate/{seed}", "config_hash": made_with, "commit": commit}
+        for hour, run, made_with in ((0, "KDGATFlow/0", "0" * 64), (1, FLOW_RUN, CONFIG.hash()))
         for seed in seeds
         for scenario, name, _, _ in captures
         if scenario != "train"
@@ -285,6 +307,9 @@ def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:
                 rng = np.random.default_rng([d, found[0][0], seed, m, noise, PROTOCOLS.index(protocol)])
                 logit = rng.normal(0, 1, len(injected)) + np.where(injected > 0, strength, -strength)
                 scores[model] = (1 / (1 + np.exp(-logit))).astype(np.float32).astype(np.float64)
+            alpha = np.tile(ALPHA, len(found))
+            fused = alpha * scores["gat-student"] + (1 - alpha) * scores["vgae-student"]
+            scores["fusion-dqn-student"] = fused.astype(np.float32).astype(np.float64)
             windows = ScoredWindows(
                 recording=np.repeat(np.arange(len(found)), WINDOWS),
                 window=np.tile(np.arange(WINDOWS), len(found)),
@@ -316,7 +341,14 @@ def _add_windows(rows, s: Scored) -> None:
         )
 
 
-def _examples(rows, dataset, captures, truth, seed, d) -> None:
+def _examples(rows, dataset, captures, truth, scored: list[Scored], d) -> None:
+    """What is drawn of the windows of one seed: its scores are those of `predictions`."""
+    known = {
+        (s.captures[s.windows.recording[i]], int(s.windows.window[i])): {m: float(v[i]) for m, v in s.scores.items()}
+        for s in scored
+        for i in range(len(s.windows))
+    }
+    seed = scored[0].seed
     for c, (scenario, name, vehicle, attack) in enumerate(captures):
         if scenario == "train":
             continue
@@ -335,14 +367,14 @@ def _examples(rows, dataset, captures, truth, seed, d) -> None:
                         "attack": attack if truth[name][w] else "benign",
                         "frame": frame,
                         "offset": frame * 0.0005,
-                        "id": int(rng.choice([0x100, 0x153, 0x2C0, 0x316, 0x43F])),
+                        "id": [0x100, 0x153, 0x2C0, 0x316, 0x43F][frame if frame < 5 else rng.integers(5)],
                         "label": int(truth[name][w] > 0 and frame < truth[name][w]),
-                        "score": 0.5,
+                        "score": known[f"{scenario}/{name}", w]["gat-student"],
                     }
                 )
             for layer, head in ((0, 0), (0, 1)):
                 who = {"graph": graph, "layer": layer, "head": head, "source": 0x100, "target": 0x153}
-                rows["attention"].append(who | {"weight": 0.5})
+                rows["attention"].append(who | {"weight": 1.0})
             who = {"graph": graph, "kind": "node", "source": 0x100, "target": 0x100}
             rows["attributions"].append(who | {"feature": "share", "value": 0.25})
         rng = np.random.default_rng([d, c])
@@ -356,27 +388,29 @@ def _examples(rows, dataset, captures, truth, seed, d) -> None:
                 "window": w,
                 "attack": attack if attacked else "benign",
             }
-            x, y, a, b = rng.random(4)
+            x, y, a = rng.random(3)
+            scores = known[f"{scenario}/{name}", w]
             rows["embeddings"].append(
                 base
-                | {
-                    "model": "gat-student",
-                    "vehicle": vehicle,
-                    "x": x + 3 * attacked,
-                    "y": y,
-                    "score": (a + attacked) / 2,
-                }
+                | {"model": "gat-student", "vehicle": vehicle, "x": x + 3 * attacked, "y": y}
+                | {"score": scores["gat-student"]}
             )
             rows["reconstruction"].append(
                 base
                 | {"model": "vgae-student", "node_error": x + attacked, "neighbour_error": y, "id_error": a}
-                | {"score": (b + attacked) / 2}
+                | {"score": scores["vgae-student"]}
             )
             rows["policy"].append(
                 base
-                | {"model": "fusion-dqn-student", "anomaly": (b + attacked) / 2, "p_attack": (a + attacked) / 2}
-                | {"alpha": round(x * 20) / 20, "score": (a + attacked) / 2, "regret": 0.0}
+                | {"model": "fusion-dqn-student", "anomaly": scores["vgae-student"], "p_attack": scores["gat-student"]}
+                | {"alpha": ALPHA[w], "score": scores["fusion-dqn-student"]}
             )
+        own = rows["policy"][-WINDOWS:]
+        anomaly, p_attack = (np.array([r[column] for r in own]) for column in ("anomaly", "p_attack"))
+        state, y = np.zeros((WINDOWS, len(STATE))), (truth[name] > 0).astype(int)
+        reward = rewards(FusionInput(state, anomaly, p_attack, y), CONFIG.fusion_student.false_alarm_cost)
+        for w, row in enumerate(own):
+            row["regret"] = max(reward[w].max() - reward[w, round(ALPHA[w] * 20)], 0.0)
 
 
 if __name__ == "__main__":

@@ -195,9 +195,8 @@ def test_replaced_weights_are_caught_by_their_shapes(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["weights"][file]["sha256"] = sha256(data)
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    assert verification.verify_release(copy) == [
-        f"shared: parameters says encoder.weight of {file} holds 800 numbers, the file holds 810"
-    ]
+    wanted = f"shared: parameters says encoder.weight of {file} holds 800 numbers, the file holds 810"
+    assert wanted in verification.verify_release(copy)
 
 
 def test_the_index_knows_a_release_whose_manifest_was_made_to_fit(run, release, frozen):

@@ -55,7 +55,7 @@ def test_everything_is_added_and_the_chosen_configuration_keeps_its_hash(grown: 
 
 @pytest.mark.parametrize("name", RELEASES if SOAK else RELEASES[:1])
 def test_a_committed_release_is_verified_and_compared(grown: Path, name: str) -> None:
-    assert run(grown, "-m", "analysis.verify", name) == f"release {name}: ok\n"
+    assert run(grown, "-m", "analysis.verify", name).startswith(f"release {name}: ok (")
     report = run(grown, "-m", "analysis.compare", name, name)
     assert "bit-equal: yes" in report and "NOT reproduced" not in report
 

@@ -180,4 +180,4 @@ def test_rankings_and_correlation_are_those_of_scikit_learn(seed: int, n: int, d
     assert metrics._pr_auc(*curve) == pytest.approx(sk.average_precision_score(y, scores), abs=1e-12)
     assert metrics._mcc(*counts) == pytest.approx(sk.matthews_corrcoef(y, alarm), abs=1e-12)
     false, true, _ = sk.roc_curve(y, scores, drop_intermediate=False)
-    assert metrics._tpr(y, scores, 0.1) == true[false <= 0.1].max()
+    assert metrics._tpr(*curve, 0.1) == true[false <= 0.1].max()

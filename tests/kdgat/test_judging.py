@@ -76,7 +76,7 @@ def test_recall_far_from_attacks_is_that_of_the_best_threshold(
     y, far = w.y == 1, w.far()
     if not y.any() or not far.any():
         return
-    ones = np.ones((1, len(s)), np.float32)
+    ones = np.ones((len(s), 1), np.uint16)
     best = max(np.mean(s[y] >= t) for t in [*s, 2.0] if np.mean(s[far] >= t) <= rate + 1e-12)
     if rate == 0.01:
         assert score(w, s, 0.5)["recall_at_fpr_1pct"][0] == pytest.approx(best)
@@ -89,7 +89,7 @@ def test_areas_of_draws_are_those_of_the_older_bootstrap(given_: tuple[ScoredWin
     w, s = given_
     weights = np.random.default_rng(seed).integers(0, 3, (5, len(s))).astype(np.float32)
     want = weighted_metrics(weights, w.y, s, 0.5)
-    have = ranked_metrics(weights, w.y == 1, w.far(), s)
+    have = ranked_metrics(weights.T.astype(np.uint16), w.y == 1, w.far(), s)
     for name in ("roc_auc", "pr_auc"):
         np.testing.assert_allclose(have[name], want[name], rtol=1e-6)
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
+from kdgat.dataset.prepare import without_profile
 from kdgat.graphs import splits
 from kdgat.graphs.features import FEATURES
 from kdgat.graphs.kernels.state import COLUMNS, State
 from kdgat.graphs.profile import Profile
-from kdgat.graphs.store import GraphStore
+from kdgat.graphs.store import ARRAYS, GraphStore
 
 OWN = len(FEATURES["relative"][0])
 NAMES = FEATURES["memory"][0]
@@ -240,3 +241,19 @@ def test_a_slow_identifier_that_the_profile_lacks_is_less_strange_than_a_fast_on
     frames = frames_of(schedule(30, {1: 0.1, 2: 0.01, 3: 5.0}))
     strange = columns(frames, profile)["profile_strange"]
     assert strange[frames.id == 2][1] > 9 and strange[frames.id == 3][1] < 1.2
+
+
+@pytest.mark.parametrize("features", ["memory", "profile"])
+def test_windows_without_a_profile_are_those_with_it_but_for_its_columns(features: str) -> None:
+    """So `prepare` carries the state through a recording once for both."""
+    rng = np.random.default_rng(4)
+    own = schedule(20.0, {0x10 + k: 0.01 * (1 + k) for k in range(12)})
+    rows = [*own, *schedule(2.0, {0x99: 0.004}, 12.0)]
+    frames = frames_of([(t + rng.uniform(0, 5e-4), i, data) for t, i, data in rows])
+    profile = Profile.fit(frames_of(own).to_table(), 5.0)
+    windows = ("c", "dos", frames.to_table(), splits.starts(len(frames), 50, 50))
+    resets = [np.array([0, 1000])]
+    with_it, without = (GraphStore.build([windows], 50, features, [p], resets=resets) for p in (profile, None))
+    assert not np.array_equal(with_it.x, without.x)
+    for name in ARRAYS:
+        assert getattr(without_profile(with_it), name).tobytes() == getattr(without, name).tobytes(), name

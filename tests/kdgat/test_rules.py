@@ -93,6 +93,30 @@ def test_the_floor_alarms_in_all_windows_or_none() -> None:
     assert set(rules.never(Config(), 0).score(store, traffic)) == {0.0}
 
 
+def test_rules_together_score_as_each_does_alone_and_fetch_each_recording_once() -> None:
+    frames = {name: _traffic(30.0, forged) for name, forged in (("a", (20.05,)), ("b", (11.0, 24.03)))}
+    known = {name: Profile.fit(f.to_table(), 10.0) for name, f in frames.items()}
+    windows = [(name, "spoof", f.to_table(), starts(len(f), 20, 20)) for name, f in frames.items()]
+    store = GraphStore.concat(
+        [GraphStore.build(windows, 20, "memory", profiles) for profiles in ([None, None], list(known.values()))]
+    )
+    fetched = []
+
+    def traffic(name: str) -> Traffic:
+        fetched.append(name)
+        return Traffic(frames[name].to_table(), known[name])
+
+    made = {m.__name__: m(Config(), 0) for m in (rules.rule_online, rules.rule_profile, rules.binning, rules.always)}
+    together = rules.scores(made, store, traffic)
+    assert fetched == ["a", "b"]
+    for name, model in made.items():
+        assert np.array_equal(together[name], model.score(store, traffic)), name
+    half = len(store) // 2
+    of_rule = together["rule_profile"]
+    assert not np.array_equal(of_rule[:half], of_rule[half:])
+    assert np.array_equal(together["rule_online"][:half], together["rule_online"][half:])
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_trees_score_as_scikit_learn_does(seed: int) -> None:
     rng = np.random.default_rng(seed)

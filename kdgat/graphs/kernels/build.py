@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
@@ -10,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from kdgat.captures.frames import Frames
+from kdgat.compiled import threads_available
 from kdgat.config import FeatureSet
 from kdgat.graphs.features import FEATURES
 from kdgat.graphs.kernels import memory, published, relative, topology
@@ -25,11 +25,6 @@ _RELATIVE = len(FEATURES["relative"][0])  # columns of `memory` before its own
 
 #: row of each frame in the columns of the state, i64[N], and these columns, f32[·, COLUMNS]
 Remembered: TypeAlias = tuple[np.ndarray, np.ndarray]
-
-
-def threads_available() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def graphs(
