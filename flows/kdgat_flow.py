@@ -39,6 +39,11 @@ class KDGATFlow(FlowSpec):
         help="share of benign windows that may raise an alarm; 0: thresholds by the preset's rule",
     )
 
+    models = Parameter(
+        "models", default="all", help="all, or alone: the GAT student without a teacher, and the baselines"
+    )
+    recipe = Parameter("recipe", default=False, help="train the published recipe too, whole, beside it")
+
     @step
     @plain
     def start(self):
@@ -51,6 +56,7 @@ class KDGATFlow(FlowSpec):
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
         if self.false_alarms:
             self.config = override(self.config, {"false_alarm_rate": self.false_alarms})
+        self.config = override(self.config, {"models": self.models, "recipe": self.recipe})
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from
@@ -88,12 +94,17 @@ class KDGATFlow(FlowSpec):
     @plain
     def gat(self):
         """Classifiers; the student is distilled."""
+        from kdgat.experiment.published import train_published
         from kdgat.experiment.train import train_gat
         from support.cards import training_card
 
-        stage = train_gat(task_of(self), self.prepared, self.difficulty)
-        self.checkpoints, self.runs = self.checkpoints | stage.checkpoints, self.runs | stage.runs
-        self.records = stage.records()
+        stages = [train_gat(task_of(self), self.prepared, self.difficulty)]
+        if self.config.recipe:
+            stages.append(train_published(task_of(self), self.root, self.bad_rows))
+        stage = stages[0]
+        for one in stages:
+            self.checkpoints, self.runs = self.checkpoints | one.checkpoints, self.runs | one.runs
+        self.records = stage.records(*stages[1:])
         training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 

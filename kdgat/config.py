@@ -199,6 +199,12 @@ class Config(_Frozen):
     student_alone: bool = Field(
         False, description="train the GAT student without a teacher too, whole, beside it", json_schema_extra=ADDED
     )
+    models: Literal["all", "alone"] = Field(
+        "all",
+        description="what is trained: everything, or the GAT student without a teacher and the baselines",
+        json_schema_extra=ADDED,
+    )
+    recipe: bool = Field(False, description="train the published recipe too, whole, beside it", json_schema_extra=ADDED)
     alarm: tuple[int, int] = Field(
         (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
     )

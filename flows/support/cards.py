@@ -59,7 +59,10 @@ def training_card(card: Any, dumped: Mapping[str, bytes], validation: Sequence[M
 
     tables = records.load(dumped)
     card.append(Markdown("# Training"))
-    runs = tables["runs"].to_pylist()
+    runs = tables["runs"].to_pylist() if "runs" in tables else []
+    if not runs:
+        card.append(Markdown("Nothing is trained here (`--models alone`)."))
+        return
     keys = ("model", "dataset", "seed", "parameters", "seconds", "selection_metric", "selection_value")
     card.append(Table([[_shown(r[k]) for k in keys] for r in runs], list(keys)))
     for protocol in dict.fromkeys(r["protocol"] for r in validation):

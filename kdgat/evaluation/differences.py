@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,36 +15,48 @@ from kdgat.records import HEADLINE_MODEL
 
 #: that differences are taken of
 METRICS = ("f1", "roc_auc", "recall_at_fpr_1pct")
+#: students that all models are compared with, the first that is there
+STUDENTS = (HEADLINE_MODEL, "gat-alone-student")
+#: a student joined with a rule, and what it has to be worth more than
+JOINED, RIVALS = "rule-or-{}", ("rule-online-baseline", "rule-profile-baseline", "gbm-memory-baseline")
 #: half-width of an interval up to which two models that cannot be told apart are called alike
 ALIKE = 0.01
 _LEVEL = 0.05
 
 
-def differences(per_seed: Sequence[Scored], draws: int, other: str = HEADLINE_MODEL) -> list[dict[str, Any]]:
-    """Compare every model of a (dataset, scenario, protocol) with `other`, on the same windows, seeds and draws.
+def comparisons(models: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """List what is compared: (model, those that are compared with it)."""
+    names = list(models)
+    student = next((m for m in STUDENTS if m in names), None)
+    if student is None:
+        return []
+    either = JOINED.format(student)
+    against = [(student, [m for m in names if m != student]), (either, [m for m in RIVALS if m in names])]
+    return [(other, those) for other, those in against if other in names and those]
+
+
+def differences(per_seed: Sequence[Scored], draws: int) -> list[dict[str, Any]]:
+    """Compare the models of a (dataset, scenario, protocol) as `comparisons` says, on the same windows, seeds and draws.
 
     Args:
-        per_seed: one `Scored` a seed, over the same windows.
+        per_seed: one `Scored` per seed, over the same windows.
         draws: bootstrap draws.
-        other: model that the others are compared with; without its scores there are no rows.
 
     Returns:
         Rows of `differences` that `corrected` completes.
     """
     first = per_seed[0]
-    if other not in first.scores:
-        return []
     resampled = whole(first.windows, draws)
 
+    @cache
     def of(model: str) -> list[list[dict[str, np.ndarray]]]:
         return [resampled.values(s.scores[model], s.thresholds[model], ranking=True) for s in per_seed]
 
-    theirs = of(other)
     rows = []
-    for model in (m for m in first.scores if m != other):
+    for other, model in ((other, model) for other, models in comparisons(first.scores) for model in models):
         apart = [
             [{name: a[name] - b[name] for name in METRICS} for a, b in zip(mine, their, strict=True)]
-            for mine, their in zip(of(model), theirs, strict=True)
+            for mine, their in zip(of(model), of(other), strict=True)
         ]
         for metric, made in resampled.estimates(apart).items():
             low, high = made.ends(-1.0, 1.0)

@@ -1,20 +1,18 @@
 """What each part of the method is worth: the headline model with one factor changed at a time, at equal budget.
 
 Reference is the distilled student of the configuration, trained on a part of the virtual vehicles and epochs (`BUDGET`), with
-the teacher's logits and the VGAE's errors computed once a seed. Variants that need other graphs (features, virtual
-vehicles) have no teacher of their own and are compared with the student that has none either. `published recipe` is trained whole: its
-own VGAE, teacher and student, on the published features with an ID embedding, real captures alone, but split without
-leaks.
+the teacher's logits and the VGAE's errors computed once per seed. Variants that need other graphs (features, virtual
+vehicles) have no teacher of their own and are compared with the student that has none either.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -25,8 +23,10 @@ from kdgat.dataset.prepare import Prepared, made_of, prepare
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.sources import data_hash, test_captures
 from kdgat.errors import KdgatError
-from kdgat.evaluation.bootstrap import PAIRED, ends, paired_f1
+from kdgat.evaluation.differences import holm
+from kdgat.evaluation.methods import METHOD
 from kdgat.evaluation.scored import ScoredWindows
+from kdgat.evaluation.stratified import Resampled, whole
 from kdgat.experiment.operating_points import operating_points
 from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import scored_windows
@@ -39,18 +39,14 @@ from kdgat.runtime import work_folder
 from kdgat.tracking.trackers import learned_from
 from kdgat.training.session import last
 
+#: that levels are compared by
+METRICS = ("f1", "recall_at_fpr_1pct")
+#: metrics of one seed, of all windows or of a set of draws
+Values: TypeAlias = list[dict[str, np.ndarray]]
 #: settings over the configuration's own: ranking factors needs less than training them out
 BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
 
 _ALONE = {"training.curriculum": "none"}
-_PUBLISHED = {
-    "features": "published",
-    "augmentation.vehicles": 0,
-    "gat_teacher.id_encoding": "lookup",
-    "gat_student.id_encoding": "lookup",
-    "gat_teacher.jumping_knowledge": "lstm",
-    "gat_student.jumping_knowledge": "lstm",
-}
 
 
 @dataclass(frozen=True)
@@ -60,14 +56,14 @@ class Variant:
     Attributes:
         factor, level: what was changed to what.
         settings: over the reference's.
-        teaching: `distilled` from the reference's teacher; `whole`, from a teacher of its own; or `alone`, from none.
+        teaching: `distilled` from the reference's teacher, or `alone`, from none.
         reference: it is the reference of its factor.
     """
 
     factor: str
     level: str
     settings: dict[str, Any] = field(default_factory=dict)
-    teaching: Literal["distilled", "whole", "alone"] = "distilled"
+    teaching: Literal["distilled", "alone"] = "distilled"
     reference: bool = False
 
     @property
@@ -83,6 +79,12 @@ class Variant:
 
 def _factor(factor: str, path: str, reference: str, levels: Sequence[str]) -> list[Variant]:
     return [Variant(factor, reference, reference=True), *(Variant(factor, v, {path: v}) for v in levels)]
+
+
+def _alone(factor: str, reference: str, levels: dict[str, dict[str, Any]]) -> list[Variant]:
+    """A factor whose levels have no teacher."""
+    varied = [Variant(factor, level, _ALONE | settings, "alone") for level, settings in levels.items()]
+    return [Variant(factor, reference, _ALONE, "alone", reference=True), *varied]
 
 
 def _deep(hidden: int) -> dict[str, Any]:
@@ -111,14 +113,13 @@ VARIANTS: tuple[Variant, ...] = (
         )
         for hidden in (32, 42)
     ),
-    Variant("features", "profile", _ALONE, "alone", reference=True),
-    Variant("features", "relative", _ALONE | {"features": "relative"}, "alone"),
-    Variant("features", "published", _ALONE | {"features": "published"}, "alone"),
-    Variant("virtual vehicles", "mixed in", _ALONE, "alone", reference=True),
-    Variant("virtual vehicles", "drawn wide", _ALONE | {"augmentation.ranges": "wide"}, "alone"),
-    Variant("virtual vehicles", "none", _ALONE | {"augmentation.vehicles": 0}, "alone"),
-    Variant("recipe", "this project's", reference=True),
-    Variant("recipe", "published", _PUBLISHED, "whole"),
+    *_alone("features", "memory", {v: {"features": v} for v in ("profile", "relative", "published")}),
+    *_alone("virtual cars", "mixed in", {"none": {"augmentation.vehicles": 0}}),
+    *_alone("gaps of virtual attacks", "0.2 ms to 3 s", {"0.4 to 3 ms": {"augmentation.gaps": (0.4e-3, 3e-3)}}),
+    *_alone("attacked virtual windows", "the configuration's", {"a quarter": {"augmentation.attacked": 0.25}}),
+    *_alone("identifiers of virtual cars", "10 to 120", {"18 to 50": {"augmentation.identifiers": (18, 50)}}),
+    *_alone("graph", "graph attention", {"features pooled": {"gat_student.layers": 0}}),
+    *_alone("threshold", "the configuration's", {"one half": {"operating_point": "half", "false_alarm_rate": None}}),
 )
 
 
@@ -159,13 +160,8 @@ class Reference:
 def train_reference(task: Task, root: Path | None) -> Reference:
     """Train the reference's VGAE and teacher; its student comes as a variant."""
     prepared = prepare(task.dataset, root, task.config, task.seed)
-    return Reference(prepared, *_taught(task, prepared))
-
-
-def _taught(task: Task, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """Difficulty f64[B] and logits f32[B, 2] of the training windows by teachers; no student is trained for them."""
     difficulty = train_vgae(task, prepared, ["teacher"]).difficulty
-    return difficulty, train_gat(task, prepared, difficulty, ["teacher"]).logits
+    return Reference(prepared, difficulty, train_gat(task, prepared, difficulty, ["teacher"]).logits)
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,8 @@ class Outcome:
     Attributes:
         variant, seed, dataset: which.
         parameters: counted.
-        windows, alarms: (scenario, protocol) → windows and bool[n].
+        windows, scores: (scenario, protocol) → n windows and f64[n].
+        thresholds: protocol → of its operating point.
     """
 
     variant: Variant
@@ -183,7 +180,8 @@ class Outcome:
     seed: int
     parameters: int
     windows: dict[tuple[str, str], ScoredWindows]
-    alarms: dict[tuple[str, str], np.ndarray]
+    scores: dict[tuple[str, str], np.ndarray]
+    thresholds: dict[str, float]
 
 
 def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -> tuple[Stage, Outcome]:
@@ -197,24 +195,21 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
     recorder = Recorder(
         tables, own, "ablation", variant.model, prepared.meta["data_hash"], learned_from("gat-student")
     )  # fmt: skip
-    difficulty, logits = reference.difficulty, reference.logits
-    if variant.teaching == "whole":
-        difficulty, logits = _taught(own, prepared)
     # the same seed for all variants: they differ in the factor and in nothing else
     model, history, seconds = fit_gat(
-        config, prepared, config.gat_student, seed_of(own, "ablation"), recorder.session, difficulty,
-        None if variant.teaching == "alone" else torch.from_numpy(logits),
+        config, prepared, config.gat_student, seed_of(own, "ablation"), recorder.session, reference.difficulty,
+        None if variant.teaching == "alone" else torch.from_numpy(reference.logits),
     )  # fmt: skip
     recorder.spent(seconds)
     points = operating_points(config, prepared, gat_scores(model, prepared, prepared.store("validation")))
     parameters = count_parameters(model)
     recorder.done(parameters, history, ("validation_loss", last(history, "validation_loss")))
-    windows, alarms = {}, {}
+    windows, scores = {}, {}
     for (scenario, protocol), stores in _stores(own, points, root).items():
         windows[scenario, protocol] = scored_windows(stores, config)
-        scores = np.concatenate([gat_scores(model, prepared, store) for store in stores])
-        alarms[scenario, protocol] = points[protocol].alarms(scores)
-    return Stage(tables=tables), Outcome(variant, task.dataset, task.seed, parameters, windows, alarms)
+        scores[scenario, protocol] = np.concatenate([gat_scores(model, prepared, store) for store in stores])
+    thresholds = {protocol: point.threshold for protocol, point in points.items()}
+    return Stage(tables=tables), Outcome(variant, task.dataset, task.seed, parameters, windows, scores, thresholds)
 
 
 def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[tuple[str, str], list[GraphStore]]:
@@ -242,9 +237,9 @@ def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[t
 
 
 def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
-    """Rows of `ablations`: F1 of each level and its difference from the reference, paired by seed and window.
+    """Rows of `ablations`: each level's metrics and their differences from the reference, paired by seed and window.
 
-    In each draw seeds are resampled, then blocks of two seconds within each recording, the same for both sides.
+    Intervals are those of `differences`, and corrected for the number of levels, scenarios and protocols that are looked at.
 
     Args:
         outcomes: of all trainings, datasets and seeds.
@@ -257,31 +252,54 @@ def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
         references = {v.factor: v for v in VARIANTS if v.reference}
         trained = [v for v in VARIANTS if (dataset, v.trained_as, seeds[0]) in by]
         varied = {v.factor for v in trained if not v.reference}
-        for v in (v for v in trained if v.factor in varied):
-            sides = [[by[dataset, x.trained_as, s] for s in seeds] for x in (v, references[v.factor])]
-            for key in sorted(sides[0][0].windows):
+        sides = {v.trained_as: [by[dataset, v.trained_as, s] for s in seeds] for v in trained}
+        for key in sorted({key for side in sides.values() for key in side[0].windows}):
+            # features without profiles know one protocol alone
+            known = {trained_as: side for trained_as, side in sides.items() if key in side[0].scores}
+            resampled = whole(next(iter(known.values()))[0].windows[key], draws)
+            values = {
+                trained_as: [resampled.values(o.scores[key], o.thresholds[key[1]], ranking=True) for o in side]
+                for trained_as, side in known.items()
+            }
+            for v in (v for v in trained if v.factor in varied and v.trained_as in known):
                 row = {"dataset": dataset, "factor": v.factor, "level": v.level, "reference": v.reference}
-                row |= {
-                    "scenario": key[0],
-                    "protocol": key[1],
-                    "metric": "f1",
-                    "n_seeds": len(seeds),
-                    "interval": PAIRED,
-                }
-                rows.append(row | {"parameters": sides[0][0].parameters} | _effect(sides, key, draws))
-    return rows
+                row |= {"scenario": key[0], "protocol": key[1], "n_seeds": len(seeds), "interval": METHOD}
+                row["parameters"] = sides[v.trained_as][0].parameters
+                theirs = values.get(references[v.factor].trained_as)
+                rows += [row | effect for effect in _effects(resampled, values[v.trained_as], theirs)]
+    return _corrected(rows)
 
 
-def _effect(sides: list[list[Outcome]], key: tuple[str, str], draws: int) -> dict[str, float | None]:
-    windows = sides[0][0].windows[key]
-    scored = [side for side in sides if key in side[0].alarms]  # features without profiles know one protocol alone
-    whole, drawn = paired_f1(windows, [[o.alarms[key] for o in side] for side in scored], draws)
-    low, high = ends(drawn[0])
-    out: dict[str, float | None] = {"mean": float(whole[0]), "ci_low": low, "ci_high": high}
-    if len(scored) < 2:
-        return out | dict.fromkeys(("difference", "difference_low", "difference_high"))
-    low, high = ends(drawn[0] - drawn[1])
-    return out | {"difference": float(whole[0] - whole[1]), "difference_low": low, "difference_high": high}
+def _effects(resampled: Resampled, mine: list[Values], theirs: list[Values] | None) -> Iterator[dict[str, Any]]:
+    """Give of each metric the mean with its interval, and the difference from the reference, if that has this protocol."""
+    own = resampled.estimates([[{m: values[m] for m in METRICS} for values in seed] for seed in mine])
+    apart = {}
+    if theirs is not None:
+        pairs = [zip(a, b, strict=True) for a, b in zip(mine, theirs, strict=True)]
+        apart = resampled.estimates([[{m: a[m] - b[m] for m in METRICS} for a, b in pair] for pair in pairs])
+    for metric, estimate in own.items():
+        low, high = estimate.ends(0.0, 1.0)
+        row: dict[str, Any] = {"metric": metric, "mean": estimate.mean, "ci_low": low, "ci_high": high}
+        columns = ("difference", "difference_low", "difference_high", "p")
+        if metric in apart:
+            difference = apart[metric]
+            yield row | dict(zip(columns, (difference.mean, *difference.ends(-1.0, 1.0), difference.p), strict=True))
+        else:
+            yield row | dict.fromkeys(columns)
+
+
+def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Correct the p-values of all levels but the references for their number, by dataset and metric."""
+    for row in rows:
+        row["p_holm"] = None
+    families: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if not row["reference"] and row["p"] is not None:
+            families.setdefault((row["dataset"], row["metric"]), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, holm(np.array([row["p"] for row in family])), strict=True):
+            row["p_holm"] = float(p)
+    return [{k: v for k, v in row.items() if k != "p"} for row in rows]
 
 
 def summarise(outcomes: Sequence[Outcome], draws: int) -> dict[str, bytes]:

@@ -57,6 +57,7 @@ def evaluate(
     detectors = {
         role: Detector(models.checkpoints[f"vgae-{role}"], models.checkpoints[f"gat-{role}"], prepared.scalers)
         for role in DISTILLATION_ROLES
+        if f"gat-{role}" in models.checkpoints
     }
     protocols = records.PROTOCOLS if takes_profile(task.config.features) else WITHOUT_PROFILE
     known = Profiles(task.config, root, on_bad_rows)
@@ -80,7 +81,11 @@ def evaluate(
             views = (
                 (c, view(c, frames[c.name], task.config, protocol, len(captures), profiles[c.name])) for c in captures
             )
-            results = [score_capture(c, v.traffic, v.store, detectors, models) for c, v in views if v is not None]
+            results = [
+                score_capture(c, v.traffic, v.store, detectors, models, prepared.scalers)
+                for c, v in views
+                if v is not None
+            ]
             if results:
                 scored.append(scored_of(task, scenario, protocol, results, models))
                 judged.append(metric_rows(scored[-1], rule))
@@ -96,8 +101,9 @@ def evaluate(
     tables.add("operating_points", _points(task, models, protocols))
     for s in scored:
         tables.add("predictions", _predictions(s))
-    tables.add("cka", _cka(task, prepared, models))
-    if details:
+    if detectors:
+        tables.add("cka", _cka(task, prepared, models))
+    if details and detectors:
         examples.details(tables, task, kept, detectors["student"])
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdgat.experiment.detect import Detector
-from kdgat.experiment.scoring import ScoredCapture, f32
+from kdgat.experiment.scoring import ScoredCapture, StudentView, f32
 from kdgat.experiment.task import Tables, Task, repeated
 from kdgat.graphs.splits import sample
 from kdgat.graphs.store import GraphStore
@@ -29,19 +29,24 @@ def details(tables: Tables, task: Task, captures: Sequence[ScoredCapture], stude
     places = []
     for c in captures:
         windows = _windows(task, c)
-        errors = dict(zip(VGAE.PARTS, c.student.parts.T, strict=True))
+        errors = dict(zip(VGAE.PARTS, _student(c).parts.T, strict=True))
         who = repeated(len(c.store), {"model": "vgae-student"})
-        tables.add("reconstruction", windows | errors | who | {"score": c.student.data.anomaly})
+        tables.add("reconstruction", windows | errors | who | {"score": _student(c).data.anomaly})
         tables.add("policy", windows | _policy(task, c))
         who = repeated(len(c.store), {"model": "gat-student", "vehicle": c.capture.vehicle})
         places.append(windows | who | {"score": c.scores["gat-student"]})
     joined = _joined(places)
     index = sample(np.unique(joined["attack"], return_inverse=True)[1], MAPPED, task.seed)
     print(f"{task.dataset} seed {task.seed}: map of {len(index)} embeddings", flush=True)
-    flat = explain.embed_2d(np.concatenate([c.student.embedding for c in captures])[index], task.seed)
+    flat = explain.embed_2d(np.concatenate([_student(c).embedding for c in captures])[index], task.seed)
     tables.add("embeddings", {k: v[index] for k, v in joined.items()} | {"x": flat[:, 0], "y": flat[:, 1]})
     print(f"{task.dataset} seed {task.seed}: explanations of example windows", flush=True)
     _examples(tables, task, captures, student)
+
+
+def _student(c: ScoredCapture) -> StudentView:
+    assert c.student is not None, "tables of a seed need a student that was distilled"
+    return c.student
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:
@@ -61,7 +66,7 @@ def _windows(task: Task, c: ScoredCapture) -> Columns:
 
 def _policy(task: Task, c: ScoredCapture) -> Columns:
     """Columns of `policy`: the weight that the DQN student chose, and what it lost by it."""
-    data, alpha = c.student.data, f32(c.student.alpha)
+    data, alpha = _student(c).data, f32(_student(c).alpha)
     reward = rewards(data, task.config.fusion_student.false_alarm_cost)
     chosen = reward[np.arange(len(reward)), alpha_index(alpha)]
     return repeated(len(alpha), {"model": "fusion-dqn-student"}) | {

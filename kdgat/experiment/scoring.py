@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdgat.catalog.datasets import Capture
-from kdgat.config import Config
+from kdgat.config import Config, FeatureSet
 from kdgat.dataset.traffic import Traffic
 from kdgat.evaluation import adaptation
 from kdgat.evaluation.scored import ScoredWindows, joined
@@ -18,16 +18,20 @@ from kdgat.evaluation.thresholds import OperatingPoint
 from kdgat.experiment.detect import Detector, Fusion
 from kdgat.experiment.stages import Baseline, Either, FusionMethod
 from kdgat.experiment.task import Task
+from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models import fusion, registry, rules
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.fusion_input import DECISION, FusionInput
-from kdgat.records import HEADLINE_MODEL
+from kdgat.models.gat import GAT
 from kdgat.training.batches import Batches
 from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
 #: the student that learns from labels alone, where it was trained
 ALONE = "gat-alone-student"
+#: the published recipe (`kdgat.experiment.published`), and its features
+PUBLISHED = "published-student"
+PUBLISHED_FEATURES: FeatureSet = "published"
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,9 @@ class Models:
 
     def run(self, model: str) -> str:
         """Look up the run that trained a model; what was fitted beside others belongs to the run of one of them."""
-        beside = HEADLINE_MODEL if model in self.combined else "fusion-dqn-student"
-        return self.runs.get(model, self.runs[beside])
+        if model in self.runs:
+            return self.runs[model]
+        return self.runs[model.removeprefix("rule-or-") if model in self.combined else "fusion-dqn-student"]
 
     def point(self, model: str, protocol: str) -> OperatingPoint:
         """Look up the operating point of a model under a protocol, its threshold rounded as a release holds it."""
@@ -96,14 +101,14 @@ class ScoredCapture:
         capture, frames: what was scored.
         store: its n windows.
         scores: model → f64[n].
-        student: what the student saw.
+        student: what the student saw; None where none with a teacher was trained.
     """
 
     capture: Capture
     frames: pa.Table
     store: GraphStore
     scores: dict[str, np.ndarray]
-    student: StudentView
+    student: StudentView | None
 
 
 def f32(values: np.ndarray) -> np.ndarray:
@@ -134,14 +139,20 @@ def of_others(
 
 
 def score_capture(
-    capture: Capture, traffic: Traffic, store: GraphStore, detectors: dict[str, Detector], models: Models
+    capture: Capture,
+    traffic: Traffic,
+    store: GraphStore,
+    detectors: dict[str, Detector],
+    models: Models,
+    scalers: Scalers,
 ) -> ScoredCapture:
     """Score the windows of one capture with all models.
 
     Args:
         capture, traffic, store: what is scored.
-        detectors: by role, teacher and student.
+        detectors: by role, teacher and student, where they were trained.
         models: what scores.
+        scalers: of the training windows.
     """
     scores: dict[str, np.ndarray] = {}
     views = {}
@@ -150,13 +161,33 @@ def score_capture(
         data = views[role].data
         scores |= made | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
     if ALONE in models.checkpoints:
-        batches = Batches(store, detectors["student"].scalers, SCORING_BATCH)
-        logits, _ = predict_gat(models.checkpoints[ALONE].model(), batches)  # type: ignore[arg-type]
+        logits, _ = predict_gat(models.checkpoints[ALONE].model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
         scores[ALONE] = attack_probability(logits)
-    student = views["student"]
-    scores["fusion-oracle-student"] = fusion.oracle(student.data)
+    if PUBLISHED in models.checkpoints:
+        scores[PUBLISHED] = published_scores(models.checkpoints[PUBLISHED], capture.name, traffic, store)
+    student = views.get("student")
+    if student is not None:
+        scores["fusion-oracle-student"] = fusion.oracle(student.data)
     scores |= of_others(scores, traffic, store, models.baselines, models.combined)
     return ScoredCapture(capture, traffic.frames, store, {name: f32(s) for name, s in scores.items()}, student)
+
+
+def published_scores(checkpoint: Checkpoint, name: str, traffic: Traffic, store: GraphStore) -> np.ndarray:
+    """P(attack) of the windows of a store, f64[B], from graphs of its own features over the same frames.
+
+    Args:
+        checkpoint: as `train_published` leaves it.
+        name: of the capture.
+        traffic: the frames that the windows were cut from.
+        store: the windows, with whatever features.
+    """
+    own = GraphStore.build(
+        [(name, "", traffic.frames, np.asarray(store.start))], store.size, PUBLISHED_FEATURES, [None]
+    )
+    model = checkpoint.model()
+    assert isinstance(model, GAT)
+    batches = Batches(own, Scalers.from_dict(checkpoint.meta["scalers"]), SCORING_BATCH)
+    return attack_probability(predict_gat(model, batches)[0])
 
 
 def scored_windows(stores: Sequence[GraphStore], config: Config) -> ScoredWindows:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from kdgat.captures.reader import OnBadRows
-from kdgat.config import Config, GATConfig, VGAEConfig
+from kdgat.config import Config, GATConfig, VGAEConfig, override
 from kdgat.dataset.prepare import Prepared
 from kdgat.dataset.traffic import of_training
 from kdgat.evaluation.metrics import f1_score
@@ -66,8 +66,10 @@ def train_vgae(task: Task, prepared: Prepared, roles: Sequence[str] = DISTILLATI
         roles: the teacher, and the student unless nobody asks for it.
     """
     tables, checkpoints, validation_rows = Tables(), {}, []
-    train, validation = prepared.store("train"), prepared.store("validation")
     latents, difficulty = None, np.empty(0)
+    if task.config.models == "alone":
+        return VGAEStage(tables=tables, checkpoints={}, difficulty=difficulty)
+    train, validation = prepared.store("train"), prepared.store("validation")
     for role in roles:
         name = ModelName("vgae", role)
         recorder = Recorder(tables, task, "vgae", str(name), prepared.meta["data_hash"])
@@ -153,7 +155,7 @@ def train_gat(
 ) -> GATStage:
     """Train the GAT teacher, then the student distilled from its logits; hard benign windows enter late.
 
-    With `student_alone` also that student without a teacher.
+    With `student_alone` also that student without a teacher, or it alone.
 
     Args:
         task: where this runs.
@@ -163,18 +165,18 @@ def train_gat(
     """
     tables, checkpoints, validation_rows = Tables(), {}, []
     train, validation = prepared.store("train"), prepared.store("validation")
-    logits = None
-    names = [ModelName("gat", role) for role in roles]
-    further = [ModelName.parse(ALONE)] if task.config.student_alone and "student" in roles else []
-    for name in [*names, *further]:
+    logits = np.empty((0, 2), np.float32)
+    names = [ModelName("gat", role) for role in roles] if task.config.models == "all" else []
+    lonely = task.config.models == "alone" or (task.config.student_alone and "student" in roles)
+    for name in [*names, *([ModelName.parse(ALONE)] if lonely else [])]:
         alone = str(name) == ALONE
-        parents = ["vgae-student"] if alone else None
-        recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"], parents)
+        recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"], [] if alone else None)
         config = task.config.gat_teacher if name.role == "teacher" else task.config.gat_student
-        # the student alone begins as the distilled one does, and sees the same windows in the same order
+        # the student alone begins as the distilled one does; no teacher sorts its windows either
+        plan = override(task.config, {"training.curriculum": "none"}) if alone else task.config
         model, history, seconds = fit_gat(
-            task.config, prepared, config, seed_of(task, "gat", name.role), recorder.session, difficulty,
-            None if logits is None or alone else torch.from_numpy(logits),
+            plan, prepared, config, seed_of(task, "gat", name.role), recorder.session, difficulty,
+            None if alone or not len(logits) else torch.from_numpy(logits),
         )  # fmt: skip
         recorder.spent(seconds)
         scores = gat_scores(model, prepared, validation)  # a probability already: nothing to calibrate
@@ -192,7 +194,6 @@ def train_gat(
         recorder.trained(model, history, "validation_loss")
         if name.role == "teacher":
             logits = predict_gat(model, Batches(train, prepared.scalers, SCORING_BATCH))[0]
-    assert logits is not None
     return GATStage(tables=tables, validation=validation_rows, checkpoints=checkpoints, logits=logits)
 
 
@@ -257,6 +258,8 @@ def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoi
     """
     tables, networks, validation_rows = Tables(), {}, []
     methods: dict[str, FusionMethod] = {}
+    if task.config.models == "alone":
+        return FusionStage(tables=tables, checkpoints={}, methods=methods)
     held_out, validation = prepared.store("fusion"), prepared.store("validation")
     teacher: tuple[QNetwork, np.ndarray] | None = None
     for role in DISTILLATION_ROLES:
@@ -300,7 +303,7 @@ def train_baselines(
     Args:
         task: where this runs.
         prepared: the stores.
-        checkpoints: the networks, by model name; a rule is combined with the headline model, if it is among them.
+        checkpoints: the networks, by model name; a rule is combined with each student of the GAT that is among them.
         root: folder of captures, whose frames the rules score again.
         on_bad_rows: as in `kdgat.captures.read`.
     """
@@ -333,13 +336,13 @@ def train_baselines(
         recorder.done(model.size, [], ("validation_f1", f1_score(y[known], alarms[known])))
         detectors[entry.name] = Baseline(ModelName(entry.family, entry.role), model, points)
     combined = {}
-    if checkpoints is not None:
-        student = checkpoints[HEADLINE_MODEL]
-        scores[HEADLINE_MODEL] = gat_scores(student.model(), prepared, validation)  # type: ignore[arg-type]
-        known_to_student = float(student.meta["points"]["zero-shot"][0])
-        thresholds = {HEADLINE_MODEL: known_to_student, RULE: detectors[RULE].points["zero-shot"].threshold}
-        points = operating_points(task.config, prepared, Either(thresholds, {}).score(scores))
-        combined["rule-or-gat-student"] = Either(thresholds, points)
+    for name in (HEADLINE_MODEL, ALONE):
+        if (student := (checkpoints or {}).get(name)) is not None:
+            scores[name] = gat_scores(student.model(), prepared, validation)  # type: ignore[arg-type]
+            known_to_student = float(student.meta["points"]["zero-shot"][0])
+            thresholds = {name: known_to_student, RULE: detectors[RULE].points["zero-shot"].threshold}
+            points = operating_points(task.config, prepared, Either(thresholds, {}).score(scores))
+            combined[f"rule-or-{name}"] = Either(thresholds, points)
     return BaselineStage(tables=tables, validation=validation_rows, detectors=detectors, combined=combined)
 
 

@@ -95,14 +95,17 @@ def without_notes(proto: onnx.ModelProto) -> bytes:
 
 
 def weights(dataset: str, seed: int, checkpoints: dict[str, Checkpoint], prepared: Prepared) -> dict[str, bytes]:
-    """Files of a release: the students' weights, their configuration with scalers, both as ONNX."""
+    """Files of a release: the students' weights, their configuration with scalers, both as ONNX; of the one alone no ONNX."""
     out = {}
-    for name in ("vgae-student", "gat-student", "fusion-dqn-student"):
+    full = "gat-student" in checkpoints
+    for name in ("vgae-student", "gat-student", "fusion-dqn-student") if full else ("gat-alone-student",):
         checkpoint = checkpoints[name]
         stem = f"{dataset}/{name}-s{seed}"
         out[f"{stem}.safetensors"] = checkpoint.weights
         meta = json.loads(checkpoint.json()) | {"scalers": prepared.meta["scalers"]}
         out[f"{stem}.json"] = (json.dumps(meta, sort_keys=True) + "\n").encode()
+    if not full:
+        return out
     gat, vgae = checkpoints["gat-student"].model(), checkpoints["vgae-student"].model()
     assert isinstance(gat, GAT) and isinstance(vgae, VGAE)
     print(f"{dataset} seed {seed}: gat-student as ONNX", flush=True)  # of which each takes seconds

@@ -318,6 +318,7 @@ _ALL = (
         Column("difference", F, "mean minus the reference's, on the same windows and seeds", nullable=True),
         Column("difference_low", F, "lower end of its 95 % interval (paired)", nullable=True),
         Column("difference_high", F, "upper end", nullable=True),
+        Column("p_holm", F, "its p-value, corrected over all levels of dataset and metric", nullable=True, added=True),
         Column("interval", S, "how the intervals were made, one of kdgat.evaluation.methods.METHODS", added=True),
         Column("n_seeds", I, "seeds", low=1),
         Column("parameters", L, "trainable parameters, counted", low=0),

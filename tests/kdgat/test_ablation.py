@@ -31,11 +31,11 @@ def outcomes(flip: int) -> list[Outcome]:
     made = []
     for v in trainings():
         for seed in range(3):
-            alarms = attacked.copy()
-            alarms[np.flatnonzero(attacked)[seed :: len(range(100)) // 10][:3]] = False  # every student misses a few
+            alarms = attacked.astype(np.float64)
+            alarms[np.flatnonzero(attacked)[seed :: len(range(100)) // 10][:3]] = 0  # every student misses a few
             if v.factor == "edge features":
-                alarms[np.flatnonzero(attacked)[:flip]] = False
-            made.append(Outcome(v, "d", seed, 10, {KEY: windows}, {KEY: alarms}))
+                alarms[np.flatnonzero(attacked)[: 2 * flip : 2]] = 0
+            made.append(Outcome(v, "d", seed, 10, {KEY: windows}, {KEY: alarms}, {"zero-shot": 0.5}))
     return made
 
 
@@ -46,7 +46,7 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
         for v in levels:
             changed = [path for path, value in v.settings.items() if reference.settings.get(path) != value]
             changes = len(changed) + (v.teaching != reference.teaching)
-            assert changes == (v is not reference) or (factor, v.level) == ("recipe", "published")
+            assert changes == (v is not reference) or (factor, v.level) == ("threshold", "one half")
         override(CONFIG, reference.settings)
     assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
     with pytest.raises(KdgatError, match="no factor is called 'edges'"):
@@ -56,15 +56,17 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
 def test_effects_are_paired_and_carry_the_sign_of_what_changed() -> None:
     def effect(flip: int) -> dict:
         rows = effects(outcomes(flip), 200)
+        assert {r["metric"] for r in rows} == {"f1"}, "recall at a rate needs benign windows far from attacks"
         assert {r["difference"] for r in rows if r["reference"]} == {0.0}
+        assert all((r["p_holm"] is None) == r["reference"] for r in rows)
         (row,) = [r for r in rows if (r["factor"], r["level"]) == ("edge features", "unused")]
         return row
 
     worse = effect(40)
-    assert worse["difference"] < -0.1 and worse["difference_high"] < 0
+    assert worse["difference"] < -0.1 and worse["difference_high"] < 0 and worse["p_holm"] < 0.05
     same = effect(0)
     # the same windows are missed on both sides of every draw: no noise is left
-    assert same["difference"] == same["difference_low"] == same["difference_high"] == 0
+    assert same["difference"] == same["difference_low"] == same["difference_high"] == 0 and same["p_holm"] == 1
     assert same["ci_low"] < same["mean"] < same["ci_high"]
 
 

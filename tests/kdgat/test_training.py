@@ -21,8 +21,10 @@ from kdgat.dataset.prepare import Prepared, prepare
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.traffic import of_training
 from kdgat.errors import KdgatError
-from kdgat.experiment import kept
+from kdgat.experiment import kept, published
 from kdgat.experiment.detect import Detector
+from kdgat.experiment.evaluate import evaluate
+from kdgat.experiment.join import over_seeds
 from kdgat.experiment.kept import baseline_weights
 from kdgat.experiment.operating_points import check_false_alarm_rate, far_from_attacks, operating_points
 from kdgat.experiment.readings import log_reading, readings
@@ -31,7 +33,7 @@ from kdgat.experiment.task import Task
 from kdgat.experiment.train import fit_gat, train_baselines, train_fusion, train_gat, train_vgae
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
-from kdgat.models.export import to_onnx, vgae_to_onnx
+from kdgat.models.export import to_onnx, vgae_to_onnx, weights
 from kdgat.models.fusion_input import FusionInput
 from kdgat.models.gat import GAT
 from kdgat.models.vgae import VGAE
@@ -350,6 +352,35 @@ def test_a_student_without_a_teacher_and_a_half_and_half_mean_stand_beside(train
     assert fitted["fitted.fusion-mean-student.alpha"] == fusion.methods["fusion-mean-student"].score.alpha
     data = FusionInput(np.zeros((2, 15), np.float32), np.array([0.2, 0.4]), np.array([0.6, 0.0]), np.zeros(2, int))
     assert fusion.methods["fusion-half-student"].score(data) == pytest.approx([0.4, 0.2])
+
+
+def test_a_student_alone_and_the_published_recipe_are_trained_and_scored(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "SETTINGS", published.SETTINGS | {"training.epochs": 2, "training.patience": 1})
+    config = override(CONFIG, {"models": "alone", "recipe": True, "windows.max_windows": 60})
+    task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, config)
+    vgae = train_vgae(task, prepared)
+    gat, recipe = train_gat(task, prepared, vgae.difficulty), published.train_published(task, None)
+    assert not vgae.checkpoints and set(gat.checkpoints) == {"gat-alone-student"}
+    checkpoints = gat.checkpoints | recipe.checkpoints
+    assert not train_fusion(task, prepared, checkpoints).checkpoints
+    baselines = train_baselines(task, prepared, checkpoints)
+    assert set(baselines.combined) == {"rule-or-gat-alone-student"}
+    models = Models(checkpoints, {}, baselines.detectors, gat.runs | recipe.runs | baselines.runs, baselines.combined)
+    stage = evaluate(task, prepared, models, None, details=True)
+    scored = {s.protocol: s for s in stage.scored if s.scenario == "test_01"}
+    assert {"gat-alone-student", "published-student", "rule-or-gat-alone-student"} <= set(scored["zero-shot"].scores)
+    assert "gat-student" not in scored["zero-shot"].scores
+    told = {row["model"]: row["run"] for row in stage.metrics}
+    assert told["rule-or-gat-alone-student"] == told["gat-alone-student"] != told["published-student"]
+    # the recipe knows no profile: windows that two protocols score have the same scores
+    first, second = scored["zero-shot"], scored["profiled"]
+    assert np.array_equal(first.scores["published-student"], second.scores["published-student"])
+    files = weights("synthetic", 0, checkpoints, prepared)
+    assert set(files) == {f"synthetic/gat-alone-student-s0.{end}" for end in ("json", "safetensors")}
+    apart = over_seeds([([s], stage.metrics) for s in stage.scored], 20, (1, 1))["differences"].to_pylist()
+    assert {row["other"] for row in apart} == {"gat-alone-student", "rule-or-gat-alone-student"}
 
 
 def test_a_log_of_readings_survives_half_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
