@@ -127,6 +127,12 @@ class Release:
         return cls(Path(which))
 
     @property
+    def current(self) -> bool:
+        """Whether it is the release that `current` names, for which the sources are written; the environment does not count."""
+        pointer = frozen_root() / "current"
+        return self.path == frozen_root() / self.name and pointer.is_file() and pointer.read_text().strip() == self.name
+
+    @property
     def data_kind(self) -> str:
         """`real`, `synthetic` or `mixed`."""
         return str(self.manifest["data_kind"])
