@@ -80,4 +80,4 @@ soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI,
 	$(BIN)/python -m tests.soak write; $(BIN)/python -m benchmarks; exit $$failed
 
 clean: ## everything generated, but not the environment, stores or runs
-	rm -rf _site _variables.yml trace.json paper/figures/dist paper/figures/static
+	rm -rf _site _variables.yml trace.json claims.json paper/figures/dist paper/figures/static

@@ -193,6 +193,8 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -
 
 def run(port: int) -> int:
     """Serve the app on a port of this machine (0: any free one) until Control-C."""
+    if not 0 <= port < 1 << 16:
+        raise KdgatError(f"no port {port}: 0 to 65535")
     app()  # what is wrong is said here, before a server starts
     import panel as pn
 

@@ -16,6 +16,7 @@ from analysis.reference.format import by_metric
 from analysis.releases.release import Release
 from kdgat import atomic, records
 from kdgat.errors import CaptureError, KdgatError
+from kdgat.evaluation.registry import metrics
 from kdgat.paths import REPO
 from kdgat.provenance import sha256
 
@@ -25,6 +26,7 @@ REQUIRED = ("dataset", "scenario", "model", "metric", "value")
 OPTIONAL = {"protocol": "zero-shot", "attack": "all"}
 KEY = ("dataset", "scenario", "attack", "model", "protocol", "metric")
 MAX_BYTES = 16 << 20
+_LARGEST = 1e12
 #: where they are kept
 FOLDER = REPO / "data" / "imported"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
@@ -68,12 +70,14 @@ def parse(path: Path) -> list[Imported]:
             if key[4] not in records.PROTOCOLS:
                 reason = f"protocol: {key[4]!r} is none of {', '.join(records.PROTOCOLS)}"
                 raise CaptureError(str(path), reader.line_num, reason)
-            values.setdefault(key, []).append(_number(path, reader.line_num, row["value"]))
+            value = _number(path, reader.line_num, row["value"])
+            _check_range(path, reader.line_num, key[5], value)
+            values.setdefault(key, []).append(value)
     except csv.Error as error:
         raise CaptureError(str(path), 0, f"is not CSV: {error}") from None
     if not values:
         raise CaptureError(str(path), 0, "no rows")
-    return [Imported(key, sum(v) / len(v)) for key, v in sorted(values.items())]
+    return [Imported(key, math.fsum(v) / len(v)) for key, v in sorted(values.items())]
 
 
 def _number(path: Path, line: int, text: str | None) -> float:
@@ -81,9 +85,19 @@ def _number(path: Path, line: int, text: str | None) -> float:
         value = float(text or "")
     except ValueError:
         raise CaptureError(str(path), line, f"value: {(text or '')[:40]!r} is no number") from None
-    if not math.isfinite(value):
-        raise CaptureError(str(path), line, f"value: {text!r} is not finite")
+    if not abs(value) <= _LARGEST:
+        raise CaptureError(str(path), line, f"value: {(text or '')[:40]!r} is not finite or beyond what any metric is")
     return value
+
+
+def _check_range(path: Path, line: int, metric: str, value: float) -> None:
+    """Refuse a share beyond 0 to 1, or any value below what the metric can be; a metric that is not known is not judged."""
+    known = metrics().get(metric)
+    if known is None:
+        return
+    low, high = (-1.0 if metric == "mcc" else 0.0), (1.0 if known.format == "share" else math.inf)
+    if not low <= value <= high:
+        raise CaptureError(str(path), line, f"value: {value:g} is no {metric}: {low:g} to {high:g}")
 
 
 def keep(rows: list[Imported], source: Path, folder: Path) -> Path:

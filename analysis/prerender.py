@@ -1,7 +1,8 @@
-"""Before every render: `_variables.yml`, `trace.json` and the static figures, from one release.
+"""Before every render: `_variables.yml`, `claims.json`, `trace.json` and the static figures, from one release.
 
-Only the keys that the sources use are written, so a key that the release does not have stops the render, with its
-file and line.
+Only the keys that the sources use are written. The sources are written for the current release: a key that it does not have,
+or a claim that it does not bear out, stops the render with file, line and numbers. From any other release the
+sources are rendered all the same: a missing number says so, and `paper/claims.lua` strikes the claims.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from analysis.claims.sentences import Sentences
+from analysis.claims import judged
 from analysis.figures import diagrams, statics
 from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.sources import source_hashes, sources, uses
@@ -23,26 +24,28 @@ from kdgat.errors import KdgatError, cli
 from kdgat.paths import REPO
 
 _SPAN = re.compile(r'data-key="([^"]+)"')
+#: what stands where a release that is not current has no number
+MISSING = "[not in this release]{.missing}"
 STATIC = Path("paper/figures/static")
 DIAGRAMS = Path("paper/figures/diagrams")
 
 
 def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: Path) -> dict[str, Any]:
-    """Nested dictionary of the keys in use; an unknown one is a `KdgatError` with file, line and nearest keys."""
+    """Nested dictionary of the keys in use; on the current release an unknown one is a `KdgatError` with file, line and nearest keys."""
     tree: dict[str, Any] = {}
     problems = []
     for key, file, line in used:
         try:
             value = numbers.markdown(key)
         except KeyUnknown as error:
+            value = MISSING
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
-            continue
         *parents, leaf = key.split(".")
         node = tree
         for part in parents:
             node = node.setdefault(part, {})
         node[leaf] = value
-    if problems:
+    if problems and numbers.release.current:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise KdgatError(problems[0] + more)
     return tree
@@ -52,21 +55,26 @@ def run(release: Release, project: Path) -> dict[str, int]:
     """Write all generated files below `project`; returns how many of each."""
     import yaml
 
-    numbers = Sentences(release)
+    numbers = Numbers(release)
     used = list(uses(sources(project)))
     tree = variables(numbers, used, project)
-    keys = {key for key, _, _ in used} | set(numbers.facts())
-    keys |= {k for key, _, _ in used for k in _SPAN.findall(numbers.markdown(key))}
+    claims = judged.of_project(numbers, project)
+    if release.current:
+        judged.refuse(claims, numbers, project)
+    keys = {key for key, _, _ in used if key in numbers} | set(numbers.facts())
     shown = [*results.all_tables(release).values(), ablations.table(release)]
     keys |= {k for text in shown for k in _SPAN.findall(text)}
     made = statics.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.prerender from release {release.name}\n{text}")
+    verdicts = {j.claim.assertion: {"state": j.verdict.state, "why": j.verdict.why} for j in claims}
+    atomic.write_text(project / "claims.json", json.dumps(verdicts, indent=1, sort_keys=True, ensure_ascii=False))
     document = trace.document(numbers, sorted(keys)) | {"sources": source_hashes(project)}
+    document["claims"] = [j.trace(project) for j in claims]
     atomic.write_text(
         project / "trace.json", json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     )
-    return {"variables": len({k for k, _, _ in used}), "traces": len(keys), "figures": len(made)}
+    return {"variables": len({k for k, _, _ in used}), "claims": len(claims), "traces": len(keys), "figures": len(made)}
 
 
 def main() -> int:

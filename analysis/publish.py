@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.checks.verification import verify_release
-from analysis.claims.sentences import Sentences
-from analysis.claims.statements import data_note
 from analysis.numbers import Numbers
+from analysis.numbers.values import data_note
 from analysis.reference import labels
 from analysis.reference.format import count, slug
 from analysis.releases.release import Release
@@ -67,7 +66,7 @@ def model_card(numbers: Numbers, dataset: str) -> str:
 A graph attention network that calls a window of CAN frames benign or attacked; distilled from a larger teacher. {size} parameters.
 Release `{release.name}`, manifest sha256 `{release.manifest_sha256}`.
 
-{data_note(release)}
+{numbers["release.data_note"].text}
 
 ## Trained on
 
@@ -102,7 +101,7 @@ def contents(release: Release) -> dict[str, bytes]:
     """Every file of the crate besides its metadata: path → bytes."""
     files = {name: (release.path / name).read_bytes() for name in release.files()}
     files["manifest.json"] = (release.path / "manifest.json").read_bytes()
-    numbers = Sentences(release)
+    numbers = Numbers(release)
     for dataset in sorted({name.split("/")[1] for name in release.manifest["weights"]}):
         files[f"weights/{dataset}/README.md"] = model_card(numbers, dataset).encode()
     for name in ("CITATION.cff", "LICENSE"):
@@ -172,7 +171,7 @@ def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
         "@id": "./",
         "@type": "Dataset",
         "name": f"KD-GAT results, release {release.name}",
-        "description": f"{data_note(release)} {count(len(runs))} runs; every number of the paper is a query over these tables.",
+        "description": f"{data_note(m['datasets'])} {count(len(runs))} runs; every number of the paper is a query over these tables.",
         "datePublished": max(r["started"] for r in runs)[:10],
         "license": {"@id": licence["@id"]},
         "author": {"@id": "#authors"},

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from analysis.claims.sentences import Sentences
-from analysis.numbers import trace
+from analysis.numbers import Numbers, trace
 from analysis.releases.release import Release
 from kdgat.front_door import start
 
@@ -15,7 +14,7 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
 
     Returns the exit code 0; raises `KdgatError` for an unknown key or release.
     """
-    numbers = Sentences(Release.open(release))
+    numbers = Numbers(Release.open(release))
     if key is None:
         keys = list(numbers.keys())
         print(json.dumps(keys, indent=1) if as_json else "\n".join(keys))

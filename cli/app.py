@@ -12,7 +12,7 @@ from kdgat.errors import KdgatError
 #: heading of the help → commands; `import-results` is `import_results` of `cli/import_results.py`
 COMMANDS = {
     "Begin": ("doctor", "catalog", "synthetic", "detect", "evaluate", "import-results"),
-    "Results": ("verify", "trace", "compare", "sql", "explore"),
+    "Results": ("verify", "claims", "trace", "compare", "sql", "explore"),
     "Releases": ("freeze", "reproduce", "publish"),
     "Configurations and runs": ("select", "search", "track"),
     "This command": ("completion",),

@@ -18,7 +18,7 @@ FeatureSet = Literal["published", "relative", "profile", "memory"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 #: marks a field that is newer than the first releases: `Field(default, json_schema_extra=ADDED)`
@@ -34,6 +34,10 @@ def _older(config: BaseModel) -> dict[str, Any]:
             del values[name]
         elif isinstance(value, BaseModel):
             values[name] = _older(value)
+        elif isinstance(value, list | tuple):
+            values[name] = [
+                _older(v) if isinstance(v, BaseModel) else w for v, w in zip(value, values[name], strict=True)
+            ]
     return values
 
 

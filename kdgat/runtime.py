@@ -29,6 +29,8 @@ def configure() -> Path:
     os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = root = str(Path(root).resolve())
     # cards have a root of their own, which is otherwise looked for from the working folder upwards
     os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(Path(root) / ".metaflow" / "mf.cards"))
+    # Metaflow unpickles what its client has kept: not in a folder of the temporary directory, which anyone may make first
+    os.environ.setdefault("METAFLOW_CLIENT_CACHE_PATH", str(work_folder() / "metaflow-client"))
     os.environ.setdefault("METAFLOW_DEFAULT_DATASTORE", "local")
     os.environ.setdefault("METAFLOW_DEFAULT_METADATA", "local")
     try:

@@ -12,19 +12,24 @@ _RED, _YELLOW = "31", "33"
 _BAR = 30
 
 
+def plain(text: str) -> str:
+    """Text whose control characters are shown and not obeyed: a name from a file may clear a screen or turn a line around."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def error(message: str) -> None:
     """Print `error: …`."""
-    print(f"{_coloured('error:', _RED)} {message}", file=sys.stderr, flush=True)
+    print(f"{_coloured('error:', _RED)} {plain(message)}", file=sys.stderr, flush=True)
 
 
 def warning(message: str) -> None:
     """Print `warning: …`."""
-    print(f"{_coloured('warning:', _YELLOW)} {message}", file=sys.stderr, flush=True)
+    print(f"{_coloured('warning:', _YELLOW)} {plain(message)}", file=sys.stderr, flush=True)
 
 
 def note(message: str) -> None:
     """Print a line about the work, which is not part of a command's output."""
-    print(message, file=sys.stderr, flush=True)
+    print(plain(message), file=sys.stderr, flush=True)
 
 
 def progress(done: int, total: int, name: str) -> None:
@@ -32,7 +37,7 @@ def progress(done: int, total: int, name: str) -> None:
     if sys.stderr.isatty():
         width = _BAR * done // max(total, 1)
         bar = "█" * width + "·" * (_BAR - width)
-        text = f"\r{bar} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB  {name[:50]:50}"
+        text = f"\r{bar} {done / 1e6:,.0f} of {total / 1e6:,.0f} MB  {plain(name)[:50]:50}"
         print(text, end="", file=sys.stderr, flush=True)
 
 

@@ -60,10 +60,10 @@ def rendered(kinds: dict[str, str]) -> Rendered:
 
 
 def freeze_fake(root: Path, datasets: dict[str, str]) -> None:
-    """A current release of made-up results over `datasets` (name → real or synthetic) below `root`."""
+    """A release of made-up results over `datasets` (name → real or synthetic) below `root`; `render` shows it."""
     tables, weights = make(datasets)
     weights |= {name: student(Path(name).suffix) for name in weights if not name.endswith(".safetensors")}
-    freeze("fake", tables, weights, Policy(allow_synthetic=True), root=root, current=True)
+    freeze("fake", tables, weights, Policy(allow_synthetic=True), root=root)
 
 
 def student(suffix: str) -> bytes:
@@ -78,5 +78,6 @@ def render(
     """Render `project`, as a draft unless told otherwise."""
     names = ("KDGAT_RELEASE", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if k not in names} | {"KDGAT_FROZEN": str(frozen)}
+    environment["KDGAT_RELEASE"] = "fake"  # not the current one, whose claims would have to hold
     environment["QUARTO_PYTHON"] = sys.executable  # a copy of the sources has no .venv of its own
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=900)

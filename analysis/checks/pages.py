@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from analysis.checks import pdf
-from analysis.claims.sentences import Sentences
+from analysis.checks import claims, pdf
+from analysis.claims.judged import OfRelease, of_project
 from analysis.figures import statics
 from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.sources import DECIMAL, LEVEL, source_hashes
@@ -65,6 +65,9 @@ class RenderedPage:
 
     release: str = ""
     spans: list[Span] = field(default_factory=list)
+    claims: list[claims.Shown] = field(default_factory=list)
+    #: a section whose claims the release does not bear out gave way to its tables
+    gave_way: bool = False
     images: list[str] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
     #: text of results sections that needs a key and has none, by block
@@ -84,6 +87,7 @@ class _Reader(HTMLParser):
         self.results = results
         self.stack: list[tuple[str, dict[str, str]]] = []
         self.open: list[Span] = []
+        self.claimed: list[claims.Shown] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         a = {k: v or "" for k, v in attrs}
@@ -98,6 +102,13 @@ class _Reader(HTMLParser):
             self.page.blocks.append("")
         if tag in _UNITS and self._in_results() and not any(t == "tr" for t, _ in self.stack[:-1]):
             self.page.units.append((tag, ""))
+        self.page.gave_way |= "gave-way" in a.get("class", "").split()
+        if "data-holds" in a:
+            self.claimed.append(claims.Shown(a["data-holds"], a.get("data-state", "")))
+            self.page.claims.append(self.claimed[-1])
+        if tag in ("del", "s"):
+            for claim in self.claimed:
+                claim.struck = True
         kind = next((c for c in a.get("class", "").split() if c in _KEYED), None)
         if kind and "data-key" in a:
             self.open.append(Span(a["data-key"], kind, block=len(self.page.blocks) - 1))
@@ -110,6 +121,8 @@ class _Reader(HTMLParser):
             top, a = self.stack.pop()
             if self.open and "data-key" in a:
                 self.open.pop()
+            if self.claimed and "data-holds" in a:
+                self.claimed.pop()
             if top == tag:
                 return
 
@@ -121,7 +134,7 @@ class _Reader(HTMLParser):
         if not self.page.blocks or any(t in _NOT_TEXT for t, _ in self.stack):
             return
         self.page.blocks[-1] += data
-        for span in self.open:
+        for span in (*self.open, *self.claimed):
             span.text += data
         classes = {c for _, a in self.stack for c in a.get("class", "").split()}
         if not self._in_results() or "header-section-number" in classes:
@@ -131,7 +144,9 @@ class _Reader(HTMLParser):
             cell = any(t in ("td", "th") for t, _ in self.stack)
             self.page.units[-1] = element, f"{text}{data} " if cell else text + data
         if not self.open and not classes & _UNKEYED:
-            self.page.loose.append((len(self.page.blocks) - 1, data))
+            asserted = {number for claim in self.claimed for number in claims.bounds(claim)}
+            loose = DECIMAL.sub(lambda match: " " if match[0] in asserted else match[0], data)
+            self.page.loose.append((len(self.page.blocks) - 1, loose))
 
 
 def read_page(file: Path, *, results: bool = False) -> RenderedPage:
@@ -162,6 +177,8 @@ class Site:
         if not pages:
             return [f"{self.site.name} holds no page"]
         found = []
+        shown: list[claims.Shown] = []
+        gave_way = False
         for file in pages:
             name = file.relative_to(self.site).as_posix()
             page = read_page(file, results=name.startswith("paper/results/"))
@@ -170,8 +187,13 @@ class Site:
             except KdgatError as error:
                 found.append(f"{name}: {error}")
                 continue
-            checks = (self._spans(page, numbers), self._images(file, page, numbers), self._pdf(file, page))
+            shown += page.claims
+            gave_way |= page.gave_way
+            said = claims.differences(page.claims, OfRelease(numbers))
+            checks = (self._spans(page, numbers), said, self._images(file, page, numbers), self._pdf(file, page))
             found += [f"{name}: {p}" for part in checks for p in part]
+        for numbers in self._numbers.values():
+            found += claims.lost(self.project, shown, numbers, gave_way=gave_way)
         return found + self._assets()
 
     def numbers(self, content: str) -> Numbers:
@@ -183,7 +205,7 @@ class Site:
             release = Release.open(name) if self.root == frozen_root() else Release(self.root / name)
             if release.manifest_sha256 != digest:
                 raise ReleaseError(f"rendered from another release {name!r} than the one on disk: render again")
-            self._numbers[content] = Sentences(release)
+            self._numbers[content] = Numbers(release)
         return self._numbers[content]
 
     def _spans(self, page: RenderedPage, numbers: Numbers) -> list[str]:
@@ -238,7 +260,7 @@ class Site:
         sentences = [s for text in prose for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)]
         try:
             text, off = pdf.read(made)
-            return off + pdf.differences(text, rows, sentences, page.everything)
+            return off + pdf.differences(text, rows, sentences, page.everything) + claims.absent(text, page.claims)
         except KdgatError as error:
             return [str(error)]
 
@@ -254,6 +276,8 @@ class Site:
         for key in sorted(want["numbers"]):
             if told["numbers"][key] != want["numbers"][key]:
                 found.append(f"assets/trace.json: the trace of {key} differs from the release's")
+        if told.get("claims") != [j.trace(self.project) for j in of_project(numbers, self.project)]:
+            found.append("assets/trace.json: its claims differ from what the release makes of the sources")
         if told["runs"] != want["runs"]:
             found.append("assets/trace.json: its runs differ from the release's")
         now = source_hashes(self.project)

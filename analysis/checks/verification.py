@@ -13,9 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from analysis.checks import anchor, bootstrap, cross_sums, signature, weights
-from analysis.claims.sentences import Sentences
+from analysis.claims import judged
+from analysis.claims.grammar import parse
+from analysis.claims.prose import stated
 from analysis.figures.statics import STATICS
-from analysis.numbers import KeyUnknown
+from analysis.numbers import KeyUnknown, Numbers
 from analysis.reference.queries import queries
 from analysis.reference.sources import results_sections, sources, typed_numbers, uses
 from analysis.releases import manifest, release
@@ -130,18 +132,34 @@ def verify_index(root: Path) -> list[str]:
 
 
 def verify_sources(project: Path, shown: Release) -> list[str]:
-    """Every key resolves, no number is typed in a results section, every interactive figure has its static twin."""
+    """Every key resolves and every claim holds on the release that the sources are written for, no number is typed in a results section, every interactive figure has its static twin."""
     problems = []
-    numbers = Sentences(shown)
+    numbers = Numbers(shown)
     for key, file, line in uses(sources(project)):
         try:
             numbers[key]
         except KeyUnknown as error:
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
+    try:
+        judged.refuse(judged.of_project(numbers, project), numbers, project)
+    except KdgatError as error:
+        problems.append(str(error))
     for file in results_sections(project):
         for line, text in typed_numbers(file):
-            problems.append(f"{file.relative_to(project)}:{line}: {text!r} is typed by hand; use {{{{< var … >}}}}")
+            if not asserted(file, line, text):
+                problems.append(f"{file.relative_to(project)}:{line}: {text!r} is typed by hand; use {{{{< var … >}}}}")
     return problems + twins(project)
+
+
+def asserted(file: Path, line: int, number: str) -> bool:
+    """Say whether a number that is typed in a line is a bound that the claim around it asserts."""
+    source = file.read_text(encoding="utf-8")
+    return any(
+        claim.line <= line <= claim.line + source.count("\n", claim.begin, claim.end)
+        and number in parse(claim.assertion).numbers
+        and number in claim.text
+        for claim in stated([file])
+    )
 
 
 def twins(project: Path) -> list[str]:

@@ -100,7 +100,7 @@ def weights(release: Release) -> list[str]:
     layers: dict[tuple[str, str], dict[str, int]] = {}
     for r in release.table("parameters").to_pylist():
         layers.setdefault((r["dataset"], r["model"]), {})[r["layer"]] = r["count"]
-    found = []
+    found: list[str] = []
     held: dict[str, dict[str, tuple[str, list[int], bytes]]] = {}
     for file in release.manifest["weights"]:
         _, dataset, name = file.split("/")

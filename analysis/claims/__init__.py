@@ -1,1 +1,1 @@
-"""What the documents say about numbers in words."""
+"""What a sentence asserts about numbers, and whether a release bears it out."""

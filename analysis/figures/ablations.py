@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.claims.statements import ablation_sign
 from analysis.figures.style import Rows, empty, multiples
+from analysis.numbers.effects import sign
 from analysis.reference import labels
 from kdgat.records import HEADLINE_MODEL
 
@@ -34,7 +34,7 @@ def forest(rows: Rows) -> Figure:
                 continue
             y = changes.index((r["factor"], r["level"]))
             ax.plot([r["difference_low"], r["difference_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
-            face = color if ablation_sign(r) else "white"
+            face = color if sign(r["difference_low"], r["difference_high"]) else "white"
             ax.plot(r["difference"], y, ls="", marker="o", ms=3.2, mew=0.9, mec=color, mfc=face)
         shown = labels.scenario(scenario)
         ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")

@@ -18,6 +18,8 @@ from kdgat.evaluation.bootstrap import ends, paired_f1
 from kdgat.evaluation.scored import ScoredWindows
 
 DRAWS = 1000
+#: corrected p-value under which a difference counts
+LEVEL = 0.05
 Side = tuple[str, str]  # (model, protocol)
 
 
@@ -30,12 +32,15 @@ class Effect:
     high: float
     n_seeds: int
 
-    @property
-    def phrase(self) -> str:
-        """What may be said of a and b: the sign of the interval decides."""
-        if self.low > 0:
-            return "improves on"
-        return "falls short of" if self.high < 0 else "cannot be told from"
+
+def sign(low: float | None, high: float | None) -> int:
+    """1 or −1 where an interval lies over or under zero, else 0."""
+    return 0 if low is None or high is None else (low > 0) - (high < 0)
+
+
+def phrase(low: float, high: float) -> str:
+    """What may be said of two sides whose difference has this interval."""
+    return {1: "improves on", -1: "falls short of", 0: "cannot be told from"}[sign(low, high)]
 
 
 class Effects:

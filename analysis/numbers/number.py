@@ -30,6 +30,7 @@ class Number:
         query: SQL over the release's tables whose result it is.
         where: what rows of `runs` it rests on (columns → value).
         n_seeds: seeds it is the mean of.
+        p: p-value of a difference, corrected for how many the release looked at.
         span: False for texts, which render without a span.
     """
 
@@ -42,6 +43,7 @@ class Number:
     where: dict[str, Any] = field(default_factory=dict)
     n_seeds: int | None = None
     span: bool = True
+    p: float | None = None
 
     @property
     def interval(self) -> str:

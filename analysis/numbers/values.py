@@ -7,7 +7,9 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.test_01.gat_student_minus_gbm_baseline.zero_shot.f1    difference; `_vs_` instead of `_minus_`: its words
     hcrl_sa.test_01.gat_student.calibrated_minus_zero_shot.f1      the same between two protocols
     hcrl_sa.ablations.edges.off.test_02.zero_shot.f1    one factor changed; `…f1_minus_reference`: the difference
-    hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · release.name
+    hcrl_sa.published.gat.test_01.f1                 what others printed (`published.json`)
+    hcrl_sa.test_01.floor_f1                         F1 of calling every window an attack
+    hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · readings.evaluations · release.name
 
 `main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
 A number renders as a span that carries its key and, as a title, its interval and runs; a text (release.name,
@@ -18,15 +20,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
 from analysis.numbers import explanations
-from analysis.numbers.effects import Effects, Side
+from analysis.numbers.effects import LEVEL, Effects, Side, phrase
 from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
+from analysis.reference import PUBLISHED
 from analysis.reference.format import NA, by_metric, count, plain, signed, slug
 from analysis.releases.release import ABLATION, Release
 from kdgat.errors import KdgatError
@@ -128,6 +131,25 @@ class Numbers:
         datasets = self.release.manifest["datasets"]
         return str(min(datasets, key=lambda name: (datasets[name]["data_kind"] != "real", name)))
 
+    def paired(self, a: str, b: str) -> str | None:
+        """Key of the difference of two metrics on the same windows, where it was measured or can be computed.
+
+        The two are one metric of two models under one protocol, or of one model under two protocols.
+        """
+        one, other = (self._metric_rows.get(self._plain(key)) for key in (a, b))
+        if one is None or other is None or any(one[c] != other[c] for c in ("dataset", "scenario", "attack", "metric")):
+            return None
+        if one["protocol"] == other["protocol"]:
+            middle = [f"{one['model']}_minus_{other['model']}", one["protocol"]]
+        else:
+            middle = [one["model"], f"{one['protocol']}_minus_{other['protocol']}"]
+        key = ".".join(map(slug, (one["dataset"], one["scenario"], *middle, one["metric"])))
+        return key if one["attack"] == "all" and key in self else None
+
+    def _plain(self, key: str) -> str:
+        """The key without the alias `main`."""
+        return f"{slug(self.main_dataset)}.{key.removeprefix('main.')}" if key.startswith("main.") else key
+
     # ---- where the keys come from -------------------------------------------------------------------------------
 
     @cached_property
@@ -150,6 +172,9 @@ class Numbers:
         yield from self._release_keys()
         yield from self._metric_keys()
         yield from self._effect_keys()
+        yield from self._published_keys()
+        yield from self._operating_point_keys()
+        yield from self._reading_keys()
         yield from self._ablation_keys()
         yield from explanations.keys(self.release)
         yield from self._dataset_keys()
@@ -157,14 +182,21 @@ class Numbers:
         yield from self._benchmark_keys()
         yield from self._config_keys()
 
-    def _metric_keys(self) -> Makers:
+    @cached_property
+    def _metric_rows(self) -> dict[str, dict[str, Any]]:
+        """Key → row of `summary`."""
+        found = {}
         for row in self.summary:
             segments = [
                 row["dataset"],
                 row["scenario"],
                 *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
             ]
-            key = ".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))
+            found[".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))] = row
+        return found
+
+    def _metric_keys(self) -> Makers:
+        for key, row in self._metric_rows.items():
             yield key, partial(self._metric, key, row)
 
     def _metric(self, key: str, row: dict[str, Any]) -> Number:
@@ -181,7 +213,21 @@ class Numbers:
         )
 
     def _effect_keys(self) -> Makers:
-        """F1 of one detector minus that of another, and the words for it, on every scenario."""
+        """A metric of one detector minus that of another, and the words for it, on every scenario: frozen, or F1 computed from the scores."""
+        frozen = self._frozen_differences
+        for key, (row, sign) in frozen.items():
+            yield key, partial(self._frozen_difference, key, row, sign)
+            if row["metric"] == "f1":
+                words = key.replace("_minus_", "_vs_")
+                yield words, partial(self._words, words, key)
+        for key, place, a, b in self._pairs():
+            if key not in frozen:
+                yield key, partial(self._effect, key, place, a, b)
+                words = key.replace("_minus_", "_vs_")
+                yield words, partial(self._words, words, key)
+
+    def _pairs(self) -> Iterator[tuple[str, tuple[str, str], Side, Side]]:
+        """(key, (dataset, scenario), side, side) of every two detectors, or protocols of one, whose scores the release holds."""
         models = self.release.scored_models
         scored = [r for r in self.summary if r["metric"] == "f1" and r["attack"] == "all" and r["model"] in models]
         places = sorted({(r["dataset"], r["scenario"]) for r in scored})
@@ -189,26 +235,99 @@ class Numbers:
             here = sorted({(r["model"], r["protocol"]) for r in scored if (r["dataset"], r["scenario"]) == place})
             for a, b in permutations(here, 2):
                 if a[0] == b[0]:
-                    parts = (slug(a[0]), f"{slug(a[1])}_{{}}_{slug(b[1])}", "f1")
+                    parts = (slug(a[0]), f"{slug(a[1])}_minus_{slug(b[1])}", "f1")
                 elif a[1] == b[1]:
-                    parts = (f"{slug(a[0])}_{{}}_{slug(b[0])}", slug(a[1]), "f1")
+                    parts = (f"{slug(a[0])}_minus_{slug(b[0])}", slug(a[1]), "f1")
                 else:
                     continue
-                key = ".".join((*map(slug, place), *parts))
-                for word in ("minus", "vs"):
-                    name = key.format(word)
-                    yield name, partial(self._effect, name, place, a, b, word)
+                yield ".".join((*map(slug, place), *parts)), place, a, b
 
-    def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side, word: str) -> Number:
+    @cached_property
+    def _frozen_differences(self) -> dict[str, tuple[dict[str, Any], int]]:
+        """Key → (row of `differences`, 1 or −1 where the sides are exchanged)."""
+        found = {}
+        for row in self.release.table("differences").to_pylist():
+            for a, b, sign in ((row["model"], row["other"], 1), (row["other"], row["model"], -1)):
+                parts = (row["dataset"], row["scenario"], f"{a}_minus_{b}", row["protocol"], row["metric"])
+                found[".".join(map(slug, parts))] = row, sign
+        return found
+
+    def _frozen_difference(self, key: str, row: dict[str, Any], sign: int) -> Number:
+        columns = ("dataset", "scenario", "protocol", "metric", "model", "other")
+        told = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
+        query = f"select {told}, p_holm, n_seeds from differences where "
+        query += " and ".join(f"{c} = '{row[c]}'" for c in columns)
+        where = {"dataset": row["dataset"], "model": row["model"]}
+        if row["difference"] is None:
+            return Number(key, NA, None, query, where=where, span=False)
+        value = sign * row["difference"]
+        low, high = sorted(sign * row[c] for c in ("ci_low", "ci_high"))
+        return Number(key, signed(value), value, query, low, high, where, row["n_seeds"], p=row["p_holm"])
+
+    def _words(self, key: str, minus: str) -> Number:
+        """What the interval of a difference lets one say."""
+        number = self[minus]
+        text = NA
+        if number.low is not None and number.high is not None:
+            resolved = number.p is None or number.p < LEVEL
+            text = phrase(number.low, number.high) if resolved else phrase(-1, 1)
+        query = f"what the interval of {minus} allows (analysis.numbers.effects)"
+        return Number(key, text, None if text == NA else text, query, where=number.where, span=False)
+
+    def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side) -> Number:
         effect = self._effects.f1(*place, a, b)
         query = f"paired block bootstrap of F1: {' '.join(a)} minus {' '.join(b)} on {' '.join(place)} (analysis.numbers.effects)"
         where = {"dataset": place[0], "model": a[0]}
         if effect is None:
             return Number(key, NA, None, query, where=where, span=False)
-        if word == "vs":
-            return Number(key, effect.phrase, effect.phrase, query, where=where, span=False)
         text = signed(effect.value)
         return Number(key, text, effect.value, query, effect.low, effect.high, where, effect.n_seeds)
+
+    def _published_keys(self) -> Makers:
+        """What the authors of published systems printed for a dataset of this release; cited, not measured here."""
+        for name, table in json.loads(PUBLISHED.read_text()).items():
+            if table["dataset"] not in self.release.manifest["datasets"]:
+                continue
+            for row in table["rows"]:
+                for scenario, value in row["values"].items():
+                    parts = (table["dataset"], "published", row["name"], scenario, table["metric"])
+                    key = ".".join(map(slug, parts))
+                    text = f'[{value:.3f}]{{.cited data-source="{table["document"]}"}}'
+                    yield (
+                        key,
+                        partial(Number, key, text, value, f"analysis/reference/published.json, {name}", span=False),
+                    )
+
+    def _operating_point_keys(self) -> Makers:
+        """Threshold of each model and protocol, mean over seeds, and what it was fitted on."""
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in self.release.table("operating_points").to_pylist():
+            groups.setdefault((row["dataset"], row["model"], row["protocol"]), []).append(row)
+        for group, rows in groups.items():
+            key = ".".join((slug(group[0]), "operating_points", *map(slug, group[1:])))
+            conditions = " and ".join(
+                f"{c} = '{v}'" for c, v in zip(("dataset", "model", "protocol"), group, strict=True)
+            )
+            base = f"from operating_points where {conditions}"
+            where = {"dataset": group[0], "model": group[1]}
+            mean = sum(r["threshold"] for r in rows) / len(rows)
+            yield self._simple(f"{key}.threshold", mean, f"select avg(threshold) {base}", where, plain(mean))
+            source = "; ".join(sorted({r["source"] for r in rows}))
+            yield (
+                f"{key}.source",
+                partial(Number, f"{key}.source", source, source, f"select distinct source {base}", span=False),
+            )
+
+    def _reading_keys(self) -> Makers:
+        """How often the test folders had been read when the runs of the release were joined; none where no log was kept."""
+        rows = self.release.table("readings").to_pylist()
+        if not rows:
+            return
+        for name, column in (("evaluations", "reader"), ("configurations", "config_hash"), ("commits", "commit")):
+            sql = f'select count(distinct "{column}") from readings'
+            yield self._simple(f"readings.{name}", len({r[column] for r in rows}), sql, {})
+        first = min(r["time"] for r in rows)[:10]
+        yield self._simple("readings.first", first, 'select min("time") from readings', {}, first)
 
     def _ablation_keys(self) -> Makers:
         """What one changed factor does to the headline model: its mean, and the paired difference from the reference."""
@@ -254,6 +373,9 @@ class Numbers:
                 f"select sum(windows - positives) {base}",
                 where,
             )
+            if len(group) > 1 and (floor := _floor(rows)) is not None:
+                sql = f"select 2 * sum(positives) / (sum(windows) + sum(positives)) {base}"
+                yield self._simple(f"{prefix}.floor_f1", floor, sql, where, by_metric("f1", floor))
             yield self._simple(f"{prefix}.captures", len(rows), f"select count(*) {base}", where)
             seconds = sum(r["seconds"] for r in rows)
             yield self._simple(f"{prefix}.seconds", seconds, f"select sum(seconds) {base}", where, plain(seconds))
@@ -280,11 +402,18 @@ class Numbers:
                 sql = f"select max(parameters) from runs where model = '{model}' and dataset = '{dataset}'"
                 where = {"dataset": dataset, "model": model}
                 yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}", max(totals), sql, where)
+                kib, quotient = max(totals) / 256, sql.replace("max(parameters)", "max(parameters) / 256")
+                yield self._simple(f"{slug(dataset)}.parameters.{slug(model)}_kib", kib, quotient, where, plain(kib))
             if len({max(totals) for totals in by_dataset.values()}) == 1:  # needs no dataset in its name
                 yield self._simple(f"parameters.{slug(model)}", max(totals), sql, where)
 
     def _benchmark_keys(self) -> Makers:
-        for r in self.release.table("benchmarks").to_pylist():
+        rows = self.release.table("benchmarks").to_pylist()
+        machines = "; ".join(sorted({r["machine"] for r in rows}))
+        if rows:
+            sql = "select distinct machine from benchmarks"
+            yield "benchmarks.machine", partial(Number, "benchmarks.machine", machines, machines, sql, span=False)
+        for r in rows:
             key = f"benchmarks.{slug(r['name'])}"
             yield self._simple(
                 key, r["value"], f"select value from benchmarks where name = '{r['name']}'", {}, plain(r["value"])
@@ -317,6 +446,7 @@ class Numbers:
             "main_dataset": self.main_dataset,
             "data_kind": self.release.data_kind,
             "machine": "; ".join(m["machines"]),
+            "data_note": data_note(m["datasets"]),
         }
         for name, text in texts.items():
             key = f"release.{name}"
@@ -327,6 +457,30 @@ class Numbers:
 
     def _simple(self, key: str, value: Any, query: str, where: dict[str, Any], text: str | None = None) -> Maker:
         return key, lambda: Number(key, count(value) if text is None else text, value, query, where=where)
+
+
+def _floor(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """F1 of calling every window of some captures an attack; None without an attacked window."""
+    windows, positives = (sum(r[c] for r in rows) for c in ("windows", "positives"))
+    return 2 * positives / (windows + positives) if positives else None
+
+
+def data_note(datasets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say on what kind of data a release's results were obtained, from the datasets of its manifest."""
+    real, synthetic = (
+        ", ".join(sorted(name for name, entry in datasets.items() if entry["data_kind"] == kind))
+        for kind in ("real", "synthetic")
+    )
+    if not synthetic:
+        return f"Results on real captures ({real})."
+    if not real:
+        return (
+            f"Synthetic data: every result shown here was obtained on generated traffic ({synthetic}), "
+            "not on real captures, and says nothing about a real vehicle."
+        )
+    return (
+        f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
+    )
 
 
 def _written(value: Any) -> str:

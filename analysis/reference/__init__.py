@@ -3,6 +3,6 @@
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-QUERIES, PUBLISHED, PALETTE, LINKS = (
-    _HERE / name for name in ("queries.sql", "published.json", "palette.json", "links.toml")
+QUERIES, PUBLISHED, PALETTE, LINKS, EQUATIONS = (
+    _HERE / name for name in ("queries.sql", "published.json", "palette.json", "links.toml", "equations.toml")
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from kdgat.evaluation import registry
@@ -13,6 +14,11 @@ NA = "n/a"
 def slug(name: str) -> str:
     """A name as a segment of a key: lower-case, `-` and spaces as `_`, no dots."""
     return re.sub(r"[^a-z0-9_]+", "_", name.lower())
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def count(value: Any) -> str:

@@ -38,6 +38,8 @@ MAX_MODELS = 256
 MAX_VALUES = 1 << 31
 #: rows a byte of Parquet may claim; run-length coding of constant columns reaches a few hundred
 MAX_ROWS_PER_BYTE = 2_000
+#: of texts of one file, the longest times the rows
+MAX_TEXT_BYTES = 1 << 30
 _WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safetensors|onnx|json)")
 _PART = re.compile(r"[a-z]+/[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*\.parquet")
 _HASH = re.compile(r"[0-9a-f]{64}")

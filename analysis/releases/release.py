@@ -7,15 +7,18 @@ table is parsed.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.releases import predictions
@@ -24,6 +27,7 @@ from analysis.releases.plausible import (
     MAX_MANIFEST_BYTES,
     MAX_ROWS,
     MAX_ROWS_PER_BYTE,
+    MAX_TEXT_BYTES,
     ReleaseError,
     check_manifest,
     strict_json,
@@ -69,9 +73,21 @@ def names(root: Path | None = None) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Sums of integers and literals with a point come as decimals; JSON knows neither."""
+    """Give a value of a query as JSON knows it: no decimals (sums of integers, literals with a point), dates, bytes, infinities."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):  # a map comes as pairs
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
     return value
 
 
@@ -109,6 +125,12 @@ class Release:
         if isinstance(which, str) and os.sep not in which:
             raise ReleaseError(f"{which!r} is not a name of a release")
         return cls(Path(which))
+
+    @property
+    def current(self) -> bool:
+        """Whether it is the release that `current` names, for which the sources are written; the environment does not count."""
+        pointer = frozen_root() / "current"
+        return self.path == frozen_root() / self.name and pointer.is_file() and pointer.read_text().strip() == self.name
 
     @property
     def data_kind(self) -> str:
@@ -149,7 +171,7 @@ class Release:
                 if "parts" in entry:
                     made = predictions.unpack(self._parts(entry), entry["models"])
                 else:
-                    made = pq.read_table(pa.BufferReader(self._bytes(self.file(name))), use_threads=False)
+                    made = self._rows(f"{name}.parquet")
                 self._cache[name] = records.of_release(name, made, entry["columns"])
             except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns need not be text
                 raise ReleaseError(f"{self.name}: {name}.parquet cannot be read: {error}") from None
@@ -216,7 +238,30 @@ class Release:
 
     def _parts(self, entry: dict[str, Any]) -> Iterator[tuple[dict[str, Any], pa.Table]]:
         for part in entry["parts"]:
-            yield part, pq.read_table(pa.BufferReader(self._bytes(self.path / part["file"])), use_threads=False)
+            yield part, self._rows(part["file"])
+
+    def _rows(self, file: str) -> pa.Table:
+        """Read a Parquet file: types first, and texts as dictionaries until it is known what they fill.
+
+        A dictionary of long texts is small on disk, and grows to their length times the rows once it is unfolded.
+        """
+        data = self._bytes(self.path / file)
+        schema = pq.ParquetFile(pa.BufferReader(data)).schema_arrow
+        kinds = (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+        if odd := next((f for f in schema if not any(is_kind(f.type) for is_kind in kinds)), None):
+            raise ReleaseError(
+                f"{self.name}: {file}: column {odd.name[:80]!r} is {odd.type}: no table has such a column"
+            )
+        texts = [f.name for f in schema if pa.types.is_string(f.type)]
+        made = pq.read_table(pa.BufferReader(data), use_threads=False, read_dictionary=texts)
+        filled = 0
+        for name in texts:
+            for chunk in made[name].chunks:
+                longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+                filled += longest * len(chunk)
+        if filled > MAX_TEXT_BYTES:
+            raise ReleaseError(f"{self.name}: {file} unfolds to up to {filled} bytes of text: refused")
+        return made.cast(schema)
 
     def _files_of(self, name: str) -> dict[str, dict[str, Any]]:
         """Relative path → manifest entry of the files that hold a table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.claims.statements import ablation_sign
+from analysis.numbers.effects import sign
 from analysis.numbers.values import Numbers
 from analysis.reference.format import NA, count, slug
 from analysis.tables.results import Source, cell, markdown, numbers_of, scenario_label
@@ -52,7 +52,7 @@ def table(release: Source = None, protocol: str = "zero-shot") -> str:
             key = ".".join(
                 (slug(numbers.main_dataset), "ablations", *map(slug, (factor, level, scenario, protocol)), METRIC)
             )
-            told = not row["reference"] and ablation_sign(row) != 0
+            told = not row["reference"] and sign(row["difference_low"], row["difference_high"]) != 0
             cells.append(cell(numbers, key if row["reference"] else f"{key}_minus_reference", bold=told))
         name = f"{level} (reference)" if of_level[0]["reference"] else level
         body.append([factor, name, count(of_level[0]["parameters"]), *cells])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 
-from analysis.claims.phrases import BASELINE
-from analysis.claims.statements import readings as readings_sentence
-from analysis.claims.wording import enumerate_words
+from analysis.claims import judged
 from analysis.numbers.values import Numbers
-from analysis.reference import labels
-from analysis.reference.format import count
+from analysis.reference import EQUATIONS, labels
+from analysis.reference.format import count, enumerate_words
 from analysis.reference.sources import sources, uses
-from analysis.tables.results import Source, markdown, names, numbers_of, sister
+from analysis.tables.results import Source, markdown, numbers_of, sister
 from kdgat.catalog.datasets import entries, members
 from kdgat.paths import REPO
+
+BASELINE = "gbm-baseline"
 
 
 def checklist(release: Source = None) -> str:
@@ -61,13 +64,42 @@ def checklist(release: Source = None) -> str:
         ("Intervals", f"95 %, moving blocks, {numbers.markdown('config.bootstrap_draws') if 'config.bootstrap_draws' in numbers else 'n/a'} draws"),
         ("What runs may be selected by", distinct((r for r in runs if r["model"] != BASELINE), "selection_metric")),
         ("What thresholds were fitted on", distinct(points, "source")),
-        ("Readings of the test folders are counted", readings_sentence(numbers)),
+        ("Readings of the test folders are counted", _readings(numbers)),
         ("A simple baseline stands beside", yes(any(row["model"] == BASELINE for row in runs))),
         ("Computing", f"{numbers.markdown('release.compute_hours')} hours in {numbers.markdown('release.runs')} runs on {numbers.markdown('release.machine')}"),
         ("Weights are published", f"{yes(manifest['weights'])}: {count(len(manifest['weights']))} files, each hashed"),
         ("Results can be checked without training", "Yes: `python -m analysis.reproduce --level render` or `evaluate`"),
     ]  # fmt: skip
     return markdown(["Question", "Answer"], rows, left=2)
+
+
+def claim_table(release: Source = None) -> str:
+    """Every claim of the paper: what it asserts, whether the release bears it out, and by how much."""
+    numbers = numbers_of(release)
+    body = []
+    for j in judged.of_project(numbers, REPO):
+        file = j.claim.file.relative_to(REPO)
+        if file == Path("paper/index.qmd") or file.parent == Path("paper/sections"):
+            margin = "–" if math.isnan(j.verdict.margin) else f"{j.verdict.margin:.3g}"
+            row = [f"{file.stem}, line {j.claim.line}", f"`{j.claim.assertion}`", j.verdict.state, margin]
+            body.append(row)
+    return markdown(["Where", "Asserts", "Borne out", "Margin"], body or [["none", "–", "–", "–"]], left=3)
+
+
+def equation_table(release: Source = None) -> str:
+    """Every equation with the function that it stands for; the same for every release."""
+    rows = tomllib.loads(EQUATIONS.read_text())
+    body = [[f"@{label}", f"`{row['function']}`", row["note"]] for label, row in rows.items()]
+    return markdown(["Equation", "Function", "What it gives"], body, left=3)
+
+
+def _readings(numbers: Numbers) -> str:
+    if "readings.evaluations" not in numbers:
+        return "No"
+    evaluations, configurations, commits, first = (
+        numbers.markdown(f"readings.{name}") for name in ("evaluations", "configurations", "commits", "first")
+    )
+    return f"Yes: {evaluations} evaluations, {configurations} configurations, {commits} commits, the first on {first}"
 
 
 def capture_table(release: Source = None) -> str:
@@ -190,15 +222,14 @@ def ranges(found: Iterable[int]) -> str:
 
 
 #: what a number rests on that names no run of its own, by the first segment of its key
-_WITHOUT_RUN = {"config": "all", "release": "all", "benchmarks": "benchmarks"}
+_WITHOUT_RUN = {"config": "all", "release": "all", "benchmarks": "benchmarks", "readings": "log of readings"}
 
 
 def number_table(release: Source = None, keys: Sequence[str] | None = None) -> str:
     """Every number that the sources use: key, value, interval, seeds, and the runs behind it by their number."""
     numbers = numbers_of(release)
-    if keys is None:  # those in sentences that the release chooses too
-        used = {k for k, _, _ in uses(sources(REPO))}
-        keys = sorted(used | {k for key in used for k in names(numbers.markdown(key))})
+    if keys is None:
+        keys = sorted({k for k, _, _ in uses(sources(REPO)) if k in numbers})
     position = _positions(numbers)
     body = []
     for key in keys:

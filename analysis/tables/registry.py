@@ -20,6 +20,8 @@ TABLES: dict[str, Callable[[Source], str]] = {
     ),
     "tbl-alarms": manuscript.alarm_table,
     "tbl-attacks": results.attack_table,
+    "tbl-claims": appendix.claim_table,
+    "tbl-equations": appendix.equation_table,
     "tbl-checklist": appendix.checklist,
     "tbl-captures": appendix.capture_table,
     "tbl-runs": appendix.run_table,

@@ -14,7 +14,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from analysis.claims.sentences import Sentences
 from analysis.numbers import Number, Numbers
 from analysis.reference import PUBLISHED, labels
 from analysis.reference.format import NA, slug
@@ -29,7 +28,7 @@ Source = Release | str | None
 
 @cache
 def _numbers(path: Path, manifest: str) -> Numbers:
-    return Sentences(Release(path))
+    return Numbers(Release(path))
 
 
 def numbers_of(release: Source) -> Numbers:
@@ -131,7 +130,7 @@ def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str
         [
             _system(r),
             "zero-shot",
-            *(_citation(r["values"].get(s), 3, r["source"]) for s in scenarios),
+            *(_citation(r["values"].get(s), 3, table["document"]) for s in scenarios),
         ]
         for r in table["rows"]
     ]

@@ -32,6 +32,12 @@ class BadRow:
     text: str
 
 
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula, without control characters."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in cell)
+    return f"'{shown}" if shown.lstrip()[:1] in tuple("=+-@") else shown
+
+
 def quarantine_path(capture: Path) -> Path:
     """Where the bad rows of `capture` are set aside by default: beside it."""
     return capture.with_name(capture.name + SUFFIX)
@@ -45,5 +51,5 @@ def write_quarantine(path: Path, rows: Sequence[BadRow]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["line", "column", "reason", "text"])
-    writer.writerows((row.line, row.column, row.reason, row.text) for row in rows)
+    writer.writerows((row.line, row.column, _plain(row.reason), _plain(row.text)) for row in rows)
     atomic.write_text(path, text.getvalue())

@@ -40,7 +40,7 @@ class Capture:
         vehicle, attack: what was driven and what was injected (`benign` for an attack-free capture).
         split: `train` or the test scenario: `test_01` …, in a union of datasets `set_01-test_01` ….
         path: the file; None for generated frames, which stand in `table`.
-        sha256: hash of the file's bytes, or of the generated frames.
+        sha256: hash of the file's bytes (and of the labels beside it), or of the generated frames.
         data_kind: `real` or `synthetic`.
         duplicate_of: name of the capture of this dataset with the same content that is used instead, empty if none.
             In a union, a recording with forged frames added has the same content as the recording.
@@ -239,7 +239,20 @@ def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, P
 
 
 def hashes(path: Path) -> tuple[str, str]:
-    """sha256 of the file's bytes and of its content, which differ for a compressed file."""
+    """sha256 of the file's bytes and of its content, which differ for a compressed file.
+
+    Where a file of intervals lies beside it, both are hashed with that file: it holds labels, and other labels are other data.
+    """
+    side = path.with_name(path.name + INTERVALS)
+    own = _hashes(path)
+    if not side.is_file():
+        return own
+    labels = _hashes(side)[0]
+    first, second = (hashlib.sha256(f"{digest} {labels}".encode()).hexdigest() for digest in own)
+    return first, second
+
+
+def _hashes(path: Path) -> tuple[str, str]:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with open_stream(path) as stream:

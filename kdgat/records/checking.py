@@ -53,12 +53,16 @@ def validate(name: str, made: pa.Table) -> pa.Table:
 
 
 def check_values(want: Schema, made: pa.Table, columns: Iterable[Column]) -> None:
-    """Refuse nulls, values that are not finite, out of range or none of those listed, in the given columns."""
+    """Refuse nulls, values that are not finite, out of range, no such text or none of those listed, in the given columns."""
     for c in columns:
         column = made[c.name]
         _refuse(want.name, c, "is null", None if c.nullable else pc.is_null(column))
         if pa.types.is_floating(c.type):
             _refuse(want.name, c, "is not finite", pc.invert(pc.is_finite(column)))
+        if pa.types.is_string(c.type):
+            odd = [v for v in column.unique().to_pylist() if v is not None and not c.text.fullmatch(v)]
+            found = pc.is_in(column, pa.array(odd, pa.string())) if odd else None
+            _refuse(want.name, c, "holds characters that no such text has, or too many", found)
         if c.low is not None:
             _refuse(want.name, c, f"is under {c.low}", pc.less(column, c.low))
         if c.high is not None:

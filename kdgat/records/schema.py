@@ -13,6 +13,13 @@ from kdgat.errors import KdgatError
 
 #: what names a model: family and role, `-` between
 MODEL = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+#: what no text of a table holds: control characters, marks that turn the direction of writing, and what begins code,
+#: markup or a reference in Markdown, HTML or Typst, into which pages put names
+_MARKUP = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff<>`$\\|"
+TEXT = re.compile(rf"[^{_MARKUP}{{}}\"\[\]]{{0,1000}}")
+#: a recorder may number its files in brackets, but no two brackets make a link
+PATH = re.compile(rf"(?!.*\][(\[:{{])[^{_MARKUP}{{}}\"]{{0,1000}}")
+JSON = re.compile(rf"[^{_MARKUP}]{{0,1000000}}")
 
 
 class RecordError(KdgatError):
@@ -23,7 +30,7 @@ class RecordError(KdgatError):
 class Column:
     """One column. `low` and `high` are inclusive; `values` lists what a string may be.
 
-    `added` marks a column that is newer than the first release: older releases may lack it, and no others.
+    `text` is what a string must match. `added` marks a column that is newer than the first release: older releases may lack it, and no others.
     """
 
     name: str
@@ -35,6 +42,7 @@ class Column:
     values: tuple[str, ...] | None = None
     nullable: bool = False
     added: bool = False
+    text: re.Pattern[str] = TEXT
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from kdgat.records.schema import Column, RecordError, Schema
+from kdgat.records.schema import JSON, PATH, Column, RecordError, Schema
 
 #: what of the test vehicle was seen before scoring, see `kdgat.dataset.protocols.view`
 PROTOCOLS = ("zero-shot", "adapted", "calibrated", "profiled", "contaminated", "poisoned")
@@ -31,7 +31,7 @@ _SCENARIO = Column("scenario", S, "test folder (test_01 …) or validation")
 _ATTACK = Column("attack", S, "attack kind; `all` pools the scenario, `benign` marks windows without injection")
 _MODEL = Column("model", S, "family and role, e.g. gat-student")
 _PROTOCOL = Column("protocol", S, "what of the test vehicle was seen before scoring", values=PROTOCOLS)
-_CAPTURE = Column("capture", S, "capture file, relative to the dataset's folder")
+_CAPTURE = Column("capture", S, "capture file, relative to the dataset's folder", text=PATH)
 _WINDOW = Column("window", I, "index of the window in its capture", low=0)
 _METRIC = Column("metric", S, "metric name: f1, precision, recall, mcc, roc_auc, pr_auc, …")
 _GRAPH = Column("graph", I, "number of an example graph in this release", low=0)
@@ -58,7 +58,7 @@ _ALL = (
         ),
         _MODEL,
         Column("preset", S, "named configuration: smoke, demo, paper"),
-        Column("config", S, "the whole configuration, canonical JSON"),
+        Column("config", S, "the whole configuration, canonical JSON", text=JSON),
         Column("config_hash", S, "sha256 of `config`"),
         Column("commit", S, "git commit, or `unknown` outside a repository"),
         Column("dirty", B, "the work tree differed from the commit"),
@@ -277,7 +277,7 @@ _ALL = (
         Column("split", S, "train or the test scenario"),
         Column("data_kind", S, "real or synthetic", values=DATA_KINDS),
         Column("sha256", S, "hash of the file's bytes (or of the generated frames)"),
-        Column("duplicate_of", S, "capture with the same content that was counted instead, empty if none"),
+        Column("duplicate_of", S, "capture with the same content that was counted instead, empty if none", text=PATH),
         Column("frames", L, "frames", low=0),
         Column("injected", L, "frames labelled as injected", low=0),
         Column("quarantined", L, "rows set aside as unreadable", low=0),
@@ -369,7 +369,7 @@ _ALL = (
         ["run", "name"],
         _RUN,
         Column("name", S, "dotted path in the configuration"),
-        Column("value", S, "value, JSON"),
+        Column("value", S, "value, JSON", text=JSON),
     ),
 )
 

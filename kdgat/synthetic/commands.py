@@ -24,6 +24,9 @@ from kdgat.synthetic.virtual import RANGES
 #: every attack that can be written; of kinds that both know, `kdgat.synthetic.attacks` has the older one
 KINDS = (*ATTACKS, *(kind for kind in FORGED if kind not in ATTACKS))
 
+#: of what is written, s: a day
+_LONGEST = 86_400
+
 
 def write_capture(path: Path, format: str, attack: str, gap: float, seconds: float, seed: int) -> int:
     """Write one capture, attacked in its middle third (`evade_doubled`: to its end), and print what is in it; return the exit code 0.
@@ -38,6 +41,8 @@ def write_capture(path: Path, format: str, attack: str, gap: float, seconds: flo
         seconds: length of the capture (s).
         seed: of the vehicle and the attack.
     """
+    if not (0 < seconds <= _LONGEST and 0 < gap <= _LONGEST and seed >= 0):
+        raise KdgatError(f"a capture lasts up to {_LONGEST} s, injected frames are apart, a seed is not negative")
     rng = np.random.default_rng(seed)
     vehicle = Vehicle.draw(BUS_RANGES, rng)
     frames = vehicle.drive(seconds, rng)

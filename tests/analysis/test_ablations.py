@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from analysis.claims import statements
-from analysis.claims.sentences import Sentences
-from analysis.numbers import trace
+from analysis.numbers import Numbers, trace
 from analysis.tables import ablations, results
 
 ROW = {
@@ -30,7 +26,7 @@ def test_the_table_marks_what_the_interval_tells_apart(shared_release):
 
 
 def test_its_numbers_are_recomputed_from_the_release(shared_release):
-    numbers = Sentences(shared_release)
+    numbers = Numbers(shared_release)
     keys = results.names(ablations.table(shared_release))
     assert len(keys) == 16
     for key in keys:
@@ -39,40 +35,9 @@ def test_its_numbers_are_recomputed_from_the_release(shared_release):
         assert trace.document(numbers, [key])["numbers"][key]["runs"]
 
 
-def sentence(*rows: tuple[str, float, float]) -> str:
-    made = [
-        ROW | {"scenario": f"test_{i:02}", "level": level, "difference_low": low, "difference_high": high}
-        for i, (level, low, high) in enumerate(rows)
-    ]
-    table = SimpleNamespace(to_pylist=lambda: made)
-    return statements.ablations(Given(main_dataset="d", release=SimpleNamespace(table=lambda name: table)))
-
-
-class Given(SimpleNamespace):
-    """Numbers of a release that defines the differences of one level."""
-
-    def __contains__(self, key: str) -> bool:
-        return key.split(".")[3] in ("odd",)
-
-    def with_interval(self, key: str) -> str:
-        return key.split(".")[3]
-
-
-def test_the_sentence_turns_with_the_signs():
-    text = sentence(("off", -0.2, -0.1), ("few", 0.1, 0.2), ("odd", -0.2, -0.1), ("odd", 0.1, 0.2), ("same", -0.1, 0.1))
-    assert text == (
-        "Of 4 changes to the GAT student, judged zero-shot, 1 lower F1 in some scenario and raise it in none, 1 raise it in some "
-        "and lower it in none, 1 lower it in one and raise it in another and 1 cannot be told from the reference. "
-        "The largest loss is odd in test 02, for *edges: odd*; the largest gain is odd in test 03, for *edges: odd*."
-    )
-    assert "largest" not in sentence(("odd", -0.1, 0.1))
-    assert sentence() == "This release holds no ablations."
-
-
 def test_a_release_without_ablations_says_so(run, frozen):
     from analysis.freeze import freeze
 
     found, weights = run
     release = freeze("bare", {name: table for name, table in found.items() if name != "ablations"}, weights)
     assert "not covered by this release" in ablations.table(release)
-    assert statements.ablations(Sentences(release)) == "This release holds no ablations."

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from analysis.claims.sentences import Sentences
-from analysis.numbers.effects import Effect, Effects, windows_of
+from analysis.numbers import Numbers, effects
+from analysis.numbers.effects import Effects, windows_of
 from analysis.tables import results
 from kdgat.evaluation.bootstrap import block_weights
 
@@ -19,7 +19,7 @@ from kdgat.evaluation.bootstrap import block_weights
      (0.0, 0.02, "cannot be told from"), (0.0, 0.0, "cannot be told from")],
 )  # fmt: skip
 def test_the_interval_chooses_the_words(low, high, phrase):
-    assert Effect(0.0, low, high, 2).phrase == phrase
+    assert effects.phrase(low, high) == phrase
 
 
 def test_the_difference_is_that_of_the_metrics(shared_release):
@@ -33,15 +33,15 @@ def test_the_difference_is_that_of_the_metrics(shared_release):
     }
     assert effect.value == pytest.approx(told["gat-student"] - told["vgae-student"], abs=1e-6)
     assert effect.low < effect.value < effect.high
-    assert effect.phrase == "improves on"
+    assert effects.phrase(effect.low, effect.high) == "improves on"
 
 
 def test_a_model_cannot_be_told_from_itself_and_sides_exchange_signs(shared_release):
-    effects = Effects(shared_release)
+    made = Effects(shared_release)
     a, b = ("gat-student", "zero-shot"), ("vgae-student", "zero-shot")
-    same = effects.f1("hcrl-sa", "test_01", a, a)
+    same = made.f1("hcrl-sa", "test_01", a, a)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    there, back = effects.f1("hcrl-sa", "test_01", a, b), effects.f1("hcrl-sa", "test_01", b, a)
+    there, back = made.f1("hcrl-sa", "test_01", a, b), made.f1("hcrl-sa", "test_01", b, a)
     assert there.value == pytest.approx(-back.value)
     assert there.low == pytest.approx(-back.high)
 
@@ -60,10 +60,24 @@ def test_blocks_keep_each_recording_whole():
 
 
 def test_keys_of_differences_and_their_table(shared_release):
-    numbers = Sentences(shared_release)
-    minus = numbers["hcrl_sa.test_02.gat_student_minus_vgae_student.zero_shot.f1"]
+    numbers = Numbers(shared_release)
+    minus = numbers["hcrl_sa.test_02.fusion_dqn_student_minus_vgae_student.zero_shot.f1"]
     assert re.fullmatch(r"\+0\.\d{3}", minus.text) and re.fullmatch(r"\+0\.\d{3} to \+0\.\d{3}", minus.interval)
-    assert numbers["hcrl_sa.test_02.gat_student_vs_vgae_student.zero_shot.f1"].text == "improves on"
+    assert numbers["hcrl_sa.test_02.fusion_dqn_student_vs_vgae_student.zero_shot.f1"].text == "improves on"
     assert numbers["hcrl_sa.test_02.gat_student.calibrated_minus_zero_shot.f1"].n_seeds == 2
     lines = results.effect_table(shared_release, baseline="vgae-student").splitlines()
-    assert len(lines) == 2 + 4 * 2 and lines[2].endswith("| GAT student improves on it |")
+    assert len(lines) == 2 + 4 * 2
+
+
+def test_differences_that_the_release_holds_are_told_as_it_corrected_them(shared_release):
+    numbers = Numbers(shared_release)
+    rows = [r for r in shared_release.table("differences").to_pylist() if r["metric"] == "f1"]
+    assert rows
+    for row in rows:
+        key = ".".join(
+            s.lower().replace("-", "_")
+            for s in (row["dataset"], row["scenario"], f"{row['model']}_vs_{row['other']}", row["protocol"], "f1")
+        )
+        words = {"more": "improves on", "less": "falls short of"}.get(row["verdict"], "cannot be told from")
+        assert numbers[key].text == words, row
+        assert numbers[key.replace("_vs_", "_minus_")].value == row["difference"]

@@ -39,7 +39,7 @@ def test_release_holds_what_the_runs_held(run, release):
     assert told["seeds"] == [0, 1]
     assert told["code"]["commits"] == ["a" * 40]
     assert told["flow_runs"] == [fake_run.FLOW_RUN]
-    assert told["datasets"]["hcrl-sa"]["data_hashes"] == ["d" * 64]
+    assert told["datasets"]["hcrl-sa"]["data_hashes"] == tables["runs"]["data_hash"].unique().to_pylist()
     assert len(told["runs"]) == tables["runs"].num_rows
 
 
@@ -57,18 +57,21 @@ def test_rows_stated_by_several_tasks_are_kept_once_and_contradictions_refused(r
 
 def test_refusals_name_the_option_that_allows_them(run, frozen):
     tables, weights = run
-    runs = tables["runs"]
 
-    def with_runs(column, value):
-        i = runs.schema.get_field_index(column)
-        values = [value, *runs[column].to_pylist()[1:]]
+    def with_runs(column, value, name="runs", every=False):
+        table = tables[name]
+        i = table.schema.get_field_index(column)
+        values = [value, *([value] * (len(table) - 1) if every else table[column].to_pylist()[1:])]
         return tables | {
-            "runs": runs.set_column(i, runs.schema.field(column), pa.array(values, runs.schema.field(i).type))
+            name: table.set_column(i, table.schema.field(column), pa.array(values, table.schema.field(i).type))
         }
+
+    synthetic = with_runs("data_kind", "synthetic", every=True)
+    synthetic["datasets"] = with_runs("data_kind", "synthetic", "datasets", every=True)["datasets"]
 
     for changed, option, policy in (
         (with_runs("dirty", True), "--allow-dirty", Policy(allow_dirty=True)),
-        (with_runs("data_kind", "synthetic"), "--allow-synthetic", Policy(allow_synthetic=True)),
+        (synthetic, "--allow-synthetic", Policy(allow_synthetic=True)),
         (with_runs("commit", "b" * 40), "--mixed-commits", Policy(mixed_commits="a fix of a plot")),
     ):
         with pytest.raises(FreezeError, match=option):

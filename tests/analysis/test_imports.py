@@ -33,7 +33,7 @@ def test_every_module_imports_without_the_train_extra():
 def test_what_the_site_needs_runs_without_the_train_extra(release):
     code = CODE.format(blocked=BLOCKED) + (
         "from analysis.checks.verification import verify_release\n"
-        "from analysis.claims.sentences import Sentences\n"
+        "from analysis.numbers import Numbers\n"
         "from analysis.figures import statics\n"
         "from analysis.numbers import trace\n"
         "from analysis.releases.release import Release\n"
@@ -41,7 +41,7 @@ def test_what_the_site_needs_runs_without_the_train_extra(release):
         "r = Release.open('r1')\n"
         "assert verify_release(r.path) == []\n"
         "assert results.all_tables(r) and statics.svg(r, statics.STATICS[0])\n"
-        "assert trace.document(Sentences(r), ['hcrl_sa.frames'])\n"
+        "assert trace.document(Numbers(r), ['hcrl_sa.frames'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -12,15 +12,17 @@ import pyarrow as pa
 import pytest
 
 from analysis import prerender, sql, trace
-from analysis.claims.sentences import Sentences
 from analysis.figures import statics
 from analysis.figures.style import style
-from analysis.numbers import KeyUnknown
+from analysis.freeze import freeze
+from analysis.numbers import KeyUnknown, Numbers
 from analysis.numbers.trace import difference
+from analysis.numbers.values import data_note
 from analysis.reference import labels
 from analysis.reference.format import by_metric, count, interval, plain
 from analysis.reference.queries import queries
 from analysis.tables import results
+from kdgat import records
 from kdgat.errors import KdgatError
 
 HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
@@ -28,7 +30,7 @@ HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
 
 @pytest.fixture(scope="module")
 def numbers(shared_release):
-    return Sentences(shared_release)
+    return Numbers(shared_release)
 
 
 @pytest.mark.parametrize(
@@ -85,16 +87,44 @@ def test_an_unknown_key_names_near_ones(numbers):
 
 
 def test_the_note_on_the_data():
+    def note(**kinds: str) -> str:
+        return data_note({name: {"data_kind": kind} for name, kind in kinds.items()})
 
-    from analysis.claims.statements import data_note
+    assert note(a="real") == "Results on real captures (a)."
+    assert note(a="synthetic").startswith("Synthetic data:")
+    assert "synthetic data (b)" in note(a="real", b="synthetic")
 
-    class Shown:
-        def __init__(self, **kinds):
-            self.manifest = {"datasets": {n: {"data_kind": k} for n, k in kinds.items()}}
 
-    assert data_note(Shown(a="real")) == "Results on real captures (a)."
-    assert data_note(Shown(a="synthetic")).startswith("Synthetic data:")
-    assert "synthetic data (b)" in data_note(Shown(a="real", b="synthetic"))
+def test_what_others_printed_and_the_floor(numbers, shared_release):
+    assert numbers["main.published.gat.test_02.f1"].value == 0.577
+    assert numbers.markdown("main.published.gat.test_02.f1").startswith("[0.577]{.cited data-source=")
+    rows = [r for r in shared_release.table("datasets").to_pylist() if r["split"] == "test_02"]
+    windows, positives = (sum(r[c] for r in rows) for c in ("windows", "positives"))
+    recall, precision = 1.0, positives / windows
+    floor = numbers["hcrl_sa.test_02.floor_f1"]
+    assert floor.value == pytest.approx(2 * recall * precision / (recall + precision))
+    assert next(iter(shared_release.rows(floor.query)[0].values())) == pytest.approx(floor.value)
+
+
+def test_operating_points_and_readings_have_keys(numbers, run, frozen):
+    point = numbers["hcrl_sa.operating_points.gat_student.zero_shot.threshold"]
+    (row,) = numbers.release.rows(point.query)
+    assert next(iter(row.values())) == pytest.approx(point.value)
+    found, weights = run
+
+    def row_of(reader: str, config: str, capture: str = "a") -> dict:
+        return {
+            "dataset": "hcrl-sa", "scenario": "test_01", "capture": capture, "time": "2026-01-01T00:00:00Z",
+            "reader": reader, "config_hash": config, "commit": "c",
+        }  # fmt: skip
+
+    rows = [row_of("F/1/evaluate/7", "a"), row_of("F/1/evaluate/7", "a", "b"), row_of("F/2/evaluate/9", "b")]
+    known = Numbers(freeze("known", found | {"readings": records.table("readings", rows)}, weights))
+    assert [known[f"readings.{name}"].text for name in ("evaluations", "configurations", "commits", "first")] == [
+        "2", "2", "1", "2026-01-01"
+    ]  # fmt: skip
+    unknown = Numbers(freeze("unknown", found | {"readings": records.table("readings", [])}, weights))
+    assert "readings.evaluations" not in unknown
 
 
 def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
@@ -120,10 +150,10 @@ def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
     assert {p.stem for p in (tmp_path / "paper/figures/static").glob("*.svg")} == {s.name for s in statics.STATICS}
 
 
-def test_prerender_stops_at_an_unknown_key(shared_release, tmp_path):
+def test_prerender_stops_at_an_unknown_key(release, tmp_path):
     (tmp_path / "index.qmd").write_text("x\n\n{{< var release.nam >}}\n")
     with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name"):
-        prerender.run(shared_release, tmp_path)
+        prerender.run(release, tmp_path)
     assert not (tmp_path / "_variables.yml").exists()
 
 

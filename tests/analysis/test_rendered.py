@@ -12,8 +12,8 @@ import pytest
 from analysis import prerender
 from analysis.checks import pdf
 from analysis.checks.pages import Site, read_page, sentence
-from analysis.claims.sentences import Sentences
 from analysis.freeze import freeze
+from analysis.numbers import Numbers
 from analysis.releases.release import Release
 from tests import shared
 
@@ -41,7 +41,7 @@ def build(release, project):
     source.parent.mkdir(parents=True)
     source.write_text(SOURCE)
     prerender.run(release, project)
-    number = Sentences(release)[KEY]
+    number = Numbers(release)[KEY]
     out = project / "_site"
     (out / "paper").mkdir(parents=True)
     (out / "assets" / "release").mkdir(parents=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis import freeze
-from analysis.claims.sentences import Sentences
-from analysis.numbers import trace
+from analysis.numbers import Numbers, trace
 from kdgat.errors import KdgatError
 
 
@@ -22,7 +21,7 @@ def templates(monkeypatch):
 
 def test_a_run_is_linked_where_its_services_are_named(run, frozen, templates):
     release = freeze.freeze("linked", *run)
-    numbers = Sentences(release)
+    numbers = Numbers(release)
     key = next(k for k in numbers.keys() if k.endswith("gat_student.zero_shot.f1"))  # noqa: SIM118  (not a dict)
     assert {str(r["links"]) for r in trace.document(numbers, [key])["runs"].values()} == {"{}"}, "no address is made up"
     templates("metaflow = https://m.example/{flow_run}?x=1\nwandb = https://w.example/{tracker_id}")

@@ -63,7 +63,8 @@ def document(page: Page, body: str, meta: dict[str, Any]) -> str:
 
 def common(meta: dict[str, Any]) -> list[str]:
     """Arguments for both formats."""
-    out = [f"--lua-filter={HERE / 'filter.lua'}"]
+    filters = [*(REPO / file for file in meta.get("filters", [])), HERE / "filter.lua"]
+    out = [f"--lua-filter={file}" for file in filters]
     return [*out, "--citeproc"] if "bibliography" in meta else out
 
 

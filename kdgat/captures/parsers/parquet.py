@@ -17,6 +17,8 @@ from kdgat.captures.quarantine import BadRow
 from kdgat.errors import CaptureError
 
 _ROWS = 1 << 16
+#: physical types of numbers
+_NUMBERS = {"BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE"}
 #: rows that a Parquet file may hold whatever its size, and beyond them bytes a row: times alone take four
 _FEW_ROWS, _FEWEST_BYTES = 1 << 20, 2
 
@@ -26,6 +28,7 @@ def blocks(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRo
     with _readable(path):
         file = pq.ParquetFile(content)
         names = file.schema_arrow.names
+    _check_types(path, file)
     missing = [name for name in FRAME_SCHEMA.names if name not in names]
     if missing:
         raise CaptureError(str(path), 0, f"Parquet without the column {missing[0]!r} of a frame table")
@@ -55,6 +58,27 @@ def blocks(path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRo
         keep = ~np.any(list(wrong.values()), axis=0)
         yield frames.take(keep), sorted(bad, key=lambda b: b.line)
         row += len(table)
+
+
+def _check_types(path: Path, file: pq.ParquetFile) -> None:
+    """Refuse columns of a frame table that are no numbers before any is read: a dictionary of long texts is small on disk.
+
+    Numbers take 8 bytes at most, so that the count of rows bounds what they fill.
+    """
+    stored = [file.schema.column(i) for i in range(len(file.schema))]
+    for column in stored:
+        name = column.path.split(".")[0]
+        if name in FRAME_SCHEMA.names and column.physical_type not in _NUMBERS:
+            raise CaptureError(
+                str(path), 0, f"Parquet whose column {name!r} is {column.physical_type.lower()}: no numbers"
+            )
+    for group in range(file.metadata.num_row_groups):
+        rows = file.metadata.row_group(group)
+        for i, column in enumerate(stored):
+            most = rows.num_rows * (8 if column.path.split(".")[0] == "payload" else 1)
+            if rows.column(i).num_values > max(most, rows.num_rows) and column.path.split(".")[0] in FRAME_SCHEMA.names:
+                reason = f"Parquet whose column {column.path!r} claims {rows.column(i).num_values} values in {rows.num_rows} rows"
+                raise CaptureError(str(path), 0, reason)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,68 @@
+"""`python -m analysis.claims`: each claim with its truth, its margin and what would turn it; and words that claim without one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.claims.evaluate import turned_by
+from analysis.claims.grammar import parse
+from analysis.claims.judged import Judged, OfRelease, of_project
+from analysis.claims.words import Word, words
+from analysis.numbers import Numbers
+from analysis.reference.sources import sources
+from analysis.releases.release import Release
+from kdgat.front_door import start
+from kdgat.paths import REPO
+
+
+def run(release: str | None = None, *, as_json: bool = False) -> int:
+    """List the claims of the sources on a release (None: the current one) and the comparing words that nothing binds.
+
+    Returns 1 if the current release does not bear a claim out, nothing could turn one, or a comparing word is bound to nothing.
+    """
+    numbers = Numbers(Release.open(release))
+    found = of_project(numbers, REPO)
+    values = OfRelease(numbers)
+    turns = {j.claim.assertion: _turns(j, values) for j in found}
+    said = words((f for f in sources(REPO) if f.suffix == ".qmd"), REPO)
+    if as_json:
+        told = [j.trace(REPO) | {"turned_by": turns[j.claim.assertion]} for j in found]
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for j in sorted(found, key=lambda j: ("false", "missing", "true").index(j.verdict.state)):
+            print(f"{j.verdict.state:8}{j.verdict.margin:<+10.3g}{_place(j.claim.file)}:{j.claim.line}: {j.claim.text}")
+            print(f"{'':18}{j.verdict.why}")
+            if turns[j.claim.assertion]:
+                print(f"{'':18}turned by: {'; '.join(turns[j.claim.assertion])}")
+        _summary(found, said, numbers.release.name)
+    empty = any("" in turn for turn in turns.values())
+    lost = numbers.release.current and any(j.verdict.state != "true" for j in found)
+    return 1 if empty or lost or any(not word.bound for word in said) else 0
+
+
+def _turns(judged: Judged, values: OfRelease) -> list[str]:
+    """What turns each part of a claim that holds."""
+    clauses = parse(judged.claim.assertion).clauses if judged.verdict.state == "true" else ()
+    return [turned_by(clause, values) for clause in clauses]
+
+
+def _place(file: object) -> str:
+    return str(file).removeprefix(f"{REPO}/")
+
+
+def _summary(found: Sequence[Judged], said: Sequence[Word], release: str) -> None:
+    for word in (w for w in said if not w.bound):
+        print(f"unbound  {_place(word.file)}:{word.line}: {word.text!r} in: {word.sentence}")
+    states = Counter(j.verdict.state for j in found)
+    bound = Counter(w.bound for w in said if w.bound)
+    share = 100 * bound.total() / max(len(said), 1)
+    print(f"{len(found)} claims on {release}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
+    print(
+        f"{len(said)} comparing words, {share:.0f} % bound: " + ", ".join(f"{n} by {what}" for what, n in bound.items())
+    )
+
+
+if __name__ == "__main__":
+    start("claims")
