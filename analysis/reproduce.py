@@ -124,17 +124,17 @@ def train(release: str | None, preset: str | None, seeds: str | None) -> int:
     Captures are those of $KDGAT_DATA or data/raw; without any the synthetic bus is used and every page says so.
 
     Args:
-        release: the one whose preset and seeds are used where none are given; None: the current one.
+        release: the one whose datasets, configuration and seeds are used where none are given; None: the current one.
         preset: name of a preset.
         seeds: comma-separated.
     """
-    if preset is None or seeds is None:
-        usual = recipe(Release.open(release))
-        preset, seeds = preset or usual[0], seeds or usual[1]
     begin = time.monotonic()
-    id_file = REPO / ".kdgat" / "reproduce-run-id"
-    id_file.parent.mkdir(exist_ok=True)
-    _run("flows/kdgat_flow.py", "run", "--preset", preset, "--seeds", seeds, "--run-id-file", str(id_file))
+    folder = REPO / ".kdgat"
+    folder.mkdir(exist_ok=True)
+    id_file = folder / "reproduce-run-id"
+    settings = ["--preset", preset] if preset is not None else _settings(Release.open(release), folder)
+    seeds = seeds or ",".join(map(str, Release.open(release).manifest["seeds"]))
+    _run("flows/kdgat_flow.py", "run", *settings, "--seeds", seeds, "--run-id-file", str(id_file))
     run_id = id_file.read_text().strip()
     name = f"{LOCAL}{run_id}"
     # a local release is never published: it may come from a work tree in progress and from synthetic data, and says so
@@ -156,12 +156,20 @@ def _run(*command: str) -> None:
         raise KdgatError(f"`{' '.join(command)}` failed, see above")
 
 
-def recipe(release: Release) -> tuple[str, str]:
-    """Preset and comma-separated seeds of a release; raises `KdgatError` where its runs had several presets."""
-    presets = release.manifest["presets"]
-    if len(presets) != 1:
-        raise KdgatError(f"{release.name} mixes presets ({', '.join(presets)}): run the flow for each")
-    return presets[0], ",".join(map(str, release.manifest["seeds"]))
+def _settings(release: Release, folder: Path) -> list[str]:
+    """Options of the flow that give a release's datasets and configuration, which no later choice of a preset changes.
+
+    Raises:
+        KdgatError: its runs had several configurations.
+    """
+    rows = [row for row in release.table("runs").to_pylist() if row["stage"] != "ablation"]
+    configurations = {row["config_hash"]: row["config"] for row in rows}
+    if len(configurations) != 1:
+        presets = ", ".join(release.manifest["presets"])
+        raise KdgatError(f"{release.name} mixes configurations (presets {presets}): run the flow for each")
+    file = folder / "reproduce-configuration.json"
+    file.write_text(*configurations.values())
+    return ["--datasets", ",".join(sorted({row["dataset"] for row in rows})), "--configuration", str(file)]
 
 
 if __name__ == "__main__":

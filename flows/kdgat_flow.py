@@ -26,6 +26,11 @@ class KDGATFlow(FlowSpec):
     )
     seeds = Parameter("seeds", default="0,1", help="comma-separated")
     preset = Parameter("preset", default="demo", help="smoke, demo or paper")
+    configuration = Parameter(
+        "configuration",
+        default="",
+        help="file of a configuration (JSON), as a release's manifest holds it, in place of a preset",
+    )
     tracker = Parameter(
         "tracker", default=settings().tracking.allowed[0], help="wandb (offline without an API key), mlflow or none"
     )
@@ -53,10 +58,11 @@ class KDGATFlow(FlowSpec):
         from kdgat.experiment.plan import plan
         from kdgat.tracking import trackers
 
-        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
         if self.false_alarms:
             self.config = override(self.config, {"false_alarm_rate": self.false_alarms})
-        self.config = override(self.config, {"models": self.models, "recipe": self.recipe})
+        if not self.configuration:
+            self.config = override(self.config, {"models": self.models, "recipe": self.recipe})
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from

@@ -262,6 +262,21 @@ def override(config: Config, settings: Mapping[str, Any]) -> Config:
         raise KdgatError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
+def from_json(file: Path) -> Config:
+    """Read a configuration, as a release's manifest holds it.
+
+    Raises:
+        KdgatError: the file is not there, or holds none.
+    """
+    try:
+        return Config.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise KdgatError(f"{file}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise KdgatError(f"{file} holds no configuration: {'.'.join(map(str, first['loc']))} {first['msg']}") from None
+
+
 PRESETS: dict[str, Config] = {
     "smoke": Config(
         preset="smoke",

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kdgat.catalog.datasets import absolute_root, files
-from kdgat.config import Config, preset
+from kdgat.config import Config, from_json, preset
 from kdgat.dataset.sources import SYNTHETIC, captures
 from kdgat.errors import KdgatError
 
@@ -15,7 +15,7 @@ DEFAULT = "hcrl-sa"
 
 
 def plan(
-    datasets: str, seeds: str, preset_name: str, data: str
+    datasets: str, seeds: str, preset_name: str, data: str, configuration: str = ""
 ) -> tuple[Path | None, Config, list[tuple[str, str, int]]]:
     """Resolve the folders of captures, the configuration, and (dataset, data kind, seed) of every task.
 
@@ -24,11 +24,13 @@ def plan(
         seeds: whole numbers, comma-separated.
         preset_name: of the configuration.
         data: folders of captures, separated by `:`; empty: $KDGAT_DATA, else `data/raw`.
+        configuration: file of a configuration (JSON), in place of the preset; empty: none.
 
     Raises:
-        KdgatError: a name that is unknown, a seed that is no number, a folder that is not there.
+        KdgatError: a name that is unknown, a seed that is no number, a folder that is not there, a file that holds no
+            configuration.
     """
-    config = preset(preset_name)
+    config = from_json(Path(configuration)) if configuration else preset(preset_name)
     root = absolute_root(data or os.environ.get("KDGAT_DATA", ""))
     names = [name.strip() for name in datasets.split(",") if name.strip()] if datasets else [default_dataset(root)]
     try:
