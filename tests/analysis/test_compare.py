@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from analysis import compare
@@ -76,7 +78,11 @@ def test_one_name_finds_the_committed_release_it_reproduces(run, release, capsys
 
 
 def test_other_data_or_preset_is_not_a_reproduction(run, release, capsys):
-    other = replaced(run[0], "runs", lambda r: {"data_hash": "e" * 64})
+    captures = replaced(run[0], "datasets", lambda r: {"sha256": "e" * 64} if r["split"] == "train" else {})
+    training = [c for c in captures["datasets"].to_pylist() if c["split"] == "train"]
+    lines = sorted(f"{c['capture']} {c['sha256']}" for c in training)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    other = replaced(captures, "runs", lambda r: {"data_hash": digest})
     freeze("local-6", other, run[1])
     assert compare.run("local-6") == compare.NOT_COMPARABLE
     assert "not a reproduction: no committed release has its preset and data" in capsys.readouterr().out
