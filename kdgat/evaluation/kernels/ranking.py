@@ -6,8 +6,8 @@ import numpy as np
 
 from kdgat.compiled import kernel
 
-#: draws that walk down together: what they have counted stays in the nearest cache
-TOGETHER = 64
+#: draws that walk down together: a window's weights are one stretch of memory, and what is counted fits into a cache
+TOGETHER = 512
 
 
 @kernel
