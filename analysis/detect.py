@@ -1,29 +1,45 @@
-"""`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads."""
+"""`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads.
+
+A capture is gone through once, in constant memory: what is read is cut into windows in its order, stretches of windows are
+scored at once in a thread each core. What comes through a pipe is judged before more of it is read.
+"""
 
 from __future__ import annotations
 
 import csv
+import heapq
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from analysis.checks import scores
 from analysis.checks.scores import choose
 from analysis.releases.release import Release
 from kdgat import terminal
-from kdgat.captures.reader import OnBadRows, quarantined, read
-from kdgat.catalog.datasets import Capture
+from kdgat.captures.frames import Frames
+from kdgat.captures.reader import CaptureReader, OnBadRows, read
+from kdgat.config import Config
 from kdgat.errors import KdgatError
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
-    from kdgat.config import Config
-    from kdgat.graphs.store import GraphStore
+    from kdgat.evaluation.adaptation import Follower
+    from kdgat.graphs.profile import Profile
+    from kdgat.graphs.scaling import Scalers
+    from kdgat.models.gat import GAT
+
+#: s after the profile's end in which a frame with an earlier time may still come
+_LATE = 1.0
+#: what `-` is opened as, and where its unreadable rows go
+STDIN, SET_ASIDE = Path("/dev/stdin"), Path("stdin.quarantine.csv")
 
 
 @dataclass(frozen=True)
@@ -44,24 +60,28 @@ class Verdict:
     alarm: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class Detection:
-    """What was found in a capture, and by which operating point.
+    """What is found in a capture while it is read, and by which operating point.
 
     Attributes:
         protocol: what of the vehicle was known; `zero-shot` where the capture is too short for a profile.
         profile_seconds: traffic at the begin that gave the profile and was not scored; 0 for none.
         threshold, source: an alarm is at or over it, and what it was fitted on.
-        frames, set_aside: rows of the capture, and those of them that could not be read.
+        reader: of the capture; it knows which rows it has set aside.
+        verdicts: window by window, to be gone through once.
+        frames: read so far.
+        read_at: when the last of them were there (`time.monotonic`, s).
     """
 
     protocol: str
     profile_seconds: float
     threshold: float
     source: str
-    frames: int
-    set_aside: int
-    verdicts: list[Verdict]
+    reader: CaptureReader
+    verdicts: Iterator[Verdict]
+    frames: int = 0
+    read_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,123 @@ class Knowledge:
     profile: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Begin:
+    """The begin of a capture, held back until its profile is known.
+
+    Attributes:
+        frames: the first n of the capture.
+        seen: bool[n], which of them gave the profile.
+        profile: what is known of the vehicle, None for nothing.
+    """
+
+    frames: Frames
+    seen: np.ndarray
+    profile: Profile | None
+
+    def open(self, windows: np.ndarray, size: int, *, causal: bool) -> np.ndarray:
+        """Say which windows, by their first frames i64[B], hold no frame of the profile (causal: and begin after it)."""
+        touched = np.concatenate([[0], np.cumsum(self.seen)])
+        before, after = (touched[np.minimum(at, len(self.seen))] for at in (windows, windows + size))
+        return np.asarray((before == touched[-1]) if causal else (before == after))
+
+
+def _begin(blocks: Iterator[Frames], config: Config) -> _Begin:
+    """Hold back the first blocks until the profile is complete and a window after it is there."""
+    from kdgat.dataset.protocols import profile_of
+
+    held: list[Frames] = []
+    size, seconds, late = config.windows.size, config.windows.profile_seconds, 0
+    for block in blocks:
+        held.append(block)
+        after = block.timestamp - held[0].timestamp[0]
+        late += int((after >= seconds).sum())
+        if late >= 2 * size + config.windows.stride and after.max() >= seconds + _LATE:
+            break
+    frames = Frames.concat(held) if held else Frames.empty(0)
+    seen = frames.timestamp < frames.timestamp[:1] + seconds
+    begun = _Begin(frames, seen, None)
+    starts = np.arange(0, len(frames) - size + 1, config.windows.stride)
+    if not begun.open(starts, size, causal=config.windows.causal).any():
+        return _Begin(frames, np.zeros(len(frames), bool), None)
+    return _Begin(frames, seen, profile_of(frames.take(seen).to_table(), config))
+
+
+def _known(blocks: Iterator[Frames], config: Config, known: Knowledge, on_bad_rows: OnBadRows) -> tuple[str, _Begin]:
+    """The protocol that a capture allows, and what of its begin was taken for it."""
+    from kdgat.dataset.profiles import of_recording
+    from kdgat.graphs.features import takes_profile
+
+    nothing = _Begin(Frames.empty(0), np.zeros(0, bool), None)
+    if known.profile is not None:
+        if not takes_profile(config.features):
+            raise KdgatError(f"these students know no profile: their features are {config.features!r}")
+        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows), config)
+        return known.protocol, _Begin(nothing.frames, nothing.seen, profile)
+    if known.protocol != "calibrated":
+        return known.protocol, nothing
+    begin = _begin(blocks, config) if takes_profile(config.features) else nothing
+    return "zero-shot" if begin.profile is None else "calibrated", begin
+
+
+@dataclass(frozen=True)
+class _Students:
+    """The students of one or several seeds on windows of a capture.
+
+    Attributes:
+        models: with the scalers of each.
+        config: of the release.
+        threshold, source: operating point of all of them together.
+    """
+
+    models: list[tuple[GAT, Scalers]]
+    config: Config
+    threshold: float
+    source: str
+
+    @staticmethod
+    def of(release: Release, dataset: str, seeds: Sequence[int], protocol: str) -> _Students:
+        """Read them, and their operating point under a protocol; that of several is the mean in log odds."""
+        from analysis.checks.models import mean_logit
+
+        models: list[Any] = []
+        points, source = [], ""
+        for seed in seeds:
+            checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
+            models.append((checkpoint.model(), scalers))
+            held = checkpoint.meta["points"]
+            threshold, source = held.get(protocol) or held["zero-shot" if protocol == "adapted" else "calibrated"]
+            points.append(np.array([threshold], np.float32).astype(np.float64))
+        threshold = float(points[0][0])
+        if len(seeds) > 1:
+            threshold = float(np.float32(mean_logit(points)[0]))
+            source = f"{source}, mean logit of {len(seeds)} seeds"
+        return _Students(models, scores.configuration(release, dataset, seeds[0]), threshold, source)
+
+    def score(self, stretch: tuple[Any, ...], profile: Profile | None) -> tuple[np.ndarray, ...]:
+        """Window i64[n], begin and end f64[n] and P(attack) f64[n] of a stretch of `kdgat.graphs.stream.windows`."""
+        from analysis.checks.models import mean_logit
+        from kdgat.experiment.scoring import f32
+        from kdgat.graphs.store import BENIGN, GraphStore
+        from kdgat.graphs.stream import graphs_of
+        from kdgat.training.batches import Batches
+        from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
+
+        base, frames, columns, first_time, starts = stretch
+        size, features = self.config.windows.size, self.config.features
+        arrays = graphs_of(frames, columns, starts, size, features, profile, first_time)
+        store = GraphStore(
+            **arrays, attack=np.zeros(len(starts), np.uint8), feature_set=features, size=size,
+            capture_names=("",), attack_names=(BENIGN,),
+        )  # fmt: skip
+        found = [
+            f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0]))
+            for model, scalers in self.models
+        ]
+        p = f32(mean_logit(found)) if len(found) > 1 else found[0]
+        return (starts + base) // self.config.windows.stride, store.t0, store.t0 + store.duration, p
+
+
 def detect(
     path: Path,
     release: Release,
@@ -89,65 +226,86 @@ def detect(
 
     Raises:
         KdgatError: no capture, one that is shorter than a window, a release without such weights, or a profile for
-            students that use none.
+            students that use none. What is wrong with the capture further on is raised by the verdicts.
     """
-    frames = read(path, on_bad_rows=on_bad_rows)
-    from analysis.checks.models import mean_logit
     from kdgat.evaluation import adaptation
-    from kdgat.experiment.scoring import f32, scored_windows
-    from kdgat.training.batches import Batches
-    from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
+    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=SET_ASIDE if path == STDIN else None)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
     config = scores.configuration(release, dataset, numbers[0])
-    capture = Capture(dataset, path.name, "unknown", "unknown", "test", path, "", "real", "")
-    protocol, store = _windows(capture, frames, config, known, on_bad_rows)
-    found, points, source = [], [], ""
-    for seed in numbers:
-        checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
-        logits, _ = predict_gat(checkpoint.model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
-        found.append(f32(attack_probability(logits)))
-        held = checkpoint.meta["points"]
-        threshold, source = held.get(protocol) or held["zero-shot" if protocol == "adapted" else "calibrated"]
-        points.append(np.array([threshold], np.float32).astype(np.float64))
-    p_attack, threshold = found[0], float(points[0][0])
-    if len(numbers) > 1:
-        p_attack, threshold = f32(mean_logit(found)), float(np.float32(mean_logit(points)[0]))
-        source = f"{source}, mean logit of {len(numbers)} seeds"
-    windows = scored_windows([store], config)
-    if protocol == "adapted":
-        p_attack = f32(adaptation.margins(windows, p_attack, threshold, config.adaptation))
-        threshold, source = adaptation.POINT.threshold, adaptation.POINT.source
-    begin = np.asarray(store.t0)
-    columns = (windows.window, begin, begin + np.asarray(store.duration), p_attack, p_attack >= threshold)
-    return Detection(
-        protocol, config.windows.profile_seconds if protocol == "calibrated" else 0.0, threshold, source,
-        frames.num_rows, quarantined(frames), [Verdict(*row) for row in zip(*(c.tolist() for c in columns), strict=True)],
-    )  # fmt: skip
+    found = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))
+
+    def timed() -> Iterator[Frames]:
+        for block in reader:
+            found.read_at = time.monotonic()
+            yield block
+
+    blocks = timed()
+    found.protocol, begin = _known(blocks, config, known, on_bad_rows)
+    students = _Students.of(release, dataset, numbers, found.protocol)
+    found.threshold, found.source, follower = students.threshold, students.source, None
+    if found.protocol == "calibrated":
+        found.profile_seconds = config.windows.profile_seconds
+    if found.protocol == "adapted":
+        follower = adaptation.Follower(students.threshold, config.adaptation)
+        found.threshold, found.source = adaptation.POINT.threshold, adaptation.POINT.source
+
+    def counted() -> Iterator[Frames]:
+        for block in chain([begin.frames] if len(begin.frames) else [], blocks):
+            found.frames += len(block)
+            yield block
+
+    verdicts = _verdicts(_scored(counted(), begin, students, found), found, follower)
+    found.verdicts = chain(list(islice(verdicts, 1)), verdicts)  # what is wrong with the capture's begin is told here
+    return found
 
 
-def _windows(
-    capture: Capture, frames: pa.Table, config: Config, known: Knowledge, on_bad_rows: OnBadRows
-) -> tuple[str, GraphStore]:
-    """The protocol that a capture allows, and its windows."""
-    from kdgat.dataset.profiles import of_recording
-    from kdgat.dataset.protocols import view
-    from kdgat.graphs.features import takes_profile
+def _scored(
+    blocks: Iterable[Frames], begin: _Begin, students: _Students, found: Detection
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """What `_Students.score` gives of all windows, in their order; stretches are scored at once, a thread each core."""
+    import torch
 
-    profile = None
-    if known.profile is not None:
-        if not takes_profile(config.features):
-            raise KdgatError(f"these students know no profile: their features are {config.features!r}")
-        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows), config)
-    wanted = [known.protocol] if takes_profile(config.features) or known.protocol != "calibrated" else []
-    for protocol in dict.fromkeys([*wanted, "zero-shot"]):
-        made = view(capture, frames, config, protocol, known=profile)
-        if made is not None:
-            return protocol, made.store
-    raise KdgatError(f"{capture.path}: {frames.num_rows} frames; a window needs {config.windows.size}")
+    from kdgat.compiled import threads_available
+    from kdgat.graphs.kernels.state import State
+    from kdgat.graphs.stream import windows
+
+    torch.set_num_threads(1)
+    config = students.config.windows
+    state = State(begin.profile) if students.config.features == "memory" else None
+    pending: deque[Future[tuple[np.ndarray, ...]]] = deque()
+    ahead = 0 if found.reader.live else 2 * threads_available()
+    with ThreadPoolExecutor(threads_available()) as pool:
+        for base, frames, columns, first_time, starts in windows(blocks, config.size, config.stride, state):
+            wanted = starts[begin.open(starts + base, config.size, causal=config.causal)]
+            if len(wanted):
+                pending.append(pool.submit(students.score, (base, frames, columns, first_time, wanted), begin.profile))
+            while len(pending) > ahead:
+                yield pending.popleft().result()
+        for scored in pending:
+            yield scored.result()
+    if found.frames < config.size:
+        raise KdgatError(f"{found.reader.path}: {found.frames} frames; a window needs {config.size}")
 
 
-def episodes(verdicts: Sequence[Verdict]) -> Iterator[tuple[float, float, int]]:
+def _verdicts(
+    scored: Iterable[tuple[np.ndarray, ...]], found: Detection, follower: Follower | None
+) -> Iterator[Verdict]:
+    """Judge what is scored by the operating point, or by the one that follows the stream."""
+    from kdgat.evaluation.thresholds import logit
+    from kdgat.experiment.scoring import f32
+
+    for window, begin, end, p in scored:
+        if follower is not None:
+            p = f32(
+                np.array([follower.margin(*pair) for pair in zip(f32(begin).tolist(), logit(p).tolist(), strict=True)])
+            )
+        columns = (c.tolist() for c in (window, begin, end, p, p >= found.threshold))
+        for row in zip(*columns, strict=True):
+            yield Verdict(*row)
+
+
+def episodes(verdicts: Iterable[Verdict]) -> Iterator[tuple[float, float, int]]:
     """Runs of alarms in neighbouring windows: begin, end, windows."""
     run: list[Verdict] = []
     for v in verdicts:
@@ -186,30 +344,56 @@ def run(
     for place, capture in enumerate(captures):
         found = detect(capture, opened, name, numbers, on_bad_rows, known)
         if not place:
-            print(f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm")
-        _say(capture, found, known)
+            print(f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm", flush=found.reader.live)
+        terminal.note(f"{capture}: {_known_as(found, known)}")
         terminal.note(
             f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
             f"seed {', '.join(map(str, numbers))}"
         )
         terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        for v in found.verdicts:
-            if v.alarm or not alarms_only:
-                row = (v.window, f"{v.begin:.6f}", f"{v.end:.6f}", f"{v.score:.6f}", int(v.alarm))
-                writer.writerow((str(capture), *row) if len(captures) > 1 else row)
-        alarms = sum(v.alarm for v in found.verdicts)
-        terminal.note(f"{len(found.verdicts)} windows, {alarms} alarms")
-        longest = sorted(episodes(found.verdicts), key=lambda e: -e[2])[:5]
-        for begin, end, windows in sorted(longest):
-            terminal.note(f"  {begin:.1f}–{end:.1f} s: {windows} windows in a row")
+        _print(found, str(capture) if len(captures) > 1 else None, alarms_only=alarms_only)
     terminal.note("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
     return 0
 
 
-def _say(capture: Path, found: Detection, known: Knowledge) -> None:
-    """Say on stderr what was read, and what was known of the vehicle."""
-    terminal.note(f"{capture}: {found.frames:,} frames, {found.set_aside} rows set aside")
+def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
+    """Print windows as they are judged, each flushed where they come from a pipe; then say on stderr what they were.
+
+    Args:
+        found: in a capture.
+        capture: begins each row; None: nothing does.
+        alarms_only: print only windows with an alarm.
+    """
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    live = found.reader.live
+    windows = alarms = 0
+    longest_wait = waited = 0.0
+
+    def printed() -> Iterator[Verdict]:
+        nonlocal windows, alarms, longest_wait, waited
+        for v in found.verdicts:
+            windows, alarms = windows + 1, alarms + v.alarm
+            if v.alarm or not alarms_only:
+                row = (v.window, f"{v.begin:.6f}", f"{v.end:.6f}", f"{v.score:.6f}", int(v.alarm))
+                writer.writerow(row if capture is None else (capture, *row))
+                if live:
+                    sys.stdout.flush()
+            wait = time.monotonic() - found.read_at
+            longest_wait, waited = max(longest_wait, wait), waited + wait
+            yield v
+
+    longest = heapq.nlargest(5, episodes(printed()), key=lambda episode: episode[2])
+    terminal.note(f"{found.frames:,} frames, {len(found.reader.bad)} rows set aside")
+    terminal.note(f"{windows} windows, {alarms} alarms")
+    if live and windows:
+        mean = 1e3 * waited / windows
+        terminal.note(f"from a window's last frame to its verdict: {mean:.1f} ms, at most {1e3 * longest_wait:.1f} ms")
+    for begin, end, count in sorted(longest):
+        terminal.note(f"  {begin:.1f}–{end:.1f} s: {count} windows in a row")
+
+
+def _known_as(found: Detection, known: Knowledge) -> str:
+    """Say what was known of the vehicle."""
     if found.profile_seconds:
         reason = f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored"
     elif found.protocol == "profiled":
@@ -218,4 +402,4 @@ def _say(capture: Path, found: Detection, known: Knowledge) -> None:
         reason = "nothing is known of the vehicle" + (" but its stream" if found.protocol == "adapted" else "")
     else:
         reason = "too short for a profile of the vehicle, or the model uses none"
-    terminal.note(f"{reason} ({found.protocol})")
+    return f"{reason} ({found.protocol})"

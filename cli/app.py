@@ -52,6 +52,7 @@ def run(words: list[str]) -> int:
     Raises:
         KdgatError: an unknown command or option, a missing or wrong value, or what the command raises.
     """
+    words = ["/dev/stdin" if word == "-" else word for word in words]  # a lone hyphen would be taken for an option
     try:
         code = build(listing=not words or words[0] in ("--help", "-h"))(
             words, exit_on_error=False, print_error=False, result_action="return_value"

@@ -25,7 +25,7 @@ def detect(
     --profile, the first seconds of a capture give the profile of its vehicle and are not scored.
 
     Args:
-        captures: CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd.
+        captures: CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd. `-` reads a pipe and judges windows as they come.
         release: name of a release. [default: the current one]
         dataset: use the students trained on this dataset. [default: the release's first]
         seed: use the student trained with this seed. [default: all, by their mean logit]

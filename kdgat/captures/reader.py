@@ -31,6 +31,7 @@ class CaptureReader:
     Attributes:
         path: the file.
         format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf` or `parquet`.
+        live: it comes through a pipe.
         bad: rows set aside so far (`on_bad_rows="quarantine"`); the side file is written when the iteration ends.
     """
 
@@ -63,6 +64,7 @@ class CaptureReader:
         self._block = block
         self._pool = pool
         self._stream = source.open_stream(self.path)
+        self.live = source.live(self._stream)
         head = bytearray(4096)
         read = source.read_some(self.path, self._stream, memoryview(head))
         self._head = bytes(head[:read]).removeprefix(source.BOM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -44,9 +45,14 @@ class _Unpacked(io.RawIOBase):
 
 
 def open_stream(path: Path) -> IO[bytes]:
-    """The content of `path`, decompressed if it is gzip or zstd (told by its first bytes, not by its name)."""
+    """The content of `path`, decompressed if it is gzip or zstd (told by its first bytes, not by its name).
+
+    A pipe is taken as it is.
+    """
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
+        if live(file):
+            return file
         magic = file.read(4)
         file.seek(0)
     except IsADirectoryError:
@@ -57,6 +63,11 @@ def open_stream(path: Path) -> IO[bytes]:
         if magic.startswith(start):
             return cast("IO[bytes]", _Unpacked(file, name))
     return file
+
+
+def live(stream: IO[bytes] | io.FileIO) -> bool:
+    """Say whether a capture comes through a pipe, at the pace of a bus."""
+    return isinstance(stream, io.FileIO) and not stream.seekable()
 
 
 def read_some(path: Path, stream: IO[bytes], into: memoryview) -> int:
@@ -70,6 +81,17 @@ def read_some(path: Path, stream: IO[bytes], into: memoryview) -> int:
     return filled
 
 
+def _come(path: Path, stream: IO[bytes], into: memoryview) -> int:
+    """Wait for something in a pipe and take what has come, up to the size of `into`; 0 at its end."""
+    filled = read_some(path, stream, into[:1])
+    while filled and filled < len(into) and select.select([stream], [], [], 0)[0]:
+        n = stream.readinto(into[filled:])  # type: ignore[attr-defined]
+        if not n:
+            break
+        filled += n
+    return filled
+
+
 def read_all(path: Path, stream: IO[bytes], head: bytes) -> io.BytesIO:
     """Everything, `head` (already read) first; for formats that are not read in one pass."""
     parts = [head]
@@ -80,20 +102,21 @@ def read_all(path: Path, stream: IO[bytes], head: bytes) -> io.BytesIO:
 
 
 def line_blocks(path: Path, stream: IO[bytes], head: bytes, size: int) -> Iterator[tuple[np.ndarray, bool]]:
-    """Blocks of whole lines, u8 ending in a newline, about `size` bytes each.
+    """Blocks of whole lines, u8 ending in a newline, about `size` bytes each; of a pipe, as many lines as have come.
 
     Yields:
         the block, and whether its last newline was missing in the file.
     """
     rest = np.frombuffer(head, np.uint8)
+    comes = live(stream)
     while True:
         buffer = np.empty(max(size, 2 * len(rest), 4096), np.uint8)
         buffer[: len(rest)] = rest
-        filled = len(rest) + read_some(path, stream, buffer[len(rest) : -1].data)
+        filled = len(rest) + (_come if comes else read_some)(path, stream, buffer[len(rest) : -1].data)
         end = filled
         while end and buffer[end - 1] != 10:
             end -= 1
-        if filled < len(buffer) - 1:  # the end of the file
+        if filled == len(rest) or (not comes and filled < len(buffer) - 1):  # the end of the file
             cut = end < filled
             buffer[filled] = 10
             if filled:

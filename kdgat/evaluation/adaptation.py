@@ -8,6 +8,7 @@ a quantile, Hampel 1971), so an attack moves θ little; beyond that, attacked wi
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 
 import numpy as np
 
@@ -31,31 +32,44 @@ def margins(windows: ScoredWindows, scores: np.ndarray, threshold: float, settin
         settings: how θ is made, the same for all models.
     """
     values = logit(scores)
-    start = float(logit(threshold))
     out = np.empty(len(values))
     for recording in np.unique(windows.recording):
-        at = np.flatnonzero(windows.recording == recording)
-        out[at] = values[at] - _thetas(windows.t0[at], values[at], start, settings)
+        at, point = np.flatnonzero(windows.recording == recording), Follower(threshold, settings)
+        out[at] = [
+            point.margin(now, value) for now, value in zip(windows.t0[at].tolist(), values[at].tolist(), strict=True)
+        ]
     return out
 
 
-def _thetas(t0: np.ndarray, values: np.ndarray, start: float, settings: Adaptation) -> np.ndarray:
-    """θ of each window of one recording, f64[n]."""
-    out = np.full(len(values), start)
-    ranked: list[float] = []
-    oldest = 0
-    times, listed = t0.tolist(), values.tolist()
-    for i, now in enumerate(times):
-        while oldest < i and times[oldest] < now - settings.seconds:
-            del ranked[bisect_left(ranked, listed[oldest])]
-            oldest += 1
+class Follower:
+    """θ of one recording, window by window.
+
+    Args:
+        threshold, settings: as in `margins`.
+    """
+
+    def __init__(self, threshold: float, settings: Adaptation) -> None:
+        self.start, self.settings = float(logit(threshold)), settings
+        self.first: float | None = None
+        self.last: deque[tuple[float, float]] = deque()  # times and logits of the last seconds
+        self.ranked: list[float] = []
+
+    def margin(self, now: float, value: float) -> float:
+        """logit − θ of the window that begins at `now` (s) and has the logit `value`, which moves θ from then on."""
+        settings, ranked, last = self.settings, self.ranked, self.last
+        if self.first is None:
+            self.first = now
+        while last and last[0][0] < now - settings.seconds:
+            del ranked[bisect_left(ranked, last.popleft()[1])]
+        theta = self.start
         # what has given every window one score so far is not moved by the stream
-        if ranked and ranked[0] < ranked[-1] and now - times[0] >= settings.least_seconds:
+        if ranked and ranked[0] < ranked[-1] and now - self.first >= settings.least_seconds:
             middle = ranked[int(settings.quantile * (len(ranked) - 1))]
             low = ranked[int(settings.low * (len(ranked) - 1))]
-            out[i] = middle + settings.multiple * max(middle - low, settings.floor)
-        insort(ranked, listed[i])
-    return out
+            theta = middle + settings.multiple * max(middle - low, settings.floor)
+        insort(ranked, value)
+        last.append((now, value))
+        return value - theta
 
 
 def broken(windows: ScoredWindows, seconds: float) -> list[int]:

@@ -8,7 +8,7 @@ What is in memory at any time is a fixed number of blocks and of chunks of graph
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,9 @@ def stream(
             for number, (_, _, path) in enumerate(captures):
                 reader = CaptureReader(path, on_bad_rows=on_bad_rows, pool=pool)
                 state = State(profiles[number]) if feature_set == "memory" else None
-                for base, frames, columns, first_time, starts in _windows(reader, size, stride, state):
+                for base, frames, columns, first_time, starts in windows(reader, size, stride, state):
                     work = (frames, columns, starts, size, feature_set, profiles[number], first_time)
-                    pending.append((number, base, pool.submit(_build, *work)))
+                    pending.append((number, base, pool.submit(graphs_of, *work)))
                     settle(2 * threads)
             settle(0)
             shapes = files.close()
@@ -97,12 +97,14 @@ def stream(
     return GraphStore.open(folder)
 
 
-def _windows(
-    blocks: CaptureReader, size: int, stride: int, state: State | None
+def windows(
+    blocks: Iterable[Frames], size: int, stride: int, state: State | None
 ) -> Iterator[tuple[int, Frames, np.ndarray, float, np.ndarray]]:
     """Stretches of a capture with the windows that begin in them.
 
     Args:
+        blocks: the capture's frames, in file order.
+        size, stride: frames in a window and between two starts.
         state: what is remembered of the identifiers, carried from block to block; None: nothing.
 
     Yields:
@@ -137,7 +139,7 @@ def _windows(
             rest, rest_columns, base = stretch.slice(done, own), its_columns[done:own], base + done
 
 
-def _build(
+def graphs_of(
     frames: Frames,
     columns: np.ndarray,
     starts: np.ndarray,
@@ -146,6 +148,7 @@ def _build(
     profile: Profile | None,
     first_time: float,
 ) -> dict[str, Any]:
+    """Arrays of the windows `starts` of a stretch that `windows` gave; `start` is counted in the stretch."""
     remembered = [(np.arange(len(frames)), columns)] if feature_set == "memory" else None
     arrays = build.graphs([frames], [starts], size, feature_set, [profile], remembered, threads=1)
     arrays["t0"] = frames.timestamp[starts] - first_time

@@ -15,7 +15,10 @@ from analysis import detect, import_results
 from analysis.checks import scores
 from analysis.releases.release import Release
 from kdgat import doctor
+from kdgat.config import Adaptation
 from kdgat.errors import CaptureError, KdgatError
+from kdgat.evaluation.adaptation import margins
+from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.thresholds import logit
 
 
@@ -116,11 +119,30 @@ def test_detect_prints_windows_scores_and_alarms(repo: Path, log: Path) -> None:
     assert len(only.stdout.splitlines()) == 1 + alarms
 
 
+def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file(repo: Path, log: Path) -> None:
+    arguments = [sys.executable, "-m", "kdgat", "detect", "-", "--seed", "0"]
+    with subprocess.Popen(
+        arguments, cwd=repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        lines = log.read_text().splitlines(keepends=True)
+        process.stdin.writelines(lines[:-1000])
+        process.stdin.flush()
+        told = [process.stdout.readline() for _ in range(50)]  # before the pipe ends
+        process.stdin.writelines(lines[-1000:])
+        process.stdin.close()
+        told += process.stdout.readlines()
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert "".join(told) == run(repo, "detect", str(log), "--seed", "0").stdout
+    assert "from a window's last frame to its verdict: " in said
+
+
 def test_a_short_capture_is_scored_without_a_profile(log: Path, current: Release, tmp_path: Path) -> None:
     short = tmp_path / "short.log"
     short.write_text("\n".join(log.read_text().splitlines()[:450]) + "\n")
     found = detect.detect(short, current, *detect.choose(current, None, None))
-    assert (found.protocol, found.profile_seconds) == ("zero-shot", 0.0) and len(found.verdicts) == 4
+    assert (found.protocol, found.profile_seconds) == ("zero-shot", 0.0) and len(list(found.verdicts)) == 4
 
 
 def test_detect_gives_the_released_scores(current: Release, captures_root: Path) -> None:
@@ -137,26 +159,38 @@ def test_detect_gives_the_released_scores(current: Release, captures_root: Path)
     assert max(abs(now[w] - frozen[w]) for w in frozen) < 1e-4
 
 
+def scored_windows_of(verdicts: list[detect.Verdict]) -> ScoredWindows:
+    """The windows of one recording, by what was said of them."""
+    number, begin, end = (np.array([getattr(v, name) for v in verdicts]) for name in ("window", "begin", "end"))
+    nothing = np.zeros(len(verdicts), np.int64)
+    return ScoredWindows(nothing, number, begin, end - begin, nothing, np.full(len(verdicts), "benign"))
+
+
 def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Release, capsys) -> None:
     dataset, seed = detect.choose(current, None, None)
     seeds = scores.seeds(current, dataset)
-    found = detect.detect(log, current, dataset, seeds)
-    single = [detect.detect(log, current, dataset, s) for s in seeds]
-    for i in (0, len(found.verdicts) // 2):
-        mean = np.mean([logit(one.verdicts[i].score) for one in single])
-        assert logit(found.verdicts[i].score) == pytest.approx(mean, abs=0.1)  # near 1 in float32
-    assert logit(found.threshold) == pytest.approx(np.mean([logit(one.threshold) for one in single]), abs=1e-3)
-    how = detect.Knowledge("adapted")
-    adapted = detect.detect(log, current, dataset, seed, known=how)
-    plain = detect.detect(log, current, dataset, seed, known=detect.Knowledge("zero-shot"))
-    first = adapted.verdicts[0].score
-    assert first == pytest.approx(float(logit(plain.verdicts[0].score) - logit(plain.threshold)), abs=1e-4)
-    assert adapted.threshold == 0 and len(adapted.verdicts) == len(plain.verdicts)
-    profiled = detect.detect(log, current, dataset, seed, known=detect.Knowledge("profiled", log))
-    assert profiled.protocol == "profiled" and len(profiled.verdicts) == len(plain.verdicts)
+    seeds = seeds[:2]
+
+    def judged(seeds: int | list[int], *known: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
+        found = detect.detect(log, current, dataset, seeds, known=detect.Knowledge(*known))
+        return found, list(found.verdicts)
+
+    found, verdicts = judged(seeds)
+    single = [judged(s) for s in seeds]
+    for i in (0, len(verdicts) // 2):
+        mean = np.mean([logit(one[i].score) for _, one in single])
+        assert logit(verdicts[i].score) == pytest.approx(mean, abs=0.1)  # near 1 in float32
+    assert logit(found.threshold) == pytest.approx(np.mean([logit(one.threshold) for one, _ in single]), abs=1e-3)
+    plain, of_plain = judged(seed, "zero-shot")
+    adapted, of_adapted = judged(seed, "adapted")
+    windows = scored_windows_of(of_plain)
+    want = margins(windows, np.array([v.score for v in of_plain]), plain.threshold, Adaptation())
+    assert [v.score for v in of_adapted] == pytest.approx(list(want), abs=1e-5) and adapted.threshold == 0
+    profiled, of_profiled = judged(seed, "profiled", log)
+    assert profiled.protocol == "profiled" and len(of_profiled) == len(of_plain)
     assert detect.run([log, log], known=detect.Knowledge("zero-shot"), seed=seed) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [r["capture"] for r in rows] == [str(log)] * 2 * len(plain.verdicts)
+    assert [r["capture"] for r in rows] == [str(log)] * 2 * len(of_plain)
 
 
 def test_alarms_in_a_row_are_one_episode() -> None:
