@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.releases.release import Release
-from kdgat.catalog.datasets import root_folders
 from kdgat.experiment.plan import default_dataset
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
@@ -56,36 +55,18 @@ def test_help_answers_without_heavy_imports(repo: Path, tmp_path: Path) -> None:
     assert probe.stdout.strip().endswith("[]"), probe.stdout + probe.stderr
 
 
-def shortened(source: Path, target: Path, frames: int) -> None:
-    """The captures of hcrl-sa, of each the stretch of so many frames that begins half as many before its first attack."""
-    for file in (source / "hcrl-sa").rglob("*.csv"):
-        header, *lines = file.read_text().splitlines(keepends=True)
-        attacked = next((k for k, line in enumerate(lines) if line.rstrip().endswith(",1")), 0)
-        begin = max(attacked - frames // 2, 0)
-        made = target / file.relative_to(source)
-        made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_text("".join([header, *lines[begin : begin + frames]]))
-
-
-def test_typed_bare_then_frozen(
-    repo: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
     """`python flows/kdgat_flow.py run`, then freeze, verify, score again from the weights; records equal W&B's mirror.
 
     Keys of trackers and stores are planted into the environment and searched for in everything that was left.
     """
     begin = time.time()
     dataset = default_dataset(None)  # hcrl-sa, or the synthetic bus where no captures are
-    real = dataset != "synthetic"
-    if real:
-        few = tmp_path_factory.mktemp("captures")
-        for folder in root_folders():
-            shortened(folder, few, 30_000)
-        monkeypatch.setenv("KDGAT_DATA", str(few))
     options = ["--preset", "smoke", "--seeds", "0,1", "--datasets", dataset]
     done = run(repo, tmp_path, "run", *options, WANDB_MODE="offline", **SECRETS)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-4000:]
+    real = dataset != "synthetic"
     assert real or "SYNTHETIC" in output
     assert not list(tmp_path.iterdir()), "store and cards must not depend on the folder the flow is started from"
     number = re.search(r"run-id (\d+)", output)
