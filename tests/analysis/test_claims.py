@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import prerender
@@ -70,11 +70,13 @@ def eaches() -> st.SearchStrategy[Each]:
     return st.one_of(st.builds(Each, st.sampled_from(["all", "any"]), values, inside), counted)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.one_of(chains(False), eaches()), min_size=1, max_size=3).map(lambda c: Claim(tuple(c))))
 def test_what_is_written_is_read_again(claim: Claim):
     assert parse(str(claim)) == claim
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.one_of(st.text(max_size=60), st.text(alphabet="abc.@*_ ()<>=~:-/'19 andllcount", max_size=80)))
 def test_any_text_is_a_claim_or_a_place_in_it(text: str):
     try:
@@ -132,6 +134,7 @@ class Given:
 OPERATORS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, ">=": operator.ge, ">": operator.gt}
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(-3, 3), min_size=4, max_size=4), st.sampled_from(sorted(OPERATORS)), st.integers(0, 4))
 def test_of_exact_numbers_it_is_what_python_makes_of_them(numbers: list[int], relation: str, count: int):
     values = Given({f"k.s{i}.v": exact(float(n)) for i, n in enumerate(numbers)})

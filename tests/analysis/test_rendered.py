@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis import prerender
-from analysis.checks import pdf
+from analysis.checks import claims, pdf
 from analysis.checks.pages import Site, read_page, sentence
 from analysis.freeze import freeze
 from analysis.numbers import Numbers
@@ -18,9 +18,12 @@ from analysis.releases.release import Release
 from tests import shared
 
 KEY = "hcrl_sa.test_01.gat_student.zero_shot.f1"
+HOLDS = f"{KEY} > 0.5"
 SOURCE = f"""# Results
 
 The student reaches {{{{< var {KEY} >}}}} on the known car.
+
+[Its F1 *exceeds* 0.5, at {{{{< var {KEY} >}}}} [@song2016intervals].]{{holds="{HOLDS}"}}
 
 ![Leaderboard](figures/static/leaderboard.svg)
 """
@@ -55,6 +58,8 @@ def build(release, project):
         <title>0.123</title></head><body><nav>0.5</nav><h1>Paper</h1><p>We set it to 0.7.</p>
         <section id="sec-results" class="level1"><h1>Results</h1>
         <p>One sentence. The student reaches {span("num", number.text)} on the known car. With a 95&nbsp;% interval.</p>
+        <p><span class="claim" data-holds="{HOLDS.replace(">", "&gt;")}" data-state="true" title="x">Its F1 <em>exceeds</em> 0.5, at
+        {span("num", number.text)} (Song 2016).</span></p>
         <table><tr><td>GAT</td><td><strong>{span("num", number.text)}</strong> {span("ci", number.interval)}</td></tr>
         <tr><td>theirs</td><td><span class="cited">0.685</span></td></tr></table>
         <p>as in <code>0.25</code>, <math><mn>0.5</mn></math> <img src="figures/static/leaderboard.svg"></p>
@@ -86,6 +91,40 @@ def test_an_edited_number_names_key_and_sentence(site):
     assert problem.startswith(f"paper/index.html: {KEY} reads '0.111', the release says")
     assert "The student reaches 0.111 on the known car." in problem
     assert "One sentence" not in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<em>exceeds</em>", "<em>falls to</em>", "no page has the words of the claim"),
+        (r'data-state="true"', 'data-state="false"', "shown as 'false', the release makes it 'true'"),
+        (r"<em>exceeds</em>", "<del>exceeds</del>", "a claim that is 'true' does not look it"),
+        (r"&gt; 0\.5", "&lt; 0.5", "shown as 'true', the release makes it 'false'"),
+        (r"&gt; 0\.5", "&gt;", "a claim cannot be read"),
+        (r' data-holds="[^"]*" data-state="true"', "", "no page shows the claim"),
+        (r"exceeds</em> 0\.5", "exceeds</em> 0.7", "'0.7' comes from no key"),
+    ],
+)
+def test_a_claim_that_was_tampered_with_is_caught(site, old, new, said):
+    edit(site, old, new)
+    assert any(said in problem for problem in site.problems()), site.problems()
+
+
+def test_a_claim_that_the_trace_tells_otherwise_is_caught(site):
+    trace = site.site / "assets" / "trace.json"
+    told = json.loads(trace.read_text())
+    assert told["claims"][0]["state"] == "true"
+    told["claims"][0]["margin"] = 9.0
+    trace.write_text(json.dumps(told))
+    assert site.problems() == ["assets/trace.json: its claims differ from what the release makes of the sources"]
+
+
+def test_the_pdf_must_hold_the_claims_of_the_page(site):
+    (claim,) = read_page(site.site / "paper" / "index.html").claims
+    assert claims.absent(f"Before. {claim.text} After.", [claim]) == []
+    hyphened = claim.text.replace("exceeds", "ex-\nceeds")
+    assert claims.absent(f"{hyphened[:20]} Table 1. A 0.5 {hyphened[20:]}", [claim]) == []
+    assert len(claims.absent(claim.text.replace("exceeds", "is"), [claim])) == 1
 
 
 def test_an_edited_interval_is_caught(site):
