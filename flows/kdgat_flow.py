@@ -47,6 +47,7 @@ class KDGATFlow(FlowSpec):
     models = Parameter(
         "models", default="all", help="all, or alone: the GAT student without a teacher, and the baselines"
     )
+    student_alone = Parameter("student-alone", default=False, help="train the GAT student without a teacher too")
     recipe = Parameter("recipe", default=False, help="train the published recipe too, whole, beside it")
 
     @step
@@ -62,7 +63,8 @@ class KDGATFlow(FlowSpec):
         if self.false_alarms:
             self.config = override(self.config, {"false_alarm_rate": self.false_alarms})
         if not self.configuration:
-            self.config = override(self.config, {"models": self.models, "recipe": self.recipe})
+            beside = {"student_alone": self.student_alone, "recipe": self.recipe}
+            self.config = override(self.config, {"models": self.models, **beside})
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from

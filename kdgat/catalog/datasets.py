@@ -191,11 +191,13 @@ def _union(dataset: str, root: Path | None, train_only: bool) -> Iterator[Captur
     found = []
     for member in members(dataset):
         for c in captures(member, root, train_only=train_only) if files(member, root) else []:
-            split = c.split
-            if c.split == "train" and c.vehicle in unions()[dataset].get("left_out", ()):
+            split, left_out = c.split, unions()[dataset].get("left_out", ())
+            if c.split == "train" and c.vehicle in left_out:
                 if train_only or not re.search(unions()[dataset]["tests"], c.name):
                     continue
                 split = "left_out"
+            elif c.split != "train" and left_out and c.vehicle not in left_out:
+                continue
             split = split if split == "train" else f"{member}-{split}"
             twin = f"{member}/{c.duplicate_of}" if c.duplicate_of else ""
             found.append(replace(c, dataset=dataset, name=f"{member}/{c.name}", split=split, duplicate_of=twin))
