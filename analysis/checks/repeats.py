@@ -135,12 +135,15 @@ _RULES = {
         select scenario, metric, model, other, comparisons, n from (select *, count(*) over (partition by dataset, metric) as n
           from differences) where comparisons <> n""",
     # what was read
-    "datasets: every window of a test capture is scored, with the injected frames that were counted": """
+    # frames behind a capture's last whole window are in none; a preset may cap the windows
+    "datasets: every window of a test capture is scored, with no more injected frames than were counted": """
         with scored as (select dataset, capture, seed, count(*) as n, sum((injected > 0)::int) as positives,
-            sum(injected) as injected from predictions where protocol = 'zero-shot' group by all)
-        select d.capture, d.windows, s.n, d.positives, s.positives, d.injected, s.injected from datasets d
-        left join scored s using (dataset, capture) where d.split <> 'train' and d.duplicate_of = ''
-          and (d.windows, d.positives, d.injected) is distinct from (s.n, s.positives, s.injected)""",
+            sum(injected) as injected from predictions where protocol = 'zero-shot' group by all),
+        capped as (select exists (select 1 from hyperparameters where name = 'windows.max_windows' and value <> 'null') as yes)
+        select d.capture, d.windows, s.n, d.positives, s.positives, d.injected, s.injected from datasets d cross join capped
+        left join scored s using (dataset, capture) where d.split <> 'train' and d.duplicate_of = '' and (s.n is null
+          or s.injected > d.injected or s.n > d.windows or s.positives > d.positives
+          or (not yes and (d.windows, d.positives) is distinct from (s.n, s.positives)))""",
     "datasets: a scenario is that of its predictions": """
         select distinct p.capture, p.scenario, d.split from predictions p join datasets d using (dataset, capture)
         where p.scenario <> d.split""",
@@ -190,13 +193,18 @@ def _scores(tables: Mapping[str, pa.Table]) -> str:
     return " union all ".join(parts) or _NO_SCORES
 
 
+#: begin of the names of what a training fitted itself, which no configuration has
+FITTED = "fitted."
+
+
 def _settings(tables: Mapping[str, pa.Table]) -> Iterator[str]:
     """Hyper-parameters are the configuration of their run, flat; settings that its text leaves out are at their defaults."""
     if "hyperparameters" not in tables:
         return
     told: dict[str, dict[str, str]] = {}
     for row in tables["hyperparameters"].to_pylist():
-        told.setdefault(row["run"], {})[row["name"]] = row["value"]
+        if not row["name"].startswith(FITTED):
+            told.setdefault(row["run"], {})[row["name"]] = row["value"]
     whole: dict[str, dict[str, Any]] = {}
     for run in tables["runs"].to_pylist():
         text, have = run["config"], told.get(run["run"], {})
