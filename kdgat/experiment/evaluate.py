@@ -29,6 +29,8 @@ from kdgat.models.names import DISTILLATION_ROLES
 from kdgat.training.batches import Batches
 from kdgat.training.predict import SCORING_BATCH
 
+#: protocols in which the profile's traffic is attacked
+ATTACKED_PROFILE = ("contaminated", "poisoned")
 #: validation windows on which layers are compared
 COMPARED = 1000
 
@@ -60,6 +62,8 @@ def evaluate(
         if f"gat-{role}" in models.checkpoints
     }
     protocols = records.PROTOCOLS if takes_profile(task.config.features) else WITHOUT_PROFILE
+    if task.config.models == "alone":  # an attack on the profile is a question to the whole method
+        protocols = tuple(p for p in protocols if p not in ATTACKED_PROFILE)
     known = Profiles(task.config, root, on_bad_rows)
     scored: list[Scored] = []
     judged, rule = [], AlarmRule(*task.config.alarm)
