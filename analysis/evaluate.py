@@ -6,7 +6,7 @@ What comes out is marked as no part of the release: it has no place among the nu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from kdgat.captures.reader import OnBadRows
 from kdgat.catalog import contents, datasets
 from kdgat.catalog.datasets import Capture
 from kdgat.errors import KdgatError
+from kdgat.synthetic import judged
 
 if TYPE_CHECKING:
     from analysis.checks.models import Frozen
@@ -44,7 +45,13 @@ def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
     """
     if not data.exists():
         raise KdgatError(f"no folder or file {data}")
-    listed = list(chosen) or [name for name in datasets.entries() if data.is_dir() and datasets.files(name, data)]
+    if judged.NAME in chosen:
+        yield from (c for c in judged.captures() if c.split != "train")
+    if list(chosen) == [judged.NAME]:
+        return
+    listed = [name for name in chosen if name != judged.NAME] or [
+        name for name in datasets.entries() if data.is_dir() and datasets.files(name, data)
+    ]
     for name in listed:
         yield from datasets.captures(name, data)
     if listed:
@@ -122,7 +129,7 @@ class Evaluation:
             held = ", ".join((*seeds[0].models, ENSEMBLE))
             raise KdgatError(f"the release holds no weights of {unknown[0]!r}; there are {held}")
         self.profiles = Profiles(seeds[0].config, data if data.is_dir() else None)
-        #: (dataset, car, protocol) → for each seed, the captures' names, windows and scores
+        #: (dataset, car or kind of attack, protocol) → for each seed, the captures' names, windows and scores
         self.parts: dict[tuple[str, str, str], list[tuple[str, Any, list[dict[str, np.ndarray]]]]] = {}
 
     def score(self, capture: Capture, frames: pa.Table) -> list[str]:
@@ -133,9 +140,9 @@ class Evaluation:
         for protocol, view in self._views(capture, frames):
             windows = scored_windows([view.store], self.seeds[0].config)
             per_seed = [s.score(view) for s in self.seeds]
-            self.parts.setdefault((capture.dataset, capture.vehicle, protocol), []).append(
-                (capture.name, windows, per_seed)
-            )
+            # virtual cars are many: they are joined by what they are attacked with
+            scenario = capture.split if capture.dataset == judged.NAME else capture.vehicle
+            self.parts.setdefault((capture.dataset, scenario, protocol), []).append((capture.name, windows, per_seed))
             done.append(protocol)
         return done
 
@@ -246,6 +253,26 @@ def printed(summary: pa.Table) -> Iterator[str]:
         yield "| " + " | ".join((*names, *(cells[names].get(metric, "") for metric in SHOWN))) + " |"
 
 
+def evaders(summary: pa.Table, costs: Mapping[str, float]) -> Iterator[str]:
+    """Lines of a table: what each evader gives up, and its windows that each model finds at 1 % false positives.
+
+    Args:
+        summary: of the dataset `virtual`.
+        costs: evader → share of the plain attack's frames that it does without.
+    """
+    from kdgat.models import registry
+
+    rows = [r for r in summary.to_pylist() if r["metric"] == "recall_at_fpr_1pct" and r["attack"] == "all"]
+    cells = {(r["scenario"], r["protocol"], r["model"]): by_metric(r["metric"], r["mean"]) for r in rows}
+    models = registry.in_order(dict.fromkeys(r["model"] for r in rows))
+    yield "| evader | frames given up | protocol | " + " | ".join(models) + " |"
+    yield "|:--|--:|:--|" + "--:|" * len(models)
+    for kind, share in costs.items():
+        for protocol in dict.fromkeys(p for scenario, p, _ in cells if scenario == kind):
+            values = (cells.get((kind, protocol, model), "") for model in models)
+            yield f"| {kind} | {share:.0%} | {protocol} | " + " | ".join(values) + " |"
+
+
 def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
     """Write each table as Parquet; its schema says that it is no part of the release.
 
@@ -310,6 +337,9 @@ def run(
     keep(out, opened, made)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
     print("\n".join(printed(made["summary"])))
+    if judged.NAME in chosen:
+        print("\nWhat attackers who know the detector give up, and recall at 1 % false positives:\n")
+        print("\n".join(evaders(made["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
     terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in made)} ({MARK})")
     return 0
 

@@ -15,7 +15,7 @@ from kdgat.catalog.contents import contains, sequence
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config
 from kdgat.dataset.protocols import profile_of
-from kdgat.dataset.sources import SYNTHETIC, captures
+from kdgat.dataset.sources import captures
 from kdgat.graphs.profile import Profile
 
 
@@ -60,7 +60,7 @@ class Profiles:
             return
         here = [c for c in self._listing(capture.dataset) if c.vehicle == capture.vehicle and c.name != capture.name]
         yield from (c for c in here if c.split == "train" and c.attack == "benign")
-        for dataset in datasets.entries() if capture.dataset != SYNTHETIC else ():
+        for dataset in datasets.entries() if capture.data_kind == "real" else ():
             splits = {split for _, split, _ in datasets.files(dataset, self.root)}
             if dataset != capture.dataset and "train" in splits:
                 others = (c for c in self._listing(dataset, train_only=True) if c.vehicle == capture.vehicle)

@@ -26,10 +26,14 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
     Raises:
         KdgatError: unknown dataset, or its folder or captures are missing.
     """
+    from kdgat.synthetic import judged
+
     if dataset == SYNTHETIC:
         from kdgat.synthetic import bus  # late: generating takes a second
 
         return bus.captures()
+    if dataset == judged.NAME:
+        return judged.captures()
     return datasets.captures(dataset, root, train_only=train_only)
 
 

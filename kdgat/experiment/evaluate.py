@@ -9,6 +9,7 @@ import numpy as np
 
 from kdgat import records
 from kdgat.captures.reader import OnBadRows
+from kdgat.config import Config
 from kdgat.dataset.prepare import Prepared
 from kdgat.dataset.profiles import Profiles
 from kdgat.dataset.protocols import view
@@ -61,9 +62,7 @@ def evaluate(
         for role in DISTILLATION_ROLES
         if f"gat-{role}" in models.checkpoints
     }
-    protocols = records.PROTOCOLS if takes_profile(task.config.features) else WITHOUT_PROFILE
-    if task.config.models == "alone":  # an attack on the profile is a question to the whole method
-        protocols = tuple(p for p in protocols if p not in ATTACKED_PROFILE)
+    protocols = _protocols(task.config)
     known = Profiles(task.config, root, on_bad_rows)
     scored: list[Scored] = []
     judged, rule = [], AlarmRule(*task.config.alarm)
@@ -110,6 +109,13 @@ def evaluate(
     if details and detectors:
         examples.details(tables, task, kept, detectors["student"])
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
+
+
+def _protocols(config: Config) -> tuple[str, ...]:
+    """Name the protocols that models are judged under; students alone are spared attacks on their profile."""
+    if not takes_profile(config.features):
+        return WITHOUT_PROFILE
+    return tuple(p for p in records.PROTOCOLS if config.models == "all" or p not in ATTACKED_PROFILE)
 
 
 def _predictions(s: Scored) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def captures(seconds: float = SECONDS, seed: int = SEED) -> list[Capture]:
                 attack=attack,
                 split=split,
                 path=None,
-                sha256=_hash(frames),
+                sha256=hashed(frames),
                 data_kind="synthetic",
                 duplicate_of="",
                 table=frames.to_table(),
@@ -75,7 +75,8 @@ def captures(seconds: float = SECONDS, seed: int = SEED) -> list[Capture]:
     return made
 
 
-def _hash(frames: Frames) -> str:
+def hashed(frames: Frames) -> str:
+    """sha256 of generated frames."""
     digest = hashlib.sha256()
     for array in frames.columns:
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -10,14 +10,13 @@ import numpy as np
 from kdgat import atomic
 from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
-from kdgat.config import Augmentation
 from kdgat.errors import KdgatError
 from kdgat.synthetic import write as writing
 from kdgat.synthetic.attacks import ATTACKS, UNLABELLED, inject
 from kdgat.synthetic.bus import BUS_RANGES
-from kdgat.synthetic.forging import EVADERS, Strike, forge, given_up
 from kdgat.synthetic.forging import KINDS as FORGED
-from kdgat.synthetic.trips import Car
+from kdgat.synthetic.forging import Strike, forge
+from kdgat.synthetic.judged import costs
 from kdgat.synthetic.vehicle import Vehicle
 from kdgat.synthetic.virtual import RANGES
 
@@ -71,18 +70,12 @@ def evaders(gap: float, seconds: float, vehicles: int, seed: int) -> int:
         vehicles: virtual cars that each is counted on.
         seed: of cars and attacks.
     """
-    begin = 20.0
-    cars = [Car.draw(np.random.default_rng([seed, n]), Augmentation()) for n in range(vehicles)]
-    trips = [car.trip(begin + seconds + 5.0, np.random.default_rng([seed, n])) for n, car in enumerate(cars)]
     print(
         f"forged frames of attacks of {seconds:g} s on {vehicles} virtual cars, a frame every {gap * 1e3:g} ms if plain"
     )
     print(f"{'':18} {'plain':>8} {'evading':>8} {'given up':>9}")
-    for kind in EVADERS:
-        strike = Strike(kind, begin, begin + seconds, gap)
-        rows = [given_up(trip, strike, car.bit_time, seed) for car, trip in zip(cars, trips, strict=True)]
-        plain, evading, share = (float(np.median([r[c] for r in rows])) for c in ("plain", "evading", "given_up"))
-        print(f"{kind:18} {plain:8.0f} {evading:8.0f} {share:9.1%}")
+    for kind, cost in costs(gap, seconds, vehicles, seed).items():
+        print(f"{kind:18} {cost.plain:8.0f} {cost.evading:8.0f} {cost.share:9.1%}")
     return 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from analysis import evaluate
 from kdgat.captures.frames import Frames
 from kdgat.errors import KdgatError
+from kdgat.synthetic import judged
 from kdgat.synthetic.write import write
 
 
@@ -76,3 +77,28 @@ def test_tables_say_what_they_are_no_part_of(folder: Path, shared_release) -> No
     assert {row[2] for row in rows if row[1] == "test_01"} == {"all", "DoS", "fuzzing"}
     with pytest.raises(KdgatError, match="cannot write"):
         evaluate.keep(folder / "flood-2.csv" / "out", shared_release, {"summary": table})
+
+
+def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Cars that no training draws, profiles from another trip, and one table of cost and recall."""
+    monkeypatch.setattr(judged, "KINDS", ("dos", "evade_midpoint", "suppress"))
+    few = judged.captures(1, 5)
+    assert [(c.split, c.attack, c.data_kind) for c in few] == [
+        (split, attack, "synthetic")
+        for kind in ("dos", "evade_midpoint")
+        for split, attack in (("train", "benign"), (kind, kind))
+    ]
+    monkeypatch.setattr(judged, "captures", lambda: few)
+    out = tmp_path / "out"
+    assert evaluate.run("demo-1", tmp_path, chosen=["virtual"], models=["gat-student"], out=out) == 0
+    rows = pa.parquet.read_table(out / "summary.parquet").to_pylist()
+    assert {r["scenario"] for r in rows} == {"dos", "evade_midpoint", "pooled"}
+    assert {r["protocol"] for r in rows} >= {"zero-shot", "profiled"}
+    table = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| evade_")]
+    cost = {kind: share.share for kind, share in judged.costs(cars=4).items()}
+    assert cost["evade_offset"] == 0 < cost["evade_creeping"], "an offset forges as many frames as it likes"
+    assert {row[0].strip("| ") for row in table} == {"evade_midpoint"}
+    found = {row[2]: float(row[3].rstrip(" |")) for row in table}
+    assert {"zero-shot", "profiled"} <= set(found) and all(0 <= value <= 1 for value in found.values())
