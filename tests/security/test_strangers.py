@@ -146,9 +146,8 @@ def test_a_terminal_obeys_no_name(capsys):
 
 
 def test_no_cell_of_a_quarantine_file_is_a_formula(tmp_path):
-    write_quarantine(
-        tmp_path / "q.csv", [BadRow(1, "row", "odd", c) for c in ("=1+1", " @x", "+1", "-1", "a\x1bb", "plain")]
-    )
+    rows = [BadRow(1, "row", "odd", c) for c in ("=1+1", " @x", "+1", "-1", "a\x1bb", "plain")]
+    write_quarantine(tmp_path / "q.csv", rows, tmp_path)
     lines = (tmp_path / "q.csv").read_text().splitlines()[1:]
     assert [line.split(",")[3] for line in lines] == ["'=1+1", "' @x", "'+1", "'-1", "a\\x1bb", "plain"]
 
