@@ -225,7 +225,7 @@ def test_candump_equals_python_can(tmp_path: Path) -> None:
 
 def messages() -> list[can.Message]:
     made = []
-    for i, (t, number, data, _) in enumerate(rows(frames(200))):
+    for t, number, data, _ in rows(frames(200)):
         made.append(
             can.Message(
                 timestamp=t,
