@@ -91,10 +91,12 @@ class Knowledge:
     Attributes:
         protocol: `calibrated` (the capture's first seconds, where it is long enough), `zero-shot`, `adapted` or `profiled`.
         profile: for `profiled`, an attack-free recording of it.
+        channel: its bus, where a capture holds several.
     """
 
     protocol: str = "calibrated"
     profile: Path | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _known(blocks: Iterator[Frames], config: Config, known: Knowledge, on_bad_ro
     if known.profile is not None:
         if not takes_profile(config.features):
             raise KdgatError(f"these students know no profile: their features are {config.features!r}")
-        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows), config)
+        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows, channel=known.channel), config)
         return known.protocol, _Begin(nothing.frames, nothing.seen, profile)
     if known.protocol != "calibrated":
         return known.protocol, nothing
@@ -230,7 +232,8 @@ def detect(
     """
     from kdgat.evaluation import adaptation
 
-    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=SET_ASIDE if path == STDIN else None)
+    side = SET_ASIDE if path == STDIN else None
+    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=known.channel)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
     config = scores.configuration(release, dataset, numbers[0])
     found = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))

@@ -16,6 +16,7 @@ def detect(
     zero_shot: bool = False,
     adapted: bool = False,
     profile: Path | None = None,
+    channel: str | None = None,
     alarms: bool = False,
     bad_rows: Literal["raise", "quarantine"] = "raise",
 ) -> int:
@@ -25,13 +26,14 @@ def detect(
     --profile, the first seconds of a capture give the profile of its vehicle and are not scored.
 
     Args:
-        captures: CSV, candump, Vector ASC or BLF, Parquet; also gzip or zstd. `-` reads a pipe and judges windows as they come.
+        captures: CSV, candump, Vector ASC or BLF, PCAN TRC, Parquet; also packed by gzip, zstd, bz2 or xz. `-` reads a pipe and judges windows as they come.
         release: name of a release. [default: the current one]
         dataset: use the students trained on this dataset. [default: the release's first]
         seed: use the student trained with this seed. [default: all, by their mean logit]
         zero_shot: nothing is known of the vehicle.
         adapted: likewise, but the operating point follows the stream; the score is the margin over it.
         profile: attack-free recording of the vehicle.
+        channel: bus that is read, where a capture holds several (`can0`; of ASC, BLF and TRC its number).
         alarms: print only windows with an alarm.
         bad_rows: what to do with unreadable rows.
     """
@@ -42,5 +44,5 @@ def detect(
     chosen = [protocol for protocol, wanted in asked.items() if wanted] or ["calibrated"]
     if len(chosen) > 1:
         raise KdgatError("one of --zero-shot, --adapted and --profile FILE")
-    known = Knowledge(chosen[0], profile)
+    known = Knowledge(chosen[0], profile, channel)
     return run(captures, release, dataset, seed, known=known, alarms_only=alarms, on_bad_rows=bad_rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from analysis.checks import claims, pdf
 from analysis.claims.judged import OfRelease, of_project
@@ -40,6 +41,12 @@ _BLOCKS = {
 _VOID = {"meta", "link", "img", "br", "hr", "input", "source", "col", "wbr", "area", "base", "embed", "track"}
 _UNITS = {"tr", "p", "li", "caption", "figcaption", "h1", "h2", "h3", "h4"}
 _KEYED = ("num", "ci")
+#: attributes that hold an address, and elements that only lead there
+_ADDRESSES = ("src", "data-src", "href", "data", "poster", "action")
+_LINKS = {"a", "area"}
+_POLICY = ("default-src 'self'", "object-src 'none'", "frame-src 'none'", "base-uri 'self'", "form-action 'none'")
+#: numbers that `DECIMAL` leaves to prose: without a digit before the point, and fractions
+_HIDDEN = re.compile(r"(?<![\w.])\.\d+|(?<![\w./])\d+\s*/\s*\d{2,}(?![\w/])")
 #: elements whose digits are not results
 _NOT_TEXT = {"script", "style", "math", "code", "pre", "svg", "head", "nav", "footer", "title"}
 _UNRESOLVED = re.compile(r"\?var:\S+|\?@\S+|\?meta:\S+")
@@ -64,6 +71,10 @@ class RenderedPage:
     """What verification needs of a page."""
 
     release: str = ""
+    #: what the page may load, as its policy says
+    policy: str = ""
+    #: (element, address) of all that it loads or links to
+    targets: list[tuple[str, str]] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     claims: list[claims.Shown] = field(default_factory=list)
     #: a section whose claims the release does not bear out gave way to its tables
@@ -93,6 +104,9 @@ class _Reader(HTMLParser):
         a = {k: v or "" for k, v in attrs}
         if tag == "meta" and a.get("name") == "kdgat-release":
             self.page.release = a.get("content", "")
+        if tag == "meta" and a.get("http-equiv", "").lower() == "content-security-policy":
+            self.page.policy = a.get("content", "")
+        self.page.targets += [(tag, a[name]) for name in _ADDRESSES if name in a]
         if tag == "img":
             self.page.images.append(a.get("src", ""))
         if tag in _VOID:
@@ -190,7 +204,8 @@ class Site:
             shown += page.claims
             gave_way |= page.gave_way
             said = claims.differences(page.claims, OfRelease(numbers))
-            checks = (self._spans(page, numbers), said, self._images(file, page, numbers), self._pdf(file, page))
+            images = self._images(file, page, numbers)
+            checks = (self._spans(page, numbers), said, images, self._pdf(file, page), self._targets(file, page))
             found += [f"{name}: {p}" for part in checks for p in part]
         for numbers in self._numbers.values():
             found += claims.lost(self.project, shown, numbers, gave_way=gave_way)
@@ -221,7 +236,8 @@ class Site:
                 where = sentence(page.blocks[span.block], span.text)
                 found.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
         for block, text in page.loose:
-            for match in DECIMAL.finditer(LEVEL.sub(" ", text)):
+            shown = LEVEL.sub(" ", text)
+            for match in (*DECIMAL.finditer(shown), *_HIDDEN.finditer(shown)):
                 where = sentence(page.blocks[block], text.strip())
                 found.append(f"{match[0]!r} comes from no key, in: {where}")
         for text in page.blocks:
@@ -249,6 +265,22 @@ class Site:
                 found.append(f"figure {path.stem} is not what the release's rows draw")
         return found
 
+    def _targets(self, file: Path, page: RenderedPage) -> list[str]:
+        """Nothing is loaded from elsewhere, all that is loaded or linked to is there, and a policy forbids the rest."""
+        found = [f"its policy has no {part!r}" for part in _POLICY if part not in page.policy]
+        for element, address in page.targets:
+            if element in _LINKS and re.match(r"https?://|mailto:", address):
+                continue
+            if element == "img" and re.match(r"data:image/", address):
+                continue
+            if re.match(r"\s*(?:[A-Za-z][\w+.-]*:|//)", address):
+                found.append(f"<{element}> loads {address[:80]!r} from elsewhere")
+                continue
+            path = (file.parent / unquote(address.partition("#")[0].partition("?")[0])).resolve()
+            if not path.is_relative_to(self.site.resolve()) or not path.exists():
+                found.append(f"<{element}> names {address[:80]!r}, which is not in the output")
+        return found
+
     @staticmethod
     def _pdf(file: Path, page: RenderedPage) -> list[str]:
         """The PDF made from the same source, if there is one beside the page."""
@@ -263,6 +295,21 @@ class Site:
             return off + pdf.differences(text, rows, sentences, page.everything) + claims.absent(text, page.claims)
         except KdgatError as error:
             return [str(error)]
+
+    def _copied(self, release: Release) -> list[str]:
+        """Style sheets and pictures are the project's, and what stands beside the tables is the release's."""
+        found = []
+        for copied in sorted(p for p in (self.site / "theme").glob("*") if p.suffix in (".css", ".svg")):
+            source = self.project / "paper" / "theme" / copied.name
+            if source.is_file() and source.read_bytes() != copied.read_bytes():
+                found.append(f"theme/{copied.name} is not the project's")
+        files = release.files()
+        for copied in sorted(p for p in (self.site / "assets" / "release").rglob("*") if p.is_file()):
+            name = copied.relative_to(self.site / "assets" / "release").as_posix()
+            want = release.manifest_sha256 if name == "manifest.json" else files.get(name, {}).get("sha256")
+            if not name.endswith(".parquet") and sha256(copied.read_bytes()) != want:
+                found.append(f"assets/release/{name} is not the release's")
+        return found
 
     def _assets(self) -> list[str]:
         """What the pages load: tables, traces; and whether the sources changed since."""
@@ -284,6 +331,7 @@ class Site:
         for file in sorted({*now, *told["sources"]}):
             if now.get(file) != told["sources"].get(file):
                 found.append(f"stale: {file} changed since the output was rendered; render again")
+        found += self._copied(numbers.release)
         files = numbers.release.files()
         for name in sorted(f for f in files if f.endswith(".parquet")):
             copy = self.site / "assets" / "release" / name

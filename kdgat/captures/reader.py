@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 
 from kdgat.captures import source
+from kdgat.captures.channels import Channels, several
 from kdgat.captures.clock import Clock
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers import binary, table, text
@@ -22,6 +23,8 @@ from kdgat.errors import CaptureError, KdgatError
 OnBadRows = Literal["raise", "quarantine"]
 #: bytes of text that are parsed at once
 BLOCK = 1 << 21
+#: behind what is wrong with a row
+_REMEDY = " (--bad-rows quarantine sets such rows aside)"
 _AHEAD = 3  # blocks parsed ahead where there is a pool
 
 
@@ -30,7 +33,8 @@ class CaptureReader:
 
     Attributes:
         path: the file.
-        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf` or `parquet`.
+        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf`, `trc`,
+            `candump-screen` or `parquet`.
         live: it comes through a pipe.
         bad: rows set aside so far (`on_bad_rows="quarantine"`); the side file is written when the iteration ends.
     """
@@ -43,15 +47,17 @@ class CaptureReader:
         quarantine: Path | None = None,
         block: int = BLOCK,
         pool: Executor | None = None,
+        channel: str | None = None,
     ) -> None:
         """Open the capture and recognise its format.
 
         Args:
-            path: a capture in any format; gzip- and zstd-compressed ones are told by their first bytes.
+            path: a capture in any format; those packed by gzip, zstd, bz2 and xz are told by their first bytes.
             on_bad_rows: `raise` stops at the first row that is not as its format wants it; `quarantine` sets such rows
                 aside in a side file with their reasons and goes on.
             quarantine: the side file, default `<path>.quarantine.csv`.
             block: bytes of text to parse at once.
+            channel: bus whose frames are read, where the file has several (`can0`; of ASC, BLF and TRC its number).
             pool: threads that parse blocks ahead of the one that is asked for (text formats).
 
         Raises:
@@ -63,6 +69,7 @@ class CaptureReader:
         self._side = quarantine or quarantine_path(self.path)
         self._block = block
         self._pool = pool
+        self._channels = Channels(self.path, channel)
         self._stream = source.open_stream(self.path)
         self.live = source.live(self._stream)
         head = bytearray(4096)
@@ -88,6 +95,8 @@ class CaptureReader:
             if self._text and self._text.header:
                 self._first_line += self._head.count(b"\n", 0, begin) + len(newline)
                 self._head = after
+            if self._text and self._text.bus and channel is not None:
+                self._text = replace(self._text, bus=channel.encode(), only=True)
             known = self._text.name if self._text else "table"
         self.format = known
 
@@ -97,7 +106,7 @@ class CaptureReader:
         with self._stream:
             for frames, bad in blocks:
                 if bad and self._strict:
-                    raise CaptureError(str(self.path), bad[0].line, f"{bad[0].column}: {bad[0].reason}")
+                    raise CaptureError(str(self.path), bad[0].line, f"{bad[0].column}: {bad[0].reason}{_REMEDY}")
                 self.bad += bad
                 if len(self.bad) > MOST_BAD:
                     raise CaptureError(str(self.path), 0, f"more than {MOST_BAD} bad rows: this is no damaged capture")
@@ -109,22 +118,33 @@ class CaptureReader:
         if fault := clock.verdict():
             raise CaptureError(str(self.path), 0, fault)
         if not n and not self.bad:
-            raise CaptureError(str(self.path), 0, "no frames")
+            raise CaptureError(str(self.path), 0, f"no frames{self._of_channel()}")
         if not self._strict:
-            write_quarantine(self._side, self.bad)
+            write_quarantine(self._side, self.bad, self.path)
         if not n:
             raise CaptureError(str(self.path), 0, f"no frames left: all {len(self.bad)} rows are set aside")
 
     def _binary_blocks(self) -> Iterator[tuple[Frames, list[BadRow]]]:
         content = source.read_all(self.path, self._stream, self._head)
         if self._header is not None:
-            return table.blocks(self._header, self.path, content)
-        return binary.blocks(self.format, self.path, content)
+            return table.blocks(self._header, self._channels, content)
+        return binary.blocks(self.format, self._channels, content)
+
+    def _of_channel(self) -> str:
+        """Say which bus was asked for, and which there are as far as the format tells."""
+        if self._channels.wanted is None:
+            return ""
+        there = f"; there are: {', '.join(sorted(self._channels.seen))}" if self._channels.seen else ""
+        return f" of bus {self._channels.wanted!r}{there}"
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:
         line = self._first_line
         for parsed in self._parsed(format):
-            frames, bad, lines = parsed.result()
+            try:
+                frames, bad, lines = parsed.result()
+            except text.OtherBusError as error:
+                buses = dict.fromkeys((format.bus.decode("utf-8", "replace"), error.bus))
+                raise CaptureError(str(self.path), line + error.line, several(buses)) from None
             bad = [replace(row, line=row.line + line) for row in bad]
             line += lines
             yield frames, bad
@@ -142,11 +162,20 @@ class CaptureReader:
         if self._pool is not None:
             return self._pool.submit(work, *args)
         done: Future = Future()
-        done.set_result(work(*args))
+        try:
+            done.set_result(work(*args))
+        except text.OtherBusError as error:  # told where blocks are taken in their order, as that of a pool is
+            done.set_exception(error)
         return done
 
 
-def read(path: Path | str, *, on_bad_rows: OnBadRows = "raise", quarantine: Path | None = None) -> pa.Table:
+def read(
+    path: Path | str,
+    *,
+    on_bad_rows: OnBadRows = "raise",
+    quarantine: Path | None = None,
+    channel: str | None = None,
+) -> pa.Table:
     """All frames of the capture at `path` (schema `FRAME_SCHEMA`), see `CaptureReader` for formats and arguments.
 
     The table's metadata says how many rows were set aside: see `quarantined`.
@@ -154,7 +183,7 @@ def read(path: Path | str, *, on_bad_rows: OnBadRows = "raise", quarantine: Path
     Raises:
         CaptureError: no capture of a known format, or (strict, the default) a bad row: file, line, column, reason.
     """
-    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=quarantine)
+    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=quarantine, channel=channel)
     return Frames.concat(list(reader)).to_table().replace_schema_metadata({"quarantined": str(len(reader.bad))})
 
 

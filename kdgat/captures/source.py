@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import select
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import pyarrow as pa
 
 from kdgat.errors import CaptureError
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ": "xz"}
+#: bytes that unpacking xz may take: its dictionary may claim gigabytes, `xz -9` asks for 64 MiB
+_MOST_MEMORY = 1 << 27
 BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 1 << 20
 #: bytes that a compressed file may unpack to whatever its size, and beyond them times its size: traffic reaches 20
@@ -26,7 +29,9 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, file: io.FileIO, compression: str) -> None:
         size = os.fstat(file.fileno()).st_size
-        self._stream = pa.CompressedInputStream(pa.PythonFile(file, "r"), compression)
+        self._stream: Any = (
+            _Xz(file) if compression == "xz" else pa.CompressedInputStream(pa.PythonFile(file, "r"), compression)
+        )
         self._room = max(_FEW, _MOST_UNPACKED * size)
 
     def readable(self) -> bool:
@@ -44,8 +49,42 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
+class _Xz(io.RawIOBase):
+    """Content of an xz file, which pyarrow does not unpack; raises OSError where it is damaged or wants too much memory."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        try:
+            while True:
+                if self._unpacker.eof:  # a file may be several, one after the other, with padding between
+                    rest = self._unpacker.unused_data.lstrip(b"\0") or self._file.read(1 << 16)
+                    if not rest:
+                        return 0
+                    self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY)
+                else:
+                    rest = self._file.read(1 << 16) if self._unpacker.needs_input else b""
+                    if self._unpacker.needs_input and not rest:
+                        raise OSError("it is cut off")
+                data = self._unpacker.decompress(rest, len(into))
+                if data:
+                    into[: len(data)] = data
+                    return len(data)
+        except lzma.LZMAError as error:
+            raise OSError(str(error)) from None
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 def open_stream(path: Path) -> IO[bytes]:
-    """The content of `path`, decompressed if it is gzip or zstd (told by its first bytes, not by its name).
+    """The content of `path`, decompressed if it is gzip, zstd, bz2 or xz (told by its first bytes, not by its name).
 
     A pipe is taken as it is.
     """
@@ -53,7 +92,7 @@ def open_stream(path: Path) -> IO[bytes]:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 (the caller closes it)
         if live(file):
             return file
-        magic = file.read(4)
+        magic = file.read(6)
         file.seek(0)
     except IsADirectoryError:
         raise CaptureError(str(path), 0, "is a folder, not a capture") from None

@@ -16,6 +16,7 @@ from analysis.freeze import freeze
 from analysis.numbers import Numbers
 from analysis.releases.release import Release
 from tests import shared
+from tools import assets
 
 KEY = "hcrl_sa.test_01.gat_student.zero_shot.f1"
 HOLDS = f"{KEY} > 0.5"
@@ -27,6 +28,9 @@ The student reaches {{{{< var {KEY} >}}}} on the known car.
 
 ![Leaderboard](figures/static/leaderboard.svg)
 """
+
+
+POLICY = f'<meta http-equiv="Content-Security-Policy" content="{assets.POLICY}">'
 
 
 def span(kind, text, key=KEY):
@@ -54,7 +58,7 @@ def build(release, project):
         (out / "assets" / "release" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(release.path / name, out / "assets" / "release" / name)
     (out / "paper" / "index.html").write_text(
-        f"""<html><head><meta name="kdgat-release" content="{release.name} {release.manifest_sha256}">
+        f"""<html><head>{POLICY}<meta name="kdgat-release" content="{release.name} {release.manifest_sha256}">
         <title>0.123</title></head><body><nav>0.5</nav><h1>Paper</h1><p>We set it to 0.7.</p>
         <section id="sec-results" class="level1"><h1>Results</h1>
         <p>One sentence. The student reaches {span("num", number.text)} on the known car. With a 95&nbsp;% interval.</p>
@@ -142,11 +146,11 @@ def test_an_unknown_key_is_caught(site):
     assert "no number 'no.such.key'" in site.problems()[0]
 
 
-@pytest.mark.parametrize("typed", ["0.97", "12 %", "99.9 percent"])
+@pytest.mark.parametrize("typed", ["0.97", "12 %", "99.9 percent", ".999", "999/1000", "0.999.\nThen"])
 def test_a_number_without_a_key_in_results_is_caught(site, typed):
     edit(site, "One sentence", f"It is {typed} here")
     (problem,) = site.problems()
-    assert "comes from no key" in problem and f"It is {typed} here." in problem
+    assert "comes from no key" in problem and "It is " in problem
 
 
 def test_unresolved_references_are_caught(site):
@@ -160,8 +164,37 @@ def test_another_release_under_the_same_name_is_stale(site, other_run, frozen):
     assert any("rendered from another release 'r1'" in p for p in site.problems())
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<h1>Paper", '<img src="https://example.org/x.png"><h1>Paper', "loads 'https://example.org/x.png' from elsewhere"),
+        ("<h1>Paper", '<script src="//example.org/x.js"></script><h1>Paper', "loads '//example.org/x.js' from elsewhere"),
+        ("<h1>Paper", '<a href="javascript:1">x</a><h1>Paper', "loads 'javascript:1' from elsewhere"),
+        ("<h1>Paper", '<a href="index.pdf">x</a><h1>Paper', "names 'index.pdf', which is not in the output"),
+        ("<h1>Paper", '<img src="../../trace.json"><h1>Paper', "which is not in the output"),
+        ('<meta http-equiv[^>]*>', "", "its policy has no"),
+    ],
+)  # fmt: skip
+def test_what_a_page_loads_is_its_own(site, old, new, said):
+    edit(site, old, new)
+    assert any(said in problem for problem in site.problems())
+
+
+def test_a_served_file_that_is_not_the_releases_or_the_projects_is_caught(site):
+    served = site.site / "assets" / "release" / "weights" / "x.onnx"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(b"x")
+    for folder, text in ((site.project / "paper", "a {}"), (site.site, "a { color: red }")):
+        (folder / "theme").mkdir()
+        (folder / "theme" / "site.css").write_text(text)
+    found = site.problems()
+    assert (
+        "assets/release/weights/x.onnx is not the release's" in found and "theme/site.css is not the project's" in found
+    )
+
+
 def test_a_page_without_a_release_is_caught(site):
-    edit(site, "<meta[^>]*>", "")
+    edit(site, '<meta name="kdgat[^>]*>', "")
     assert site.problems()[0].startswith("paper/index.html: carries no release")
 
 

@@ -168,9 +168,10 @@ def test_files_of_other_recorders(text: str, times, ids, data, labels, tmp_path:
 def test_two_buses_are_never_one_stream(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     path.write_text(GVRET.replace("true,Rx,0", "true,Rx,1"))
-    with pytest.raises(CaptureError, match=r"more than one bus \(0, 1\)") as caught:
+    with pytest.raises(CaptureError, match=r"more than one bus \(0, 1\): --channel NAME") as caught:
         read(path)
     assert caught.value.line == 3
+    assert read(path, channel="1")["id"].to_pylist() == [0x18FEF100]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,40 @@ def _stop(state, line, n_slow, reason, where):
 
 
 @kernel
+def of_bus(buf, end, name, only):
+    """Keep the lines `(time) interface …` of one interface: the others become spaces if `only`, else where the first is.
+
+    Args:
+        buf: u8, whole lines; end: of them.
+        name: u8, the interface.
+        only: whether other interfaces are left out.
+
+    Returns:
+        Offset of the first line of another interface that was kept, or -1.
+    """
+    p = 0
+    while p < end:
+        line = p
+        while buf[p] != _CLOSE and buf[p] != _NEWLINE:
+            p += 1
+        other = False
+        if buf[p] == _CLOSE:
+            p = _skip(buf, p + 1)
+            k = 0
+            while k < len(name) and buf[p + k] == name[k]:
+                k += 1
+            other = k < len(name) or not (buf[p + k] == _SPACE or buf[p + k] == _TAB)
+        while buf[p] != _NEWLINE:
+            p += 1
+        if other:
+            if not only:
+                return line
+            buf[line:p] = _SPACE
+        p += 1
+    return -1
+
+
+@kernel
 def labelled_csv(option, buf, begin, end, t, ids, dlc, words, label, row, slow, state):  # noqa: C901, PLR0913, PLR0915
     """`timestamp,arbitration_id,data_field,attack` of can-train-and-test; `option` is not used."""
     p = begin
@@ -312,11 +346,11 @@ def candump(option, buf, begin, end, t, ids, dlc, words, label, row, slow, state
     n_slow = 0
     while p < end and n_slow < len(slow):
         line = p
-        if _at_end(buf, p):
+        p = _skip(buf, p)
+        if _at_end(buf, p):  # also a line of another interface, see `of_bus`
             p += 1 + (buf[p] == _RETURN)
             state[4] += 1
             continue
-        p = _skip(buf, p)
         if buf[p] != _OPEN:
             _stop(state, line, n_slow, TIMESTAMP, p)
             return row

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers.rows import Row
 from kdgat.captures.parsers.table import BLOCK, frames_of
@@ -18,12 +19,12 @@ from kdgat.captures.quarantine import BadRow
 
 _TIME = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s+(.*)")
 _CLASSIC = re.compile(
-    r"(?:CAN)?\d+\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?P<direction>rx|txrq|tx)\s+"
+    r"(?:CAN)?(?P<bus>\d+)\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?P<direction>rx|txrq|tx)\s+"
     r"(?:d\s+(?P<dlc>[0-9a-f]+)(?P<data>(?:\s+.*)?)|(?P<remote>r)(?:\s.*)?)$",
     re.IGNORECASE,
 )
 _FD = re.compile(
-    r"CANFD\s+\d+\s+(?P<direction>rx|txrq|tx)\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?:\S+\s+)?[01]\s+[01]\s+"
+    r"CANFD\s+(?P<bus>\d+)\s+(?P<direction>rx|txrq|tx)\s+(?P<id>[0-9a-f]+)(?P<extended>x?)\s+(?:\S+\s+)?[01]\s+[01]\s+"
     r"(?P<dlc>[0-9a-f])\s+(?P<length>\d+)(?P<rest>(?:\s+\S+)*)$",
     re.IGNORECASE,
 )
@@ -37,7 +38,7 @@ class _Refused(ValueError):
     """Why a line is no frame of classic CAN."""
 
 
-def blocks(content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+def blocks(content: io.BytesIO, channels: Channels) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Read frames and bad rows, a bounded number of frames at a time; none is labelled as injected."""
     rows: list[Row] = []
     bad: list[BadRow] = []
@@ -56,16 +57,16 @@ def blocks(content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
         except _Refused as error:
             bad.append(BadRow(number, "row", str(error), line[:200]))
             continue
-        if frame is not None:
-            rows.append((now, *frame, 0))
+        if frame is not None and channels.takes(frame[0], number):
+            rows.append((now, *frame[1:], 0))
         if len(rows) == BLOCK:
             yield frames_of(rows), bad
             rows, bad = [], []
     yield frames_of(rows), bad
 
 
-def _frame(record: str, base: int) -> tuple[int, bytes] | None:
-    """ID and data of a record; None for an event, or a request to send, which is no traffic.
+def _frame(record: str, base: int) -> tuple[str, int, bytes] | None:
+    """Bus, ID and data of a record; None for an event, or a request to send, which is no traffic.
 
     Raises:
         _Refused: it could be a frame of classic CAN, and is none.
@@ -81,7 +82,7 @@ def _frame(record: str, base: int) -> tuple[int, bytes] | None:
     identifier = _number(match["id"], base)
     if identifier >= _LONGEST_ID:
         raise _Refused(f"ID {match['id']} of more than 29 bits")
-    return None if match["direction"].lower() == "txrq" else (identifier, data)
+    return None if match["direction"].lower() == "txrq" else (match["bus"], identifier, data)
 
 
 def _reason(record: str) -> str:

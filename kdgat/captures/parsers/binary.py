@@ -1,6 +1,6 @@
-"""Formats that are not read as blocks of text: Parquet (pyarrow), and the logs ASC and BLF (python-can) of Vector's tools.
+"""Formats that are not read as blocks of text: Parquet, the logs ASC and BLF of Vector's tools, TRC of PCAN's, candump's screen.
 
-Remote frames are kept with DLC 0; error frames and CAN FD frames are bad rows. ASC and BLF carry no labels: all frames
+Remote frames are kept with DLC 0; error frames and CAN FD frames are bad rows. Logs carry no labels: all frames
 count as benign.
 """
 
@@ -9,33 +9,44 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
+from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
-from kdgat.captures.parsers import asc, blf, parquet
+from kdgat.captures.parsers import asc, blf, parquet, screen, trc
 from kdgat.captures.quarantine import BadRow
 from kdgat.errors import CaptureError
 
 _ASC_HEAD = re.compile(rb"(?:\s*//[^\n]*\n)*\s*(?:date\s|base\s+(?:hex|dec))", re.IGNORECASE)
 
+_TRC_HEAD = re.compile(rb"\s*(?:;[^\n]*\n\s*)*?;\$(?:FILEVERSION|STARTTIME)=|\s*(?:;[^\n]*\n\s*)+\d+\)\s")
+_LINES = {"asc": asc, "trc": trc, "candump-screen": screen}
+
 
 def recognise(head: bytes) -> str | None:
-    """`parquet`, `blf`, `asc` or None, from the first bytes of a file."""
+    """`parquet`, `blf`, `asc`, `trc`, `candump-screen`, `mf4` or None, from the first bytes of a file."""
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"LOGG"):
         return "blf"
-    return "asc" if _ASC_HEAD.match(head) else None
+    if head.startswith(b"MDF     "):
+        return "mf4"
+    if _TRC_HEAD.match(head):
+        return "trc"
+    if _ASC_HEAD.match(head):
+        return "asc"
+    return "candump-screen" if screen.recognise(head.lstrip().partition(b"\n")[0]) else None
 
 
-def blocks(format: str, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+def blocks(format: str, channels: Channels, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Frames and bad rows of a file whose whole content is given."""
     if format == "parquet":
-        return parquet.blocks(path, content)
-    if format == "asc":
-        return asc.blocks(content)
+        return parquet.blocks(channels.path, content)
+    if format in _LINES:
+        return _LINES[format].blocks(content, channels)
+    if format == "mf4":
+        raise CaptureError(str(channels.path), 0, "MF4 is not read: export the log as BLF, ASC or CSV")
     try:
         import can
     except ImportError:
-        raise CaptureError(str(path), 0, "reading BLF needs python-can: pip install python-can") from None
-    return blf.blocks(can, path, content)
+        raise CaptureError(str(channels.path), 0, "reading BLF needs python-can: pip install python-can") from None
+    return blf.blocks(can, channels, content)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers.rows import Row
 from kdgat.captures.parsers.table import frames_of
@@ -31,7 +32,7 @@ _HEADER = struct.Struct("<4sHHII")  # of an object: signature, header's length a
 _FRAMES = (1, 86, 100, 101, 73)
 
 
-def blocks(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+def blocks(can: Any, channels: Channels, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Read frames and bad rows, a bounded number of messages at a time; `can`: the package python-can.
 
     Raises:
@@ -39,6 +40,7 @@ def blocks(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, 
     """
     from can.io.blf import BLFParseError  # not one of python-can's own CanError
 
+    path = channels.path
     found: list[Message] = []
     bad: list[BadRow] = []
     number = 0
@@ -51,7 +53,7 @@ def blocks(can: Any, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, 
             reason = refusal(message)
             if reason:
                 bad.append(BadRow(number, "row", reason, str(message)[:200]))
-            else:
+            elif channels.takes(str(message.channel + 1), number):  # python-can counts from 0, Vector's tools from 1
                 found.append(message)
             if len(found) == BLOCK:
                 yield frames_of([_row(m) for m in found]), bad

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers.rows import Header, Row
 from kdgat.captures.quarantine import BadRow
@@ -22,7 +22,7 @@ from kdgat.errors import CaptureError
 BLOCK = 1 << 15
 
 
-def blocks(header: Header, path: Path, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
+def blocks(header: Header, channels: Channels, content: io.BytesIO) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Read frames and bad rows of a file whose first line that is not blank is `header`.
 
     Raises:
@@ -31,9 +31,8 @@ def blocks(header: Header, path: Path, content: io.BytesIO) -> Iterator[tuple[Fr
     lines = csv.reader(io.TextIOWrapper(content, "utf-8-sig", "replace", newline=""), delimiter=header.delimiter)
     rows: list[Row] = []
     bad: list[BadRow] = []
-    channels: Counter[str] = Counter()
     begun = False
-    for fields in _told(path, lines):
+    for fields in _told(channels.path, lines):
         if not any(fields):
             continue
         if not begun:  # the header itself
@@ -44,14 +43,8 @@ def blocks(header: Header, path: Path, content: io.BytesIO) -> Iterator[tuple[Fr
         except ValueError as error:
             bad.append(BadRow(lines.line_num, "row", str(error), header.delimiter.join(fields)[:200]))
             continue
-        channels[channel] += 1
-        if len(channels) > 1:
-            raise CaptureError(
-                str(path),
-                lines.line_num,
-                f"frames of more than one bus ({', '.join(sorted(channels))}): one file for each",
-            )
-        rows.append(row)
+        if channels.takes(channel, lines.line_num):
+            rows.append(row)
         if len(rows) == BLOCK:
             yield frames_of(rows), bad
             rows, bad = [], []

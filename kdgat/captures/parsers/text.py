@@ -47,14 +47,31 @@ _REASONS = {
 }
 
 
+class OtherBusError(ValueError):
+    """A line of another interface than the first; its number in the block, from 0, is `line`."""
+
+    def __init__(self, text: bytes, line: int) -> None:
+        match = _CANDUMP_ROW.match(text)
+        self.bus = (match["bus"] if match else text.split()[1] if len(text.split()) > 1 else b"?").decode(
+            "utf-8", "replace"
+        )
+        self.line = line
+        super().__init__(self.bus)
+
+
 @dataclass(frozen=True)
 class TextFormat:
-    """A recognised text format: name, kernel in `_kernels` and its option, whether there is a header."""
+    """A recognised text format: name, kernel in `_kernels` and its option, whether there is a header.
+
+    Of candump: the interface of its frames, and whether those of others are left out.
+    """
 
     name: str
     kernel: str
     option: int = 0
     header: bool = False
+    bus: bytes = b""
+    only: bool = False
 
 
 _HCRL_ROW = re.compile(
@@ -62,7 +79,7 @@ _HCRL_ROW = re.compile(
     rb"(?:[0-9a-fA-F]{2}(?:[ ,]+|\s*$)){0,8}(?P<flag>[RT])?\s*$"
 )
 _KEYED_ROW = re.compile(rb"\s*Timestamp:.*?ID:.*?DLC:\s*\d\b[0-9a-fA-F ]*(?P<flag>[RT])?\s*$")
-_CANDUMP_ROW = re.compile(rb"\s*\(\d+(?:\.\d*)?\)\s+\S+\s+[0-9a-fA-F]+#")
+_CANDUMP_ROW = re.compile(rb"\s*\(\d+(?:\.\d*)?\)\s+(?P<bus>\S+)\s+[0-9a-fA-F]+#")
 
 
 def recognise(line: bytes) -> TextFormat | None:
@@ -73,8 +90,8 @@ def recognise(line: bytes) -> TextFormat | None:
         return TextFormat("hcrl-keyed", "hcrl_text", 2 + bool(match["flag"]))
     if match := _HCRL_ROW.match(line):
         return TextFormat("hcrl-csv", "hcrl_text", int(bool(match["flag"])))
-    if _CANDUMP_ROW.match(line):
-        return TextFormat("candump", "candump")
+    if match := _CANDUMP_ROW.match(line):
+        return TextFormat("candump", "candump", bus=match["bus"])
     for flagged in (0, 1):  # other delimiters, quotes, a lower-case flag
         with contextlib.suppress(ValueError):
             rows.hcrl(line.decode("utf-8", "replace"), flagged)
@@ -96,6 +113,8 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool, cut: bool = False) ->
     from kdgat.captures.parsers import _kernels  # late: compiled code is loaded when the first file is parsed
 
     end = len(buf)
+    if format.bus and (other := int(_kernels.of_bus(buf, end, np.frombuffer(format.bus, np.uint8), format.only))) >= 0:
+        raise OtherBusError(buf[other : other + 200].tobytes(), int((buf[:other] == 10).sum()))
     frames = Frames.empty(end // _SHORTEST_ROW + 1)
     t = frames.timestamp
     columns = (t, frames.id, frames.dlc, frames.payload.reshape(-1).view("<u8"), frames.label)
