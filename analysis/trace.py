@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
+from analysis.claims.evaluate import matches
+from analysis.claims.grammar import parse
+from analysis.claims.judged import Judged, of_project
 from analysis.numbers import Numbers, trace
+from analysis.reference.format import slug
 from analysis.releases.release import Release
 from kdgat.front_door import start
+from kdgat.paths import REPO
 
 
 def run(key: str | None = None, release: str | None = None, *, as_json: bool = False) -> int:
@@ -20,7 +25,7 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         print(json.dumps(keys, indent=1) if as_json else "\n".join(keys))
         return 0
     number = numbers[key]
-    found = trace.document(numbers, [key])
+    found = trace.document(numbers, [key]) | {"claims": [j.trace(REPO) for j in _resting_on(numbers, key)]}
     if as_json:
         print(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
@@ -45,7 +50,19 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
     for changed in {json.dumps(f["config_diff"]) for f in found["runs"].values() if f["config_diff"]}:
         print(f"differs from its preset: {changed}")
     print(f"recompute   {found['numbers'][number.key]['recompute']}")
+    for claim in found["claims"]:
+        print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {claim['text']}")
     return 0
+
+
+def _resting_on(numbers: Numbers, key: str) -> list[Judged]:
+    """Claims of the sources that name the key, by itself or among others."""
+    names = {key, key.replace(f"{slug(numbers.main_dataset)}.", "main.", 1)}
+    return [
+        j
+        for j in of_project(numbers, REPO)
+        if any(matches(name, used.replace("@", "*")) for used in parse(j.claim.assertion).keys for name in names)
+    ]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ STYLE = (
     Step("ruff", ("check", ".")),
     Step("ruff", ("format", "--check", ".")),
     Step("lint-imports"),
+    Step("python", ("-m", "tools.prose")),
 )
 #: minutes where nothing is cached, as in a new clone; seconds afterwards
 TYPES = (Step("mypy"),)

@@ -72,16 +72,16 @@ def lost(project: Path, shown: Sequence[Shown], numbers: Numbers, *, gave_way: b
         return numbers[key].text if numbers[key].span else prose.plain(numbers[key].text)
 
     found = []
-    for claim in prose.stated(sources(project)):
-        place = f"{claim.file.relative_to(project)}:{claim.line}"
-        if claim.alt or (claim.assertion not in texts and gave_way):
+    for source in prose.stated(sources(project)):
+        place = f"{source.file.relative_to(project)}:{source.line}"
+        if source.alt or (source.assertion not in texts and gave_way):
             continue
-        if claim.assertion not in texts:
-            found.append(f"{place}: no page shows the claim {claim.text[:80]!r}")
+        if source.assertion not in texts:
+            found.append(f"{place}: no page shows the claim {source.text[:80]!r}")
         elif numbers.release.current:
-            wanted = prose.pieces(claim.text, value)
-            if not any(all(piece in text for piece in wanted) for text in texts[claim.assertion]):
-                found.append(f"{place}: no page has the words of the claim {claim.text[:80]!r}")
+            wanted = prose.pieces(source.text, value)
+            if not any(all(piece in text for piece in wanted) for text in texts[source.assertion]):
+                found.append(f"{place}: no page has the words of the claim {source.text[:80]!r}")
     return found
 
 

@@ -148,8 +148,10 @@ class _Reader(HTMLParser):
         if not self.page.blocks or any(t in _NOT_TEXT for t, _ in self.stack):
             return
         self.page.blocks[-1] += data
-        for span in (*self.open, *self.claimed):
+        for span in self.open:
             span.text += data
+        for claim in self.claimed:
+            claim.text += data
         classes = {c for _, a in self.stack for c in a.get("class", "").split()}
         if not self._in_results() or "header-section-number" in classes:
             return

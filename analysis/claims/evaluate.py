@@ -173,22 +173,22 @@ def _compare(left: Side, relation: str, right: Side, values: Values, at: str) ->
         return Outcome(
             apart <= 1e-9 * max(abs(a.value), abs(b.value)), -apart, f"{shown}; any change of either turns it"
         )
-    apart = difference(left, right, values, at)
+    between = difference(left, right, values, at)
     if relation == "~":
         if all(side.low == side.high for side in (a, b)):
             raise Undefined(f"{left} ~ {right}: neither has an interval, so that they cannot be called alike")
-        margin = min(ALIKE - (apart.high - apart.low) / 2, -apart.low, apart.high)
+        margin = min(ALIKE - (between.high - between.low) / 2, -between.low, between.high)
         return Outcome(
-            margin >= 0, margin, f"{shown}; apart {apart}, turns where that leaves zero or widens over ±{ALIKE}"
+            margin >= 0, margin, f"{shown}; apart {between}, turns where that leaves zero or widens over ±{ALIKE}"
         )
-    end = apart.low if relation in (">", ">=") else apart.high
+    end = between.low if relation in (">", ">=") else between.high
     margin = _RELATIONS[relation](end)
-    resolved = apart.p is None or apart.p < LEVEL
+    resolved = between.p is None or between.p < LEVEL
     holds = resolved and (margin > 0 or (margin == 0 and relation in ("<=", ">=")))
     why = (
-        f"{shown}; apart {apart}, turns where {end:.4g} passes zero"
+        f"{shown}; apart {between}, turns where {end:.4g} passes zero"
         if resolved
-        else f"{shown}; apart {apart}, corrected p {apart.p:.2g}"
+        else f"{shown}; apart {between}, corrected p {between.p:.2g}"
     )
     return Outcome(holds, margin if resolved else -abs(margin), why)
 

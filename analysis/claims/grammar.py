@@ -178,7 +178,8 @@ class _Parser:
 
     def _chain(self, *, bound: bool) -> Chain:
         begin = self.at
-        sides, relations = [self._side()], []
+        sides = [self._side()]
+        relations: list[str] = []
         while not relations or self._is("relation"):
             relations.append(self._take("relation", "a relation"))
             sides.append(self._side())

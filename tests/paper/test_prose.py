@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import prose
+
 #: known to every reader of such a paper, names, or symbols
 COMMON = {
     "ORNL",
@@ -101,3 +103,34 @@ def test_nothing_is_misspelt(repo: Path, tmp_path: Path):
     )
     (tmp_path / "a.qmd").write_text("This is teh end.\n")
     assert "teh ==> the" in misspelt(repo, str(tmp_path / "a.qmd"))
+
+
+def test_the_prose_is_plain(repo: Path):
+    pytest.importorskip("proselint", reason="proselint is not installed")
+    assert prose.main() == 0
+    assert list(prose.linted({"a.qmd": "---\ntitle: x\n---\n\nThis is very unique, `very unique`.\n"})) == [
+        "a.qmd:5: uncomparables: Comparison of an uncomparable: 'very unique' is not comparable.",
+        *(found for found in prose.linted({"a.qmd": "\n\n\n\nThis is very unique.\n"}) if "weasel" in found),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("One panel a scenario is drawn as a panel a scenario.", "one … for each"),
+        ("Low in test 02, with one in no scenario.", "how many"),
+        ("A succession had come to mean an attack.", "was taken for"),
+        ("It is the the end.", "a word twice"),
+        ("This novel method utilizes graphs.", "say what it does"),
+        ("In order to detect it, we wait.", "to, because"),
+        ("word " * 60 + "end.", "a sentence of 61 words"),
+    ],
+)
+def test_what_a_reader_stumbles_over_is_named_with_its_line(text: str, advice: str):
+    found = list(prose.breaches("a.qmd", f"---\ntitle: x\n---\n\n{text}\n"))
+    assert any(problem.startswith("a.qmd:5: ") and advice in problem for problem in found), found
+
+
+def test_code_and_attributes_are_no_prose():
+    text = 'A `novel , value` in $x , y$.\n\n```\na mark a protocol\n```\n\n[x]{title="a row a model"} {{< var a.b >}}, so.\n'
+    assert list(prose.breaches("a.qmd", text)) == []
