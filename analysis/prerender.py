@@ -40,6 +40,8 @@ def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: 
         except KeyUnknown as error:
             value = MISSING
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
+        if not value.startswith("[") and (project / value).exists():
+            value = f"[{value}]{{.word}}"  # Quarto makes a path of a value that names a file or folder
         *parents, leaf = key.split(".")
         node = tree
         for part in parents:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
 import html
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 from analysis.releases.release import Release, frozen_root
+from kdgat import atomic
 from kdgat.errors import cli
 from kdgat.paths import REPO
 
@@ -67,12 +70,23 @@ def measured(shown: Release, folder: Path) -> None:
     (folder / "index.json").write_text(json.dumps([r.name for r in found]))
 
 
-def main() -> None:
-    """Write `assets/` anew from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
+def mirror(source: Path, target: Path) -> None:
+    """Make `target` hold what `source` does: files replaced one by one, what is gone removed last.
+
+    Folders are never taken away from under a renderer that walks them, and what is unchanged keeps its time.
+    """
+    wanted = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
+    for name in sorted(wanted):
+        if not (target / name).is_file() or not filecmp.cmp(source / name, target / name, shallow=False):
+            atomic.write_bytes(target / name, (source / name).read_bytes())
+    for old in [p for p in target.rglob("*") if p.is_file() and p.relative_to(target) not in wanted]:
+        old.unlink()
+
+
+def fill(assets: Path) -> None:
+    """Write everything that pages load from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
     release = Release.open()
-    assets = REPO / "assets"
-    shutil.rmtree(assets, ignore_errors=True)
-    shutil.copytree(REPO / "paper" / "figures" / "dist", assets)
+    shutil.copytree(REPO / "paper" / "figures" / "dist", assets, dirs_exist_ok=True)
     (assets / "release").mkdir()
     for name in (file for file in release.files() if file.endswith(".parquet")):
         (assets / "release" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +101,13 @@ def main() -> None:
     modules = (assets / "kdgat.modules.json").read_text()
     name = html.escape(f"{release.name} {release.manifest_sha256}")
     (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, modules=modules))
+
+
+def main() -> None:
+    """Bring `assets/` up to date."""
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder))
+        mirror(Path(folder), REPO / "assets")
 
 
 if __name__ == "__main__":

@@ -37,10 +37,47 @@ def environment() -> None:
         stop(f"no .venv, and {sys.executable} lacks {', '.join(missing)}")
 
 
+def places(root: Path) -> tuple[list[Path], list[Path]]:
+    """List what a pre-render reads, the release apart, and what it writes, both as files that are there."""
+    sources = [root / "index.qmd", root / "_quarto.yml", root / "requirements.lock", root / "conf" / "site.toml"]
+    for folder in ("paper", "analysis", "kdgat", "tools", "docs"):
+        sources += (root / folder).rglob("*")
+    skipped = ("node_modules", "__pycache__", "dist", "static", "diagrams")
+    read = [p for p in sources if p.is_file() and not set(skipped) & set(p.relative_to(root).parts)]
+    written = [root / name for name in ("_variables.yml", "claims.json", "trace.json")]
+    for folder in ("assets", "paper/figures/static", "paper/figures/diagrams"):
+        written += (root / folder).rglob("*")
+    return read, [p for p in written if p.is_file()]
+
+
+def state(root: Path, release: str) -> dict[str, list[list[object]]]:
+    """Size and time of every file that a pre-render reads and writes: what tells whether there is anything to do.
+
+    Args:
+        root: of the project.
+        release: name of the one that is shown; empty: the current one.
+    """
+    frozen = root / "data" / "frozen"
+    name = release or ((frozen / "current").read_text().strip() if (frozen / "current").is_file() else "")
+    read, written = places(root)
+    read += [p for p in (frozen / "current", frozen / "index.json", frozen / name / "manifest.json") if p.is_file()]
+
+    def told(files: list[Path]) -> list[list[object]]:
+        stats = ((p.relative_to(root).as_posix(), p.stat()) for p in sorted(files))
+        return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+
+    return {"read": [[name, 0, 0], *told(read)], "written": told(written)}
+
+
 def main() -> None:
-    """Numbers, traces, figures and JavaScript, in `assets/` and in the files that pages include."""
+    """Numbers, traces, figures and JavaScript, in `assets/` and in the files that pages include; nothing where all are up to date."""
     environment()
     os.chdir(ROOT)
+    release = os.environ.get("KDGAT_RELEASE", "")
+    stamp = ROOT / ".kdgat" / "prerendered.json"
+    if stamp.is_file() and stamp.read_text() == json.dumps(state(ROOT, release)):
+        print("nothing has changed since the last pre-render")
+        return
     figures = ROOT / "paper" / "figures"
     needed = json.loads((figures / "package.json").read_text())["dependencies"]
     if missing := [name for name in needed if not (figures / "node_modules" / name).is_dir()]:
@@ -57,6 +94,8 @@ def main() -> None:
             stop(f"`{command[0]}` is not installed")
         except subprocess.CalledProcessError as error:
             sys.exit(error.returncode)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(json.dumps(state(ROOT, release)))
 
 
 if __name__ == "__main__":

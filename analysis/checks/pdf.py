@@ -42,8 +42,8 @@ def read(pdf: Path) -> tuple[str, list[str]]:
 
 
 def numerals(text: str) -> list[str]:
-    """Decimals and percentages of a text, in order."""
-    return [m[0] for m in DECIMAL.finditer(text)]
+    """Decimals and percentages of a text, in order, without the space or line end before a sign."""
+    return ["".join(m[0].split()) for m in DECIMAL.finditer(text)]
 
 
 def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], page_text: str) -> list[str]:
