@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from kdgat.compiled import threads_available
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
 from kdgat.evaluation.bootstrap import BLOCK_SECONDS, from_counts
 from kdgat.evaluation.metrics import RECALL_AT, SINGLE_ENDING
@@ -205,6 +204,8 @@ def ranked_metrics(
     if weights.size < _MANY:
         ranked(weights, order, last, attacked, far, rates, 0, made)
     else:
+        from kdgat.compiled import threads_available  # late: numba, which a check of older intervals does without
+
         with ThreadPoolExecutor(threads_available()) as pool:
             list(pool.map(judge, range(0, draws, TOGETHER)))
     out = dict(zip(("roc_auc", "pr_auc", *RECALL_AT), made.T, strict=True))
