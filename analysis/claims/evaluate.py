@@ -156,7 +156,7 @@ def _chain(chain: Chain, values: Values, at: str = "") -> Outcome:
 
 #: how far a difference is from turning a relation
 _RELATIONS: dict[str, Callable[[float], float]] = {
-    "<": lambda d: -d, "<=": lambda d: -d, ">": lambda d: d, ">=": lambda d: d, "=": lambda d: -abs(d),
+    "<": lambda d: -d, "<=": lambda d: -d, ">": lambda d: d, ">=": lambda d: d, "=": lambda d: -abs(d) or 0.0,
 }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _compare(left: Side, relation: str, right: Side, values: Values, at: str) ->
     if relation == "=":
         apart = abs(a.value - b.value)
         return Outcome(
-            apart <= 1e-9 * max(abs(a.value), abs(b.value)), -apart, f"{shown}; any change of either turns it"
+            apart <= 1e-9 * max(abs(a.value), abs(b.value)), -apart or 0.0, f"{shown}; any change of either turns it"
         )
     between = difference(left, right, values, at)
     if relation == "~":

@@ -61,7 +61,7 @@ def checklist(release: Source = None) -> str:
         ("Synthetic data is marked", f"Yes: {', '.join(synthetic) or 'none in this release'}"),
         ("Datasets of the catalog that are not covered", ", ".join(missing) or "none"),
         ("Seeds", f"{numbers.markdown('release.seeds')} ({', '.join(map(str, manifest['seeds']))})"),
-        ("Intervals", f"95 %, moving blocks, {numbers.markdown('config.bootstrap_draws') if 'config.bootstrap_draws' in numbers else 'n/a'} draws"),
+        ("Intervals", f"95 %, {distinct(numbers.summary, 'interval')}, {numbers.markdown('config.bootstrap_draws') if 'config.bootstrap_draws' in numbers else 'n/a'} draws"),
         ("What runs may be selected by", distinct((r for r in runs if r["model"] != BASELINE), "selection_metric")),
         ("What thresholds were fitted on", distinct(points, "source")),
         ("Readings of the test folders are counted", _readings(numbers)),
