@@ -81,7 +81,9 @@ def onnx() -> bytes:
     return field(7, b"".join(field(5, b"\x10\x01" + field(8, name) + field(9, data)) for name, data in parts))
 
 
-def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: str, commit: str) -> dict:
+def _run_row(
+    task: int, dataset: str, seed: int, stage: str, model: str, kind: str, commit: str, data_hash: str
+) -> dict:
     config = CONFIG
     return {
         "run": f"{FLOW_RUN}/{stage}/{task}/{model}",
@@ -97,7 +99,7 @@ def _run_row(task: int, dataset: str, seed: int, stage: str, model: str, kind: s
         "dirty": False,
         "code_hash": "c" * 64,
         "lock_hash": "1" * 64,
-        "data_hash": hashlib.sha256(f"train/free-soul.csv {'00'.ljust(64, '0')}".encode()).hexdigest(),
+        "data_hash": data_hash,
         "data_kind": kind,
         "tracker": "none",
         "tracker_id": "",
@@ -170,6 +172,8 @@ def _make(
                     "sisters": "",
                 }
             )
+        trained_on = rows["datasets"][-len(captures)]
+        data_hash = hashlib.sha256(f"{trained_on['capture']} {trained_on['sha256']}".encode()).hexdigest()
         for model in sorted(STRENGTH.keys() - UNTRAINED - {"gbm-baseline"}):
             for layer, n in LAYERS.items():
                 n *= 2 if "teacher" in model else 1
@@ -183,7 +187,7 @@ def _make(
                 if model in UNTRAINED:
                     continue
                 stage = {"gbm": "baseline"}.get(model.split("-")[0], model.split("-")[0])
-                row = _run_row(task, dataset, seed, stage, model, kind, commit)
+                row = _run_row(task, dataset, seed, stage, model, kind, commit, data_hash)
                 rows["runs"].append(row)
                 rows["hyperparameters"] += [
                     {"run": row["run"], "name": k, "value": json.dumps(v)} for k, v in config.flat().items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -237,6 +238,35 @@ def test_sql_runs_in_the_page_and_the_query_stands_in_the_address(visit):
     visit.page.locator(".kdgat-result .kdgat-error").wait_for()
     assert "nonsense" in visit.page.locator(".kdgat-result").text_content()
     assert "nonsense" in visit.page.url
+
+
+#: what a query asks for, and what a reader sees
+TYPES = {
+    "0.5": "0.5",
+    "1.25::decimal(10, 2)": "1.25",
+    "123456789012345678.25::decimal(20, 2)": "123456789012345678.25",
+    "170141183460469231731687303715884105727::hugeint": "170141183460469231731687303715884105727",
+    "9007199254740993::bigint": "9007199254740993",
+    "date '2026-01-02'": "2026-01-02",
+    "time '03:04:05'": "03:04:05",
+    "timestamp '2026-01-02 03:04:05'": "2026-01-02 03:04:05",
+    "interval 3 days": "3 days",
+    "[1, 2]": "[1, 2]",
+    "{'a': 1, 'b': 'x'}": "{'a': 1, 'b': x}",
+    "true": "true",
+    "'text'": "text",
+    "'ff'::blob": "ff",
+}
+
+
+def test_sql_shows_every_type_as_duckdb_does(visit):
+    columns = ", ".join(f"{asked} as c{i}" for i, asked in enumerate(TYPES))
+    visit.open(f"paper/results/sql.html?q={quote(f'select {columns}, null as empty, 1 as n, 2 as n')}&view=table")
+    cells = visit.page.locator(".kdgat-result td")
+    cells.first.wait_for(timeout=20_000)
+    assert dict(zip(TYPES, cells.all_text_contents(), strict=False)) == TYPES
+    assert visit.page.locator(".kdgat-result th").all_text_contents()[-3:] == ["empty", "n", "n (2)"]
+    assert cells.all_text_contents()[-2:] == ["1", "2"]
 
 
 def test_every_example_query_runs_on_the_browsers_duckdb(visit):

@@ -30,13 +30,48 @@ async function open(base, tables) {
   return connection;
 }
 
-/** Rows of a query as plain objects. Rejects with DuckDB's own message. */
+/** Types that JavaScript has, and how others are asked for: DuckDB writes what it alone knows how to write. */
+const PLAIN = /^(BOOLEAN|U?(TINY|SMALL)INT|U?INTEGER|U?BIGINT|FLOAT|DOUBLE|VARCHAR)$/;
+const EXACT_DIGITS = 15; // of a double
+
+function shown(type, column) {
+  if (PLAIN.test(type)) return column;
+  const decimal = /^DECIMAL\((\d+),/.exec(type);
+  return decimal && Number(decimal[1]) <= EXACT_DIGITS ? `${column}::double` : `${column}::varchar`;
+}
+
+/** Names of columns of which several are called alike: `n`, `n (2)`, …. */
+function distinct(names) {
+  const seen = new Map();
+  return names.map((name) => {
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    return seen.get(name) === 1 ? name : `${name} (${seen.get(name)})`;
+  });
+}
+
+/**
+ * Rows of a query as plain objects: booleans, numbers, strings and null, whatever DuckDB's type is. Rejects with DuckDB's own
+ * message.
+ */
 export async function query(base, tables, sql) {
   opened ??= open(base, tables);
   const connection = await opened.catch((error) => {
     opened = null;
     throw error;
   });
-  const result = await connection.query(sql);
-  return result.toArray().map((row) => plain({...row.toJSON()}));
+  const statement = sql.trim().replace(/;\s*$/, "");
+  const described = await connection.query(`describe ${statement}`).catch(() => null); // not every statement is a query
+  if (!described) return (await connection.query(sql)).toArray().map((row) => plain({...row.toJSON()}));
+  const columns = described.toArray().map(({column_name: name, column_type: type}) => ({name, type}));
+  const aliases = columns.map((_, i) => `c${i}`);
+  const wanted = columns.map(({type}, i) => `${shown(type, aliases[i])} as ${aliases[i]}`);
+  const result = await connection.query(`select ${wanted.join(", ")} from (\n${statement}\n) as t(${aliases.join(", ")})`);
+  const names = distinct(columns.map(({name}) => name));
+  return result.toArray().map((row) => {
+    const values = row.toJSON();
+    return Object.fromEntries(names.map((name, i) => [name, exact(values[aliases[i]])]));
+  });
 }
+
+/** A whole number that JavaScript cannot hold stays text. */
+const exact = (value) => (typeof value !== "bigint" ? value : Number.isSafeInteger(Number(value)) ? Number(value) : String(value));
