@@ -16,13 +16,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repetitions: to see that it works")
     quick = parser.parse_args().quick
 
-    from benchmarks import latency, traffic, training
+    from benchmarks import detect, flow, latency, traffic, training
     from kdgat import atomic, records
     from kdgat.runtime import work_folder
 
     few = 2 if quick else 5
     made = [*traffic.rows(few), *(training.rows(1, ["gat-student"]) if quick else training.rows())]
     made += latency.rows(100 if quick else latency.REPETITIONS)
+    made += detect.rows([20_000] if quick else detect.FRAMES)
+    made += [] if quick else flow.rows()
     for row in made:
         print(f"{row['name']:32} {row['value']:14,.3f} {row['unit']:9} {row['n']} repetitions")
     table = records.table("benchmarks", made)

@@ -44,13 +44,12 @@ class Pipeline:
         import torch
 
         from kdgat.experiment.detect import Calibration, Moments
-        from kdgat.models.export import to_onnx, vgae_to_onnx
 
         torch.set_num_threads(1)
         dataset = sorted(release.manifest["datasets"])[0]
         seed = scores.seeds(release, dataset)[0]
         self.config = scores.configuration(release, dataset, seed)
-        (gat, self.scalers), (vgae, _), (fusion, _) = (
+        (_, self.scalers), (vgae, _), (fusion, _) = (
             scores.student(release, dataset, seed, m) for m in ("gat-student", "vgae-student", "fusion-dqn-student")
         )
         options = onnxruntime.SessionOptions()
@@ -64,8 +63,8 @@ class Pipeline:
         self.gat, self.vgae, self.values = (
             onnxruntime.InferenceSession(data, options)
             for data in (
-                to_onnx(gat.model()),  # type: ignore[arg-type]
-                vgae_to_onnx(vgae.model()),  # type: ignore[arg-type]
+                release.weight(f"weights/{dataset}/gat-student-s{seed}.onnx"),
+                release.weight(f"weights/{dataset}/vgae-student-s{seed}.onnx"),
                 program.model_proto.SerializeToString(),
             )
         )

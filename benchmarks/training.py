@@ -59,6 +59,8 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
                 states.append(h)
             h = torch.cat(states, 1)
             pooled = [global_mean_pool(h, b.batch), global_max_pool(h, b.batch), global_add_pool(h * b.share, b.batch)]
+            if ours.least:
+                pooled.append(-global_max_pool(-h, b.batch))
             return self.head(torch.cat(pooled, 1))
 
     theirs = Theirs()

@@ -105,10 +105,6 @@ def intervals(
     return out
 
 
-#: how `paired_f1` makes intervals, one of `kdgat.evaluation.methods.METHODS`
-PAIRED = "circular-blocks"
-
-
 def paired_f1(
     windows: ScoredWindows, sides: Sequence[Sequence[np.ndarray]], draws: int
 ) -> tuple[np.ndarray, np.ndarray]:

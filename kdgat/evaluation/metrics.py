@@ -80,7 +80,7 @@ def score(
         "tpr_at_fpr_1pct": (_tpr(*curve, 0.01) if both else None, n),
         "tpr_at_fpr_0_1pct": (_tpr(*curve, 0.001) if both and negatives >= MIN_BENIGN_FOR_PERMILLE else None, n),
         "false_alarms": (float(fp) if negatives else None, negatives),
-        "benign_minutes": (minutes, negatives),
+        "benign_minutes": (minutes if negatives else None, negatives),
         "false_alarms_per_hour": (fp / minutes * 60 if minutes > 0 else None, negatives),
         "false_alarms_per_hour_high": (poisson_high(fp, minutes) if minutes > 0 else None, negatives),
     }

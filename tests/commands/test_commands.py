@@ -103,9 +103,18 @@ def test_a_version_that_is_not_asked_for_is_missing() -> None:
 # ---- detect ----------------------------------------------------------------------------------------------------------
 
 
-def test_detect_prints_windows_scores_and_alarms(repo: Path, log: Path) -> None:
-    done = run(repo, "detect", str(log))
+@pytest.fixture(scope="module")
+def judged(repo: Path, log: Path) -> subprocess.CompletedProcess[str]:
+    """What one student says of the log."""
+    done = run(repo, "detect", str(log), "--seed", "0")
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_detect_prints_windows_scores_and_alarms(
+    repo: Path, log: Path, judged: subprocess.CompletedProcess[str]
+) -> None:
+    done = judged
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert list(rows[0]) == ["window", "begin_s", "end_s", "score", "alarm"]
     assert all(0 <= float(r["score"]) <= 1 and float(r["begin_s"]) < float(r["end_s"]) for r in rows)
@@ -115,11 +124,13 @@ def test_detect_prints_windows_scores_and_alarms(repo: Path, log: Path) -> None:
     inside = [float(r["score"]) for r in rows if float(r["begin_s"]) >= 15 and float(r["end_s"]) <= 20]
     outside = [float(r["score"]) for r in rows if float(r["end_s"]) < 15 or float(r["begin_s"]) > 20]
     assert np.median(inside) > np.median(outside), "a flood is more suspicious than none"
-    only = run(repo, "detect", str(log), "--alarms")
+    only = run(repo, "detect", str(log), "--seed", "0", "--alarms")
     assert len(only.stdout.splitlines()) == 1 + alarms
 
 
-def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file(repo: Path, log: Path) -> None:
+def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file(
+    repo: Path, log: Path, judged: subprocess.CompletedProcess[str]
+) -> None:
     arguments = [sys.executable, "-m", "kdgat", "detect", "-", "--seed", "0"]
     with subprocess.Popen(
         arguments, cwd=repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -134,7 +145,7 @@ def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file
         told += process.stdout.readlines()
         said = process.stderr.read()
     assert process.returncode == 0, said
-    assert "".join(told) == run(repo, "detect", str(log), "--seed", "0").stdout
+    assert "".join(told) == judged.stdout
     assert "from a window's last frame to its verdict: " in said
 
 

@@ -181,3 +181,9 @@ def test_rankings_and_correlation_are_those_of_scikit_learn(seed: int, n: int, d
     assert metrics._mcc(*counts) == pytest.approx(sk.matthews_corrcoef(y, alarm), abs=1e-12)
     false, true, _ = sk.roc_curve(y, scores, drop_intermediate=False)
     assert metrics._tpr(*curve, 0.1) == true[false <= 0.1].max()
+
+
+def test_where_everything_is_attacked_nothing_is_said_of_benign_traffic() -> None:
+    made = metrics.score(windows(np.ones(20, int)), np.linspace(0, 1, 20), 0.5)
+    for name in ("benign_minutes", "false_alarms", "false_alarms_per_hour", "roc_auc"):
+        assert made[name][0] is None, name
