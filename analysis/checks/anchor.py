@@ -47,6 +47,8 @@ class History:
 
     def __init__(self, repo: Path = REPO) -> None:
         self.repo = repo
+        #: whether git refuses the checkout, which is another user's
+        self.foreign = False
 
     def git(self, *args: str, data: bytes | None = None) -> bytes | None:
         """What git prints; None where it fails or is not there."""
@@ -56,6 +58,7 @@ class History:
             done = subprocess.run(command, cwd=self.repo, env=environment, input=data, capture_output=True)
         except OSError:
             return None
+        self.foreign = self.foreign or b"dubious ownership" in done.stderr
         return done.stdout if done.returncode == 0 else None
 
     @cached_property
@@ -63,6 +66,8 @@ class History:
         """Why there is no whole history here; empty where there is one."""
         top = self.git("rev-parse", "--show-toplevel")
         if top is None or Path(os.fsdecode(top[:-1])).resolve() != self.repo.resolve():
+            if self.foreign:
+                return f"git refuses a checkout of another user (git config --global --add safe.directory {self.repo})"
             return "no git history here"
         if self.git("rev-parse", "--is-shallow-repository") != b"false\n":
             return "the history is cut off (git fetch --unshallow)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -192,6 +193,22 @@ def test_what_cannot_sign_is_one_line(project, tmp_path):
         signature.sign(release, tmp_path / "text")
     with pytest.raises(signature.SignatureError, match="no file of public keys"):
         signature.check(release, tmp_path / "none")
+
+
+def test_a_checkout_of_another_user_is_told_with_gits_remedy(project):
+    if os.getuid():
+        pytest.skip("only root can give files away")
+    os.chown(project, 12345, 12345)
+    os.chown(project / ".git", 12345, 12345)
+    assert "safe.directory" in anchor.History(project).missing
+
+
+def test_a_checkout_has_the_same_bytes_whatever_git_is_set_to(project, tmp_path):
+    shutil.copy(REPO / ".gitattributes", project)
+    commit(project)
+    git(tmp_path, "-c", "core.autocrlf=true", "clone", "-q", project.as_uri(), "clone")
+    for file in ("kdgat/b/a.py", "data/frozen/shared/manifest.json"):
+        assert (tmp_path / "clone" / file).read_bytes() == (project / file).read_bytes()
 
 
 def test_no_private_key_is_committed():
