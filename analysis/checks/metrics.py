@@ -172,7 +172,7 @@ def _poisson_high(count: int) -> float:
         middle = (low + high) / 2
         below = np.exp(k * np.log(middle) - middle - logs).sum()
         low, high = (middle, high) if below > 0.05 else (low, middle)
-    return (low + high) / 2
+    return float(low + high) / 2
 
 
 def sizes(windows: Windows, parts: list[np.ndarray]) -> dict[str, int]:
