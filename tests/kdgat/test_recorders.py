@@ -128,6 +128,8 @@ def test_each_version_of_trc_is_read_as_python_can_reads_it(version: str, tmp_pa
         ("      2      1283.231 ER          Rx    04 00 01 15 00", "an error frame"),
         ("      2      1283.231 XX     0300 Rx 1  00", "is no type of a frame"),
         ("      2      1283.231 DT     0300 Rx 3  00", "1 bytes, but the DLC says 3"),
+        ("      2           nan DT     0300 Rx 0", "its time, ID or length is no number"),
+        ("      2      1283.231 DT       -5 Rx 0", "its time, ID or length is no number"),
         ("      2", "is no type of a frame|not a whole frame"),
     ],
 )

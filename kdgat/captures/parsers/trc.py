@@ -6,6 +6,7 @@ What no version lists as a frame (bus statistics, events) is an event and no row
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 
 from kdgat.captures.channels import Channels
@@ -17,6 +18,8 @@ from kdgat.captures.quarantine import BadRow
 #: columns by version, in the letters of version 2: number, time, type, bus, ID, direction, reserved, DLC, data
 _COLUMNS = {"1.0": "NOIlD", "1.1": "NOdIlD", "1.3": "NOBdIRlD", "2.0": "NOTIdlD", "2.1": "NOTBIdRLD"}
 _FD, _ERRORS, _EVENTS = {"FD", "FB", "FE", "BI"}, {"ER", "EC", "ERROR", "ERRORFRAME"}, {"ST", "EV", "WARNG", "EVENT"}
+
+_TIME, _HEX, _DLC = re.compile(r"\d{1,15}(?:\.\d{1,9})?"), re.compile(r"[0-9a-fA-F]{1,8}"), re.compile(r"\d{1,2}")
 
 
 class _Trc:
@@ -54,8 +57,10 @@ def _row(fields: dict[str, str], *, remote: bool) -> Row:
     """Frame of a line's fields; raises `ValueError` where it is not whole."""
     if missing := [name for name in "OI" if name not in fields] or not fields.keys() & {"l", "L"}:
         raise ValueError(f"not a whole frame: {missing if isinstance(missing, list) else 'no length'}")
-    identifier, dlc = int(fields["I"], 16), int(fields.get("l", fields.get("L", "")))
-    data = fields.get("D", "")
+    length, data = fields.get("l", fields.get("L", "")), fields.get("D", "")
+    if not (_TIME.fullmatch(fields["O"]) and _HEX.fullmatch(fields["I"]) and _DLC.fullmatch(length)):
+        raise ValueError("not a whole frame: its time, ID or length is no number")
+    identifier, dlc = int(fields["I"], 16), int(length)
     if identifier >= 1 << 29:
         raise ValueError(f"ID {fields['I'][:20]} of more than 29 bits")
     if not 0 <= dlc <= 15:
