@@ -82,6 +82,8 @@ def render(
     """Render `project`, as a draft unless told otherwise."""
     names = ("KDGAT_RELEASE", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if k not in names} | {"KDGAT_FROZEN": str(frozen)}
-    environment["KDGAT_RELEASE"] = release  # by name, since a made-up one is not the current one, whose claims would have to hold
+    environment["KDGAT_RELEASE"] = (
+        release  # by name, since a made-up one is not the current one, whose claims would have to hold
+    )
     environment["QUARTO_PYTHON"] = sys.executable  # a copy of the sources has no .venv of its own
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=900)
