@@ -208,9 +208,9 @@ def test_a_changed_or_unknown_figure_is_caught(site):
     figure.write_text(figure.read_text().replace("0072b2", "0072b3"))
     assert site.problems() == ["paper/index.html: figure leaderboard is not what the release's rows draw"]
     figure.unlink()
-    assert site.problems() == ["paper/index.html: figure leaderboard is missing from the output"]
+    assert "paper/index.html: figure leaderboard is missing from the output" in site.problems()
     edit(site, "leaderboard.svg", "mine.svg")
-    assert site.problems() == ["paper/index.html: figure mine is drawn by nothing in analysis.figures"]
+    assert "paper/index.html: figure mine is drawn by nothing in analysis.figures" in site.problems()
 
 
 def test_changed_assets_are_caught(site):
