@@ -327,7 +327,7 @@ class Numbers:
             sql = f'select count(distinct "{column}") from readings'
             yield self._simple(f"readings.{name}", len({r[column] for r in rows}), sql, {})
         first = min(r["time"] for r in rows)[:10]
-        yield self._simple("readings.first", first, 'select min("time") from readings', {}, first)
+        yield self._simple("readings.first", first, 'select substr(min("time"), 1, 10) from readings', {}, first)
 
     def _ablation_keys(self) -> Makers:
         """What one changed factor does to the headline model: its mean, and the paired difference from the reference."""

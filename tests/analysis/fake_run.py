@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from kdgat import records
-from kdgat.config import preset
+from kdgat.config import PRESETS
 from kdgat.evaluation.differences import corrected, differences
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored, metric_rows, pooled, summary_rows
@@ -24,8 +24,8 @@ from kdgat.models.fusion_input import STATE, FusionInput, rewards
 from tests import shared
 
 FLOW_RUN = "KDGATFlow/1"
-#: few draws, so that tests are quick
-CONFIG = preset("demo").model_copy(update={"bootstrap_draws": 20})
+#: few draws, so that tests are quick; features as the students of the committed releases have them
+CONFIG = PRESETS["demo"].model_copy(update={"bootstrap_draws": 20})
 #: captures in the order of their names, as the catalog gives them
 SCENARIOS = {
     "test_01": [("DoS-sonata.csv", "sonata", "DoS"), ("fuzzing-soul.csv", "soul", "fuzzing")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import fake_run
@@ -10,6 +11,7 @@ from analysis import freeze
 from analysis.releases.release import Release
 from analysis.tables import appendix, results
 from kdgat import records
+from kdgat.config import override
 
 FLOW = fake_run.FLOW_RUN
 
@@ -80,16 +82,19 @@ def test_a_dataset_that_is_not_covered_stands_as_an_empty_row(shared_release):
 
 def test_hyper_parameters_that_a_run_has_alone_are_named_with_its_line(run, frozen):
     made, weights = run
-    lines = made["hyperparameters"].to_pylist()
-    line = next(row for row in lines if row["name"] == "training.epochs")
+    config = override(fake_run.CONFIG, {"training.epochs": 1})
     ablation = made["runs"].to_pylist()[0] | {
         "run": "AblationFlow/2/variant/1",
+        "flow_run": "AblationFlow/2",
+        "config": config.canonical(),
+        "config_hash": config.hash(),
         "stage": "ablation",
         "model": "gat-student (width: 4)",
     }
+    settings = [{"run": ablation["run"], "name": k, "value": json.dumps(v)} for k, v in config.flat().items()]
     changed = made | {
         "runs": records.table("runs", [*made["runs"].to_pylist(), ablation]),
-        "hyperparameters": records.table("hyperparameters", [*lines, line | {"run": ablation["run"], "value": "1"}]),
+        "hyperparameters": records.table("hyperparameters", [*made["hyperparameters"].to_pylist(), *settings]),
     }
     release = freeze.freeze("ablated", changed, weights)
     (number,) = (row[0] for row in rows(appendix.run_table(release)) if row[1] == ablation["model"])

@@ -112,13 +112,17 @@ def test_operating_points_and_readings_have_keys(numbers, run, frozen):
     assert next(iter(row.values())) == pytest.approx(point.value)
     found, weights = run
 
-    def row_of(reader: str, config: str, capture: str = "a") -> dict:
+    def row_of(reader: str, config: str, capture: str = "test_01/DoS-sonata.csv") -> dict:
         return {
             "dataset": "hcrl-sa", "scenario": "test_01", "capture": capture, "time": "2026-01-01T00:00:00Z",
             "reader": reader, "config_hash": config, "commit": "c",
         }  # fmt: skip
 
-    rows = [row_of("F/1/evaluate/7", "a"), row_of("F/1/evaluate/7", "a", "b"), row_of("F/2/evaluate/9", "b")]
+    rows = [
+        row_of("F/1/evaluate/7", "a"),
+        row_of("F/1/evaluate/7", "a", "test_01/fuzzing-soul.csv"),
+        row_of("F/2/evaluate/9", "b"),
+    ]
     known = Numbers(freeze("known", found | {"readings": records.table("readings", rows)}, weights))
     assert [known[f"readings.{name}"].text for name in ("evaluations", "configurations", "commits", "first")] == [
         "2", "2", "1", "2026-01-01"
@@ -216,7 +220,7 @@ def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monk
         "95 % interval",
         "KDGATFlow/1/gat/4/gat-student",
         "a" * 40,
-        "d" * 64,
+        shared_release.table("runs")["data_hash"][0].as_py(),
         "recompute   python -m analysis",
     ):
         assert part in out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from analysis import freeze
@@ -12,7 +14,9 @@ from kdgat.errors import KdgatError
 @pytest.fixture
 def templates(monkeypatch):
     def use(text: str) -> None:
-        monkeypatch.setattr(trace.tomllib, "loads", lambda _: dict([line.split(" = ") for line in text.splitlines()]))
+        # of this module alone: configurations are read by the same library
+        reader = SimpleNamespace(loads=lambda _: dict([line.split(" = ") for line in text.splitlines()]))
+        monkeypatch.setattr(trace, "tomllib", reader)
         trace._templates.cache_clear()
 
     yield use

@@ -61,7 +61,7 @@ def test_a_capture_whose_ids_are_long_texts_is_refused_unread(tmp_path):
         "from kdgat.captures.reader import read\nfrom kdgat.errors import CaptureError\n"
         f"try: read({str(tmp_path / 'c.parquet')!r})\nexcept CaptureError as e: print(e)"
     )
-    assert "column 'id' is byte_array: no numbers" in said and used < 1000
+    assert "column 'id' is byte_array: no numbers" in said and used < 2500  # unfolded, the texts would take 60 GB
 
 
 def test_a_release_whose_texts_unfold_to_a_flood_is_refused(tmp_path, monkeypatch):
