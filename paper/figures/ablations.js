@@ -4,7 +4,7 @@ import {distinct, number} from "./lib/rows.js";
 import {base, labelRoom, modelColor} from "./lib/theme.js";
 
 /**
- * What one changed factor does: the paired difference from the reference and its 95 % interval, a panel a scenario. A filled dot: the
+ * What one changed factor does: the paired difference from the reference and its 95 % interval, one panel per scenario. A filled dot: the
  * interval excludes zero. `rows`: rows of `ablations` of one dataset, protocol and metric.
  */
 export function forest(rows, {width = 640} = {}) {

@@ -9,7 +9,7 @@ import {base, labelRoom, modelColor} from "./lib/theme.js";
 export const orders = ["method", "highest first", "lowest first"];
 
 /**
- * One metric of every model, a panel a scenario: the mean over seeds and its 95 % interval.
+ * One metric of every model, one panel per scenario: the mean over seeds and its 95 % interval.
  * `rows`: rows of `summary`, of one dataset, protocol, attack and metric. `order`: one of `orders`.
  */
 export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : "", order = "method"} = {}) {
