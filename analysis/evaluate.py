@@ -21,6 +21,7 @@ from kdgat import atomic, records, terminal
 from kdgat.captures.reader import OnBadRows
 from kdgat.catalog import contents, datasets
 from kdgat.catalog.datasets import Capture
+from kdgat.dataset.sources import VIRTUAL
 from kdgat.errors import KdgatError
 from kdgat.synthetic import judged
 
@@ -45,11 +46,11 @@ def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
     """
     if not data.exists():
         raise KdgatError(f"no folder or file {data}")
-    if judged.NAME in chosen:
+    if VIRTUAL in chosen:
         yield from (c for c in judged.captures() if c.split != "train")
-    if list(chosen) == [judged.NAME]:
+    if list(chosen) == [VIRTUAL]:
         return
-    listed = [name for name in chosen if name != judged.NAME] or [
+    listed = [name for name in chosen if name != VIRTUAL] or [
         name for name in datasets.entries() if data.is_dir() and datasets.files(name, data)
     ]
     for name in listed:
@@ -141,7 +142,7 @@ class Evaluation:
             windows = scored_windows([view.store], self.seeds[0].config)
             per_seed = [s.score(view) for s in self.seeds]
             # virtual cars are many: they are joined by what they are attacked with
-            scenario = capture.split if capture.dataset == judged.NAME else capture.vehicle
+            scenario = capture.split if capture.dataset == VIRTUAL else capture.vehicle
             self.parts.setdefault((capture.dataset, scenario, protocol), []).append((capture.name, windows, per_seed))
             done.append(protocol)
         return done
@@ -337,7 +338,7 @@ def run(
     keep(out, opened, made)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
     print("\n".join(printed(made["summary"])))
-    if judged.NAME in chosen:
+    if VIRTUAL in chosen:
         print("\nWhat attackers who know the detector give up, and recall at 1 % false positives:\n")
         print("\n".join(evaders(made["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
     terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in made)} ({MARK})")

@@ -45,7 +45,9 @@ class KDGATFlow(FlowSpec):
     )
 
     models = Parameter(
-        "models", default="all", help="all, or alone: the GAT student without a teacher, and the baselines"
+        "models",
+        default="",
+        help="all (as presets have it), or alone: the GAT student without a teacher, and the baselines",
     )
     student_alone = Parameter("student-alone", default=False, help="train the GAT student without a teacher too")
     recipe = Parameter("recipe", default=False, help="train the published recipe too, whole, beside it")
@@ -60,11 +62,9 @@ class KDGATFlow(FlowSpec):
         from kdgat.tracking import trackers
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
-        if self.false_alarms:
-            self.config = override(self.config, {"false_alarm_rate": self.false_alarms})
-        if not self.configuration:
-            beside = {"student_alone": self.student_alone, "recipe": self.recipe}
-            self.config = override(self.config, {"models": self.models, **beside})
+        asked = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone, "recipe": self.recipe}
+        asked["models"] = self.models
+        self.config = override(self.config, {name: value for name, value in asked.items() if value})
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from
@@ -106,13 +106,11 @@ class KDGATFlow(FlowSpec):
         from kdgat.experiment.train import train_gat
         from support.cards import training_card
 
-        stages = [train_gat(task_of(self), self.prepared, self.difficulty)]
-        if self.config.recipe:
-            stages.append(train_published(task_of(self), self.root, self.bad_rows))
-        stage = stages[0]
-        for one in stages:
+        stage = train_gat(task_of(self), self.prepared, self.difficulty)
+        beside = [train_published(task_of(self), self.root, self.bad_rows)] if self.config.recipe else []
+        for one in (stage, *beside):
             self.checkpoints, self.runs = self.checkpoints | one.checkpoints, self.runs | one.runs
-        self.records = stage.records(*stages[1:])
+        self.records = stage.records(*beside)
         training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 

@@ -292,7 +292,7 @@ PRESETS: dict[str, Config] = {
     "paper": Config(preset="paper", bootstrap_draws=2000),
 }
 #: what the preset `demo` has less of than `paper`, over the settings that were chosen
-DEMO_BUDGET: dict[str, Any] = {"augmentation.vehicles": 250, "training.epochs": 3}
+DEMO_BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
 
 #: what `python -m kdgat.selection` chose, without a look at any test capture
 CHOICE = REPO / "data" / "choice.toml"

@@ -187,7 +187,7 @@ def recordings(fold: Fold, config: Config) -> Iterator[tuple[str, str, Any, Any,
     """Give (source, family, frames, profile, frames that are scored with the profile) of all that a fold is judged on."""
     from kdgat.captures.frames import Frames
     from kdgat.dataset.profiles import of_recording
-    from kdgat.synthetic import drives, forging
+    from kdgat.synthetic import attacks, drives, forging
 
     own = [
         (c, Frames.from_table(c.frames()))
@@ -205,7 +205,7 @@ def recordings(fold: Fold, config: Config) -> Iterator[tuple[str, str, Any, Any,
             yield "captures", "benign", frames, profile, frames.slice(cut, len(frames))
         else:
             yield "captures", c.attack, frames, of_recording(calm.to_table(), config), frames
-    kinds = [kind for kind in forging.KINDS if kind != "suppress"]  # no label tells of it
+    kinds = [kind for kind in forging.KINDS if kind not in attacks.UNLABELLED]
     for number, (kind, source) in enumerate(product(kinds, SOURCES[1:])):
         rng = np.random.default_rng([_SEED, number])
         drive = drives.drive(

@@ -18,6 +18,8 @@ from kdgat.config import Config
 from kdgat.graphs.splits import starts
 
 SYNTHETIC = "synthetic"
+#: cars that detectors are judged on and none is trained on (`kdgat.synthetic.judged`)
+VIRTUAL = "virtual"
 
 
 def captures(dataset: str, root: Path | None = None, *, train_only: bool = False) -> list[Capture]:
@@ -26,13 +28,13 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
     Raises:
         KdgatError: unknown dataset, or its folder or captures are missing.
     """
-    from kdgat.synthetic import judged
-
     if dataset == SYNTHETIC:
         from kdgat.synthetic import bus  # late: generating takes a second
 
         return bus.captures()
-    if dataset == judged.NAME:
+    if dataset == VIRTUAL:
+        from kdgat.synthetic import judged
+
         return judged.captures()
     return datasets.captures(dataset, root, train_only=train_only)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kdgat.evaluation.methods import METHOD
-from kdgat.evaluation.stratified import whole
+from kdgat.evaluation.stratified import apart, whole
 from kdgat.evaluation.summary import Scored
 from kdgat.records import HEADLINE_MODEL
 
@@ -54,11 +54,7 @@ def differences(per_seed: Sequence[Scored], draws: int) -> list[dict[str, Any]]:
 
     rows = []
     for other, model in ((other, model) for other, models in comparisons(first.scores) for model in models):
-        apart = [
-            [{name: a[name] - b[name] for name in METRICS} for a, b in zip(mine, their, strict=True)]
-            for mine, their in zip(of(model), of(other), strict=True)
-        ]
-        for metric, made in resampled.estimates(apart).items():
+        for metric, made in resampled.estimates(apart(of(model), of(other), METRICS)).items():
             low, high = made.ends(-1.0, 1.0)
             rows.append(
                 {

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -124,6 +125,8 @@ def estimate(whole: np.ndarray, drawn: Sequence[tuple[np.ndarray, int, int]]) ->
     return Estimate(float(whole.mean()), total**0.5, free)
 
 
+#: metrics of one seed, of all windows and then of each set of draws
+Values: TypeAlias = Sequence[dict[str, np.ndarray]]
 #: metrics that lie between −1 and 1 rather than 0 and 1
 _SIGNED = frozenset({"mcc"})
 
@@ -180,6 +183,16 @@ class Resampled:
             if np.isfinite(whole).all() and (made := estimate(whole, drawn)) is not None:
                 out[name] = made
         return out
+
+
+def apart(
+    mine: Sequence[Values], theirs: Sequence[Values], metrics: Sequence[str]
+) -> list[list[dict[str, np.ndarray]]]:
+    """Subtract another model's `Resampled.values` from a model's, seed by seed and draw by draw, for `Resampled.estimates`."""
+    return [
+        [{name: a[name] - b[name] for name in metrics} for a, b in zip(one, other, strict=True)]
+        for one, other in zip(mine, theirs, strict=True)
+    ]
 
 
 #: windows × draws above which several cores are worth their start

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from kdgat.errors import KdgatError
 from kdgat.evaluation.differences import holm
 from kdgat.evaluation.methods import METHOD
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.evaluation.stratified import Resampled, whole
+from kdgat.evaluation.stratified import Resampled, Values, apart, whole
 from kdgat.experiment.operating_points import operating_points
 from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import scored_windows
@@ -41,8 +41,6 @@ from kdgat.training.session import last
 
 #: that levels are compared by
 METRICS = ("f1", "recall_at_fpr_1pct")
-#: metrics of one seed, of all windows or of a set of draws
-Values: TypeAlias = list[dict[str, np.ndarray]]
 #: settings over the configuration's own: ranking factors needs less than training them out
 BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
 
@@ -270,19 +268,16 @@ def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
     return _corrected(rows)
 
 
-def _effects(resampled: Resampled, mine: list[Values], theirs: list[Values] | None) -> Iterator[dict[str, Any]]:
+def _effects(resampled: Resampled, mine: Sequence[Values], theirs: Sequence[Values] | None) -> Iterator[dict[str, Any]]:
     """Give of each metric the mean with its interval, and the difference from the reference, if that has this protocol."""
     own = resampled.estimates([[{m: values[m] for m in METRICS} for values in seed] for seed in mine])
-    apart = {}
-    if theirs is not None:
-        pairs = [zip(a, b, strict=True) for a, b in zip(mine, theirs, strict=True)]
-        apart = resampled.estimates([[{m: a[m] - b[m] for m in METRICS} for a, b in pair] for pair in pairs])
+    differences = resampled.estimates(apart(mine, theirs, METRICS)) if theirs is not None else {}
     for metric, estimate in own.items():
         low, high = estimate.ends(0.0, 1.0)
         row: dict[str, Any] = {"metric": metric, "mean": estimate.mean, "ci_low": low, "ci_high": high}
         columns = ("difference", "difference_low", "difference_high", "p")
-        if metric in apart:
-            difference = apart[metric]
+        if metric in differences:
+            difference = differences[metric]
             yield row | dict(zip(columns, (difference.mean, *difference.ends(-1.0, 1.0), difference.p), strict=True))
         else:
             yield row | dict.fromkeys(columns)

@@ -17,6 +17,7 @@ from kdgat.captures.reader import OnBadRows
 from kdgat.config import override
 from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
+from kdgat.experiment.detect import Moments
 from kdgat.experiment.operating_points import as_json, operating_points
 from kdgat.experiment.scoring import PUBLISHED, PUBLISHED_FEATURES
 from kdgat.experiment.stages import GATStage
@@ -68,7 +69,7 @@ def train_published(task: Task, root: Path | None, on_bad_rows: OnBadRows = "rai
     record.spent(seconds)
     record.trained(vgae, history, "validation_loss")
     errors = predict_vgae(vgae, train)[0]
-    difficulty = ((errors - errors.mean(0)) / errors.std(0)).mean(1)
+    difficulty = Moments.of(errors).standardised(errors).mean(1)
     logits = None
     for name, architecture, parents in (
         ("published-teacher", config.gat_teacher, ["published-vgae"]),

@@ -14,12 +14,12 @@ import numpy as np
 
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Augmentation
+from kdgat.synthetic.attacks import UNLABELLED
 from kdgat.synthetic.bus import hashed
 from kdgat.synthetic.drives import drive
 from kdgat.synthetic.forging import EVADERS, KINDS, Strike, given_up
 from kdgat.synthetic.trips import Car
 
-NAME = "virtual"
 #: drives per kind of attack
 DRIVES = 6
 SEED = 20_261_129
@@ -67,19 +67,19 @@ def costs(gap: float = 1e-3, seconds: float = 5.0, cars: int = 20, seed: int = 0
 def captures(drives: int = DRIVES, seed: int = SEED) -> list[Capture]:
     """Draw the captures of the dataset: of each kind, `drives` trips and as many attacked drives of the same cars.
 
-    A drive's scenario is its kind of attack; suppression, which no label tells of, is not among them.
+    A drive's scenario is its kind of attack; kinds that no label tells of are not among them.
     """
     return list(_drawn(drives, seed))
 
 
 def _drawn(drives: int, seed: int) -> Iterator[Capture]:
-    for number, kind in enumerate(kind for kind in KINDS if kind != "suppress"):
+    for number, kind in enumerate(kind for kind in KINDS if kind not in UNLABELLED):
         for n in range(drives):
             made = drive(n, {}, RANGES, _SIZE, np.random.default_rng([seed, number, n]), (kind,))
             car = f"{kind}-{n}"
             assert made.profile is not None
             for split, attack, frames in (("train", "benign", made.profile), (kind, kind, made.frames)):
                 yield Capture(
-                    dataset=NAME, name=f"{split}/{car}", vehicle=car, attack=attack, split=split, path=None,
+                    dataset="virtual", name=f"{split}/{car}", vehicle=car, attack=attack, split=split, path=None,
                     sha256=hashed(frames), data_kind="synthetic", duplicate_of="", table=frames.to_table(),
                 )  # fmt: skip

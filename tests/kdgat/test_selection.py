@@ -14,8 +14,10 @@ import pytest
 from kdgat import config, selection
 from kdgat.catalog import datasets
 from kdgat.config import PRESETS, override, preset
+from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
+from kdgat.experiment.operating_points import check_false_alarm_rate
 from kdgat.paths import REPO
 from kdgat.selection import Case, Trial
 
@@ -117,6 +119,12 @@ def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest
     for name in ("paper", "demo"):
         with pytest.raises(KdgatError, match="another configuration"):
             preset(name)
+
+
+def test_the_preset_demo_trains_without_captures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make reproduce` in a fresh checkout runs on the synthetic bus, whose windows must resolve the threshold that was chosen."""
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    check_false_alarm_rate(preset("demo"), prepare("synthetic", None, preset("demo"), 0))
 
 
 def test_an_unknown_setting_is_refused() -> None:
