@@ -81,7 +81,7 @@ def false_positive_rate(
     Raises:
         KdgatError: fewer than 3/rate windows cannot resolve the rate (rule of three); says the minutes needed.
     """
-    need = int(np.ceil(RULE_OF_THREE / rate))
+    need = int(np.ceil(RULE_OF_THREE / rate - 1e-9))  # 3/(3/47) is a little over 47
     if len(benign_scores) < need:
         minutes = seconds / max(len(benign_scores), 1) * need / 60
         raise KdgatError(

@@ -19,8 +19,12 @@ HALF = 0.5
 BENIGN_FALSE_ALARM_RATE = 0.01
 
 
-def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> dict[str, OperatingPoint]:
+def operating_points(
+    config: Config, prepared: Prepared, scores: np.ndarray, *, resolved: bool = False
+) -> dict[str, OperatingPoint]:
     """Choose operating points by the configuration's rule, from scores f64[B] of the validation windows.
+
+    With `resolved`, a false-alarm rate that so few windows do not resolve gives way to the least that they do.
 
     Returns:
         Protocol → operating point.
@@ -32,7 +36,8 @@ def operating_points(config: Config, prepared: Prepared, scores: np.ndarray) -> 
     if config.operating_point == "half" and config.false_alarm_rate is None:
         at_half = OperatingPoint(HALF, "none, fixed at 0.5")
         return by_protocol(lambda _: at_half, validation.has_profile)
-    return by_protocol(partial(_fitted, config, validation, scores, "validation"), validation.has_profile)
+    fit = partial(_fitted, config, validation, scores, "validation", resolved=resolved)
+    return by_protocol(fit, validation.has_profile)
 
 
 def fitted_operating_points(
@@ -40,11 +45,12 @@ def fitted_operating_points(
 ) -> dict[str, OperatingPoint]:
     """Choose operating points as `operating_points`, never fixed, on the windows bool[B] that are `known` to the model.
 
-    For models whose score is no probability; some of them no virtual vehicle can be scored with.
+    For models whose score is no probability; some of them no virtual vehicle can be scored with. Where captures alone are too
+    few windows for the false-alarm rate that is asked for, it is the least that they resolve, and the point says so.
     """
     validation = prepared.store("validation")
     source = "validation" if known.all() else "validation captures"
-    fit = partial(_fitted, config, validation, scores, source)
+    fit = partial(_fitted, config, validation, scores, source, resolved=not known.all())
     return by_protocol(lambda mask: fit(mask & known), validation.has_profile)
 
 
@@ -64,15 +70,21 @@ def benign_operating_points(config: Config, validation: GraphStore, scores: np.n
 
 
 def _fitted(
-    config: Config, validation: GraphStore, scores: np.ndarray, source: str, mask: np.ndarray
+    config: Config, validation: GraphStore, scores: np.ndarray, source: str, mask: np.ndarray, *, resolved: bool = False
 ) -> OperatingPoint:
-    """Fit the point on validation windows bool[B]: at the false-alarm rate asked for, else of the best F1."""
+    """Fit the point on validation windows bool[B]: at the false-alarm rate asked for, else of the best F1.
+
+    With `resolved`, at the least rate that these windows resolve where that is higher.
+    """
     y = np.asarray(validation.y).astype(np.int64)
     if config.false_alarm_rate is None:
         return best_f1(y[mask], scores[mask], f"{source}, best F1")
     benign = mask & far_from_attacks(validation)
     seconds = float(np.asarray(validation.duration)[benign].sum())
-    return false_positive_rate(scores[benign], config.false_alarm_rate, seconds, f"{source}, benign windows")
+    rate = (
+        max(config.false_alarm_rate, RULE_OF_THREE / max(int(benign.sum()), 1)) if resolved else config.false_alarm_rate
+    )
+    return false_positive_rate(scores[benign], rate, seconds, f"{source}, benign windows")
 
 
 def far_from_attacks(store: GraphStore) -> np.ndarray:

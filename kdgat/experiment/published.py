@@ -16,7 +16,6 @@ import torch
 from kdgat.captures.reader import OnBadRows
 from kdgat.config import override
 from kdgat.dataset.prepare import prepare
-from kdgat.errors import KdgatError
 from kdgat.experiment.detect import Moments
 from kdgat.experiment.operating_points import as_json, operating_points
 from kdgat.experiment.scoring import PUBLISHED, PUBLISHED_FEATURES
@@ -83,10 +82,7 @@ def train_published(task: Task, root: Path | None, on_bad_rows: OnBadRows = "rai
         record.trained(model, history, "validation_loss")
         logits = torch.from_numpy(predict_gat(model, train)[0])
     scores = gat_scores(model, prepared, prepared.store("validation"))
-    try:
-        points = operating_points(config, prepared, scores)
-    except KdgatError:  # its captures alone are too few for the false-alarm rate that is asked for
-        points = operating_points(config.model_copy(update={"false_alarm_rate": None}), prepared, scores)
+    points = operating_points(config, prepared, scores, resolved=True)  # captures alone are few windows
     # it knows no profile: with one it scores as without
     points = dict.fromkeys(PROTOCOLS, points["zero-shot"])
     checkpoint = Checkpoint.of(

@@ -21,12 +21,18 @@ from kdgat.dataset.prepare import Prepared, prepare
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.traffic import of_training
 from kdgat.errors import KdgatError
+from kdgat.evaluation.thresholds import false_positive_rate
 from kdgat.experiment import kept, published
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.evaluate import evaluate
 from kdgat.experiment.join import over_seeds
 from kdgat.experiment.kept import baseline_weights
-from kdgat.experiment.operating_points import check_false_alarm_rate, far_from_attacks, operating_points
+from kdgat.experiment.operating_points import (
+    check_false_alarm_rate,
+    far_from_attacks,
+    fitted_operating_points,
+    operating_points,
+)
 from kdgat.experiment.readings import log_reading, readings
 from kdgat.experiment.scoring import Models
 from kdgat.experiment.task import Task
@@ -221,6 +227,21 @@ def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared
         assert point.alarms(benign).mean() <= 0.1
     with pytest.raises(KdgatError, match=r"a false-positive rate of 1e-06 needs 3000000 benign windows .* minutes"):
         check_false_alarm_rate(CONFIG.model_copy(update={"false_alarm_rate": 1e-6}), prepared)
+
+
+def test_what_knows_captures_alone_has_the_least_rate_that_they_resolve(prepared: Prepared) -> None:
+    """Of a rule that no virtual vehicle can be scored with, a rate that the whole validation resolves may ask too much."""
+    validation = prepared.store("validation")
+    asked = CONFIG.model_copy(update={"false_alarm_rate": 1e-6})
+    scores, known = np.random.default_rng(0).random(len(validation)), prepared.real
+    for protocol, point in fitted_operating_points(asked, prepared, scores, known).items():
+        like = known & (validation.has_profile == (protocol != "zero-shot")) & far_from_attacks(validation)
+        assert point.alarms(scores[like]).sum() <= 3 < like.sum()
+        assert point.source.endswith(f"false-positive rate {3 / like.sum():g}")
+    with pytest.raises(KdgatError, match="needs 3000000 benign windows"):
+        fitted_operating_points(asked, prepared, scores, np.ones(len(validation), bool))
+    for n in (3, 47, 94, 173, 241):  # of which 3/(3/n) is a little over n: the windows suffice all the same
+        assert false_positive_rate(np.arange(n), 3 / n, 1.0).alarms(np.arange(n)).sum() <= 3
 
 
 def traffic(pattern: list[tuple[float, int]]) -> datasets.Capture:
