@@ -44,6 +44,13 @@ def _box(axes: Axes, at: Point, size: Point, title: str, lines: str = "", color:
         axes.text(at[0], at[1] - 0.09, lines, ha="center", va="center", fontsize=7, color=INK, linespacing=1.25)
 
 
+def _shade(at: Point, width: float, height: float, color: str) -> Any:
+    """A translucent rectangle."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(at, width, height, facecolor=color + "22", edgecolor=color, linewidth=0.7)
+
+
 def _arrow(axes: Axes, start: Point, end: Point, text: str = "", **style: Any) -> None:
     """An arrow, with a word over its middle."""
     look = {
@@ -110,7 +117,34 @@ def classifier() -> Figure:
     return figure
 
 
-DIAGRAMS: dict[str, Callable[[], Figure]] = {"pipeline": pipeline, "classifier": classifier}
+def keyhole() -> Figure:
+    """What a window shows of a slow identifier, one frame without a gap, and what carried state adds: the gap before it."""
+    figure, axes = _canvas(COLUMN, 1.75)
+    ink, forged = color("gat-student"), color("vgae-student")
+    left, right, low, high = 0.55, 3.35, 1.55, 2.05
+    axes.add_patch(_shade((low, 0.62), high - low, 0.92, ink))
+    axes.text((low + high) / 2, 1.65, "window", ha="center", va="center", fontsize=7, color=ink)
+    sent = {"10 ms": (1.36, 0.13), "100 ms": (1.1, 0.42), "1 s": (0.8, 1.75)}
+    first = left + 0.15
+    for name, (y, period) in sent.items():
+        axes.text(0.03, y, name, ha="left", va="center", fontsize=7, color=INK)
+        axes.plot((left, right), (y, y), color="0.85", linewidth=0.6, zorder=0)
+        for k in range(int((right - first) / period) + 1):
+            axes.plot([first + k * period] * 2, (y - 0.08, y + 0.08), color=INK, linewidth=1.1)
+    y, period = sent["1 s"]
+    at = 1.83
+    axes.plot((at, at), (y - 0.11, y + 0.11), color=forged, linewidth=2.2)
+    axes.text(at - 0.05, y - 0.11, "forged", ha="right", va="center", fontsize=7, color=forged)
+    for height, end, text, shade in (
+        (0.42, at, "gap that the state carries", ink),
+        (0.14, first + period, "usual gap of this identifier", INK),
+    ):
+        _arrow(axes, (first, height), (end, height), arrowstyle="<|-|>", color=shade)
+        axes.text((first + end) / 2, height + 0.08, text, ha="center", va="center", fontsize=7, color=shade)
+    return figure
+
+
+DIAGRAMS: dict[str, Callable[[], Figure]] = {"pipeline": pipeline, "classifier": classifier, "keyhole": keyhole}
 
 
 def write(folder: Path) -> list[Path]:

@@ -32,36 +32,85 @@ def rows_hash(rows: Rows) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+#: models that static figures compare, where a release has them
+COMPARED = (
+    "always-baseline", "rule-online-baseline", "rule-profile-baseline", "gbm-baseline", "gbm-memory-baseline", "gat-teacher",
+    "gat-student", "fusion-dqn-student", "rule-or-gat-student",
+)  # fmt: skip
+#: least error that is drawn apart from none, and protocols of a static figure
+_LEAST, _SHOWN = 1e-4, ("zero-shot", "calibrated")
+
+
 def leaderboard(rows: Rows) -> Figure:
-    """F1 with interval of every model: one panel per scenario, filled marks zero-shot, open ones calibrated."""
-    rows = [r for r in rows if r["mean"] is not None]
+    """1 − F1 with interval of the compared models on the first dataset: one panel per scenario, filled marks zero-shot."""
+    rows = [r for r in rows if r["mean"] is not None and r["model"] in COMPARED and r["protocol"] in _SHOWN]
     if not rows:
         return empty("no results in this release")
-    places = sorted({(r["dataset"], r["scenario"]) for r in rows})
+    dataset = min(r["dataset"] for r in rows)
+    rows = [r for r in rows if r["dataset"] == dataset]
+    places = sorted({r["scenario"] for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
-    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    protocols = [p for p in _SHOWN if any(r["protocol"] == p for r in rows)]
     figure, axes = multiples(
-        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.145 * len(models)), sharex=True, sharey=True
+        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
     )
-    for ax, (dataset, scenario) in zip(axes, places, strict=True):
+    for ax, scenario in zip(axes, places, strict=True):
         ax.grid(False, axis="y")
+        ax.set_xscale("log")
         for band in range(0, len(models), 2):  # bands keep the marks of a model together
             ax.axhspan(band - 0.5, band + 0.5, color="0.95", lw=0)
         for r in rows:
-            if (r["dataset"], r["scenario"]) != (dataset, scenario):
+            if r["scenario"] != scenario:
                 continue
             rank = protocols.index(r["protocol"])
-            y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
+            y = models.index(r["model"]) + (rank - (len(protocols) - 1) / 2) * 0.7 / len(protocols)
             color = labels.color(r["model"])
-            ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
-            ax.plot(r["mean"], y, ls="", ms=2.8, mew=0.8, **protocol_mark(rank, color))
-        shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")
+            ends = [max(1 - r[end], _LEAST) for end in ("ci_high", "ci_low") if r[end] is not None]
+            ax.plot(ends, [y] * len(ends), color=color, lw=1.2, solid_capstyle="butt")
+            ax.plot(max(1 - r["mean"], _LEAST), y, ls="", ms=3, mew=0.8, **protocol_mark(rank, color))
+        ax.set_title(labels.scenario(scenario))
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
         ax.set_ylim(len(models) - 0.5, -0.5)
-        ax.set_xlim(-0.02, 1.02)
+        ax.set_xlim(_LEAST * 0.7, 1.2)
     figure.legend(handles=protocol_handles(protocols, 3.5), loc="outside upper right", ncols=len(protocols))
-    figure.supxlabel("F1, mean over seeds and 95 % interval")
+    figure.supxlabel(f"1 − F1, mean over seeds and 95 % interval ({_LEAST:g}: at most that)")
+    return figure
+
+
+def left_out(rows: Rows) -> Figure:
+    """Recall by kind of attack on cars that were left out: one panel per protocol, a line per attack, a mark per model."""
+    rows = [r for r in rows if r["mean"] is not None]
+    if not rows:
+        return empty("no cars left out in this release")
+    kinds = sorted({(r["scenario"], r["attack"]) for r in rows})
+    models = labels.sort_models(r["model"] for r in rows)
+    protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    figure, axes = multiples(len(protocols), 2, lambda lines: 0.6 + lines * (0.3 + 0.34 * len(kinds)), sharey=True)
+    for ax, protocol in zip(axes, protocols, strict=True):
+        ax.grid(False, axis="y")
+        for band in range(0, len(kinds), 2):
+            ax.axhspan(band - 0.5, band + 0.5, color="0.95", lw=0)
+        for r in rows:
+            if r["protocol"] != protocol:
+                continue
+            rank = models.index(r["model"])
+            y = kinds.index((r["scenario"], r["attack"])) + (rank - (len(models) - 1) / 2) * 0.8 / len(models)
+            color = labels.color(r["model"])
+            if r["ci_low"] is not None:
+                ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
+            ax.plot(r["mean"], y, ls="", ms=3.2, mew=0.8, marker="osD^v"[rank % 5], mec=color, mfc=color)
+        ax.set_title(protocol)
+        ax.set_yticks(range(len(kinds)), [attack.replace("-", " ") for _, attack in kinds])
+        ax.set_ylim(len(kinds) - 0.5, -0.5)
+        ax.set_xlim(-0.02, 1.02)
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], ls="", ms=3.5, marker="osD^v"[i % 5], color=labels.color(m), label=labels.model(m))
+        for i, m in enumerate(models)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.supxlabel("recall at 1 % false positives, mean over seeds and 95 % interval")
     return figure
 
 
@@ -165,6 +214,7 @@ def window(rows: Rows) -> Figure:
 #: every static figure, the twin of an interactive one over the same rows
 STATICS: tuple[Static, ...] = (
     Static("leaderboard", "leaderboard", leaderboard),
+    Static("left-out", "left-out", left_out),
     Static("curves", "curves", curves),
     Static("window", "window", window),
     Static("scores", "operating-curve", scores.scores),

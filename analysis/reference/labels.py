@@ -18,7 +18,7 @@ model, color, sort_models = models.label, models.color, models.in_order
 
 @cache
 def palette() -> dict[str, Any]:
-    """Read the colours by label, for categories and for what is none of these."""
+    """Read the colours by label, for categories and for what is none of these, and the words for scenarios."""
     return dict(json.loads(PALETTE.read_text()))
 
 
@@ -28,5 +28,8 @@ def metric(name: str) -> str:
 
 
 def scenario(name: str) -> str:
-    """`test_01` → `test 01`, of a union's member `set_01-test_01` → `set 01 test 01`."""
-    return name.replace("_", " ").replace("-test", " test")
+    """`test_01` → `known car, known attack`, of a union's member `set_01-test_01` → `set 01 test 01`.
+
+    In a union the folder's name does not tell what is known.
+    """
+    return palette()["scenarios"].get(name) or name.replace("_", " ").replace("-test", " test")

@@ -8,6 +8,15 @@ from summary
 where metric = 'f1' and attack = 'all' and scenario like '%test%'
 order by dataset, scenario, protocol, model;
 
+-- name: left-out
+-- Recall at 1 % false positives by attack on cars that were left out of training together with their sisters
+select scenario, attack, model, protocol, mean, ci_low, ci_high
+from summary
+where metric = 'recall_at_fpr_1pct' and attack <> 'all' and dataset = 'universal-without-platform'
+  and protocol in ('zero-shot', 'profiled')
+  and model in ('rule-online-baseline', 'rule-profile-baseline', 'gbm-memory-baseline', 'gat-alone-student', 'rule-or-gat-alone-student')
+order by scenario, attack, model, protocol;
+
 -- name: curves
 -- Training curves of every run
 select dataset, model, seed, metric, epoch, value

@@ -6,12 +6,24 @@ from collections.abc import Sequence
 
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
-from analysis.reference.format import slug
+from analysis.reference.format import NA, slug
 from analysis.tables.results import Source, cell, main_table, markdown, numbers_of, scenario_label
-from kdgat.records import HEADLINE_MODEL
+from kdgat.catalog.datasets import unions
+from kdgat.records import HEADLINE_MODEL, PROTOCOLS
 
-#: detectors without a network or trees, which the sentences leave out
-FRUGAL = ("interarrival-baseline", "frequency-baseline")
+#: what the main table compares by protocol: floor, rule, boosting, student, and rule and student together
+MAIN = {
+    "zero-shot": ("always-baseline", "rule-online-baseline", "gbm-baseline", "gbm-memory-baseline"),
+    "calibrated": ("rule-profile-baseline", "gbm-baseline", "gbm-memory-baseline"),
+}
+STUDENTS = ("gat-student", "rule-or-gat-student")
+#: the same on cars that were left out, whose students have no teacher: (name, model without a profile, with one)
+LEFT_OUT = (
+    ("Timing rule", "rule-online-baseline", "rule-profile-baseline"),
+    ("Boosting with memory", "gbm-memory-baseline", "gbm-memory-baseline"),
+    ("GAT student", "gat-alone-student", "gat-alone-student"),
+    ("Rule or student", "rule-or-gat-alone-student", "rule-or-gat-alone-student"),
+)
 
 
 def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], list[str]]:
@@ -25,9 +37,39 @@ def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], lis
 
 
 def f1_table(release: Source = None) -> str:
-    """F1 of the main models on the release's first dataset: scenario × model × protocol, with cited rows."""
+    """F1 of the compared models on the release's first dataset: scenario × model × protocol, with cited rows."""
     numbers = numbers_of(release)
-    return main_table(release, dataset=numbers.main_dataset, only=numbers.release.scored_models)
+    only = {protocol: [*models, *STUDENTS] for protocol, models in MAIN.items()}
+    return main_table(release, dataset=numbers.main_dataset, only=only)
+
+
+def whole_f1_table(release: Source = None) -> str:
+    """F1 of all models whose scores are released, on the release's first dataset, under every protocol."""
+    numbers = numbers_of(release)
+    only = dict.fromkeys(PROTOCOLS, numbers.release.scored_models)
+    return main_table(release, dataset=numbers.main_dataset, only=only)
+
+
+def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -> str:
+    """One metric on captures of cars that were left out of training: kind of attack × protocol, models across."""
+    numbers = numbers_of(release)
+    cars: dict[tuple[str, str], set[str]] = {}
+    for r in numbers.release.table("datasets").to_pylist():
+        cars.setdefault((r["dataset"], r["split"]), set()).add(str(r["vehicle"]))
+    rows = [r for r in numbers.summary if r["metric"] == metric and r["model"] == "gat-alone-student"]
+    left_out = {name: " and ".join(sorted(entry.get("left_out", ()))) for name, entry in unions().items()}
+    rows = [r for r in rows if r["attack"] != "all" and left_out.get(r["dataset"])]
+    body = []
+    for row in sorted(rows, key=lambda r: (r["dataset"], r["scenario"], r["attack"], PROTOCOLS.index(r["protocol"]))):
+        if row["protocol"] not in ("zero-shot", "profiled"):
+            continue
+        place, attack, protocol = (row["dataset"], row["scenario"]), row["attack"], row["protocol"]
+        prefix = ".".join(map(slug, (*place, f"attack_{attack}")))
+        models = [m[2 if protocol == "profiled" else 1] for m in LEFT_OUT]
+        cells = [cell(numbers, f"{prefix}.{slug(m)}.{slug(protocol)}.{metric}") for m in models]
+        body.append([left_out[place[0]], ", ".join(sorted(cars[place])), attack, protocol, *cells])
+    header = ["Left out", "Car", "Attack", "Protocol", *(name for name, *_ in LEFT_OUT)]
+    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=4)
 
 
 def metric_table(
@@ -58,7 +100,7 @@ def metric_table(
 
 
 def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
-    """False alarms of the main and the frugal models on the release's first dataset, under the benign windows they were counted in.
+    """False alarms of the compared models on the release's first dataset, under the benign windows they were counted in.
 
     The last two lines give the headline model's by the hour, and their upper bound.
     """
@@ -70,7 +112,7 @@ def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
         return [head, *(cell(numbers, key) for key in keys)]
 
     body = [row("*Benign windows*", [f"{slug(dataset)}.{slug(s)}.negatives" for s in scenarios])]
-    for model in (m for m in models if m in numbers.release.scored_models or m in FRUGAL):
+    for model in (m for m in models if m in (*MAIN["zero-shot"][1:], *STUDENTS)):
         prefixes = [".".join(map(slug, (dataset, s, model, protocol))) for s in scenarios]
         body.append(row(labels.model(model), [f"{prefix}.false_alarms" for prefix in prefixes]))
     prefixes = [".".join(map(slug, (dataset, s, HEADLINE_MODEL, protocol))) for s in scenarios]

@@ -85,15 +85,18 @@ def scenario_label(numbers: Numbers, scenario: str, dataset: str | None = None) 
 
 
 def main_table(
-    release: Source = None, metric: str = "f1", dataset: str | None = None, only: Sequence[str] | None = None
+    release: Source = None,
+    metric: str = "f1",
+    dataset: str | None = None,
+    only: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Scenario × model × protocol: mean over seeds, 95 % interval, best of a column in bold; published rows cited.
 
-    `dataset` and `only` (models) narrow it.
+    `dataset` and `only` (models by protocol) narrow it.
     """
     numbers = numbers_of(release)
     rows = [r for r in _summary(numbers, metric=metric, attack="all") if dataset in (None, r["dataset"])]
-    rows = [r for r in rows if only is None or r["model"] in only]
+    rows = [r for r in rows if only is None or r["model"] in only.get(r["protocol"], ())]
     datasets = sorted({r["dataset"] for r in rows})
     scenarios = sorted({r["scenario"] for r in rows if "test" in r["scenario"]})
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]

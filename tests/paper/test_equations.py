@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from analysis.reference import EQUATIONS
+from kdgat.captures.frames import Frames
 from kdgat.config import Distillation, VGAEConfig, preset
 from kdgat.evaluation.thresholds import BenignCDF
 from kdgat.models.fusion_input import ALPHAS, FusionInput, rewards
 from kdgat.models.layers import GATv2, GraphBatch, hashed
+from kdgat.models.rules import LEAST_GAPS, frame_scores
 from kdgat.models.segments import around, read_out
 from kdgat.models.vgae import VGAE
 from kdgat.training import fit, modules
@@ -146,8 +148,9 @@ def test_the_readout(windows):
     h = torch.randn(7, 3)
     for window in range(2):
         own, share = h[windows.batch == window], windows.share[windows.batch == window]
-        views = [own.mean(0), own.max(0).values, (share[:, None] * own).sum(0)]
-        torch.testing.assert_close(read_out(h, windows.share, windows.batch, 2)[window], torch.cat(views))
+        views = [own.mean(0), own.max(0).values, (share[:, None] * own).sum(0), own.min(0).values]
+        made = read_out(h, windows.share, windows.batch, 2, least=True)
+        torch.testing.assert_close(made[window], torch.cat(views))
 
 
 def test_the_loss_of_the_student():
@@ -162,6 +165,16 @@ def test_the_loss_of_the_student():
         kd = kd + (weight * temperature**2 * divergence + (1 - weight) * ce) / 6
     config = Distillation(weight=weight, temperature=temperature)
     torch.testing.assert_close(distillation_loss(s, t, y, config), kd)
+
+
+def test_the_timing_rule():
+    rng = np.random.default_rng(4)
+    times = np.cumsum(rng.uniform(0.01, 0.05, 20))
+    frames = Frames.of(times, 0x123, 8, np.zeros((20, 8)), 0).to_table()
+    scores = frame_scores(frames, None)[:, 0]
+    for i in range(LEAST_GAPS + 1, 20):
+        usual = np.median(np.diff(times[:i]))
+        assert scores[i] == pytest.approx(np.log(usual / (times[i] - times[i - 1])), abs=1e-3)
 
 
 def test_the_fused_score_and_its_rewards():
