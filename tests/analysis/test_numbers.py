@@ -163,7 +163,9 @@ def test_prerender_stops_at_an_unknown_key(release, tmp_path):
 
 def test_the_main_table(shared_release, numbers):
     lines = results.main_table(shared_release).splitlines()
-    assert lines[0] == ("| Model | Protocol | known car, known attack | new car, known attack | known car, new attack | new car, new attack |")
+    assert lines[0] == (
+        "| Model | Protocol | known car, known attack | new car, known attack | known car, new attack | new car, new attack |"
+    )
     cited = [line for line in lines if "cited" in line]
     assert len(cited) == 2 and all("data-key" not in line for line in cited)
     column = [line.split("|")[3] for line in lines[2:] if "zero-shot" in line and "cited" not in line]
