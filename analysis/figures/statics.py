@@ -40,6 +40,12 @@ COMPARED = (
 #: least error that is drawn apart from none, and protocols of a static figure
 _LEAST, _SHOWN = 1e-4, ("zero-shot", "calibrated")
 
+#: what the figure of cars left out shows: a dataset, and models without a teacher
+_LEFT_OUT = "universal-without-platform"
+_ALONE = (
+    "rule-online-baseline", "rule-profile-baseline", "gbm-memory-baseline", "gat-alone-student", "rule-or-gat-alone-student",
+)  # fmt: skip
+
 
 def leaderboard(rows: Rows) -> Figure:
     """1 − F1 with interval of the compared models on the first dataset: one panel per scenario, filled marks zero-shot."""
@@ -78,11 +84,12 @@ def leaderboard(rows: Rows) -> Figure:
 
 
 def left_out(rows: Rows) -> Figure:
-    """Recall by kind of attack on cars that were left out: one panel per protocol, a line per attack, a mark per model."""
-    rows = [r for r in rows if r["mean"] is not None]
+    """Recall on cars that were left out with their sisters: one panel per protocol, a line per attack, a mark per model."""
+    rows = [r for r in rows if r["mean"] is not None and r["dataset"] == _LEFT_OUT and r["model"] in _ALONE]
+    rows = [r for r in rows if r["protocol"] in ("zero-shot", "profiled")]
     if not rows:
         return empty("no cars left out in this release")
-    kinds = sorted({(r["scenario"], r["attack"]) for r in rows})
+    kinds = sorted({(r["scenario"], r["attacks"]) for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
     figure, axes = multiples(len(protocols), 2, lambda lines: 0.6 + lines * (0.3 + 0.34 * len(kinds)), sharey=True)
@@ -94,13 +101,13 @@ def left_out(rows: Rows) -> Figure:
             if r["protocol"] != protocol:
                 continue
             rank = models.index(r["model"])
-            y = kinds.index((r["scenario"], r["attack"])) + (rank - (len(models) - 1) / 2) * 0.8 / len(models)
+            y = kinds.index((r["scenario"], r["attacks"])) + (rank - (len(models) - 1) / 2) * 0.8 / len(models)
             color = labels.color(r["model"])
             if r["ci_low"] is not None:
                 ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
             ax.plot(r["mean"], y, ls="", ms=3.2, mew=0.8, marker="osD^v"[rank % 5], mec=color, mfc=color)
         ax.set_title(protocol)
-        ax.set_yticks(range(len(kinds)), [attack.replace("-", " ") for _, attack in kinds])
+        ax.set_yticks(range(len(kinds)), [attacks.replace("-", " ") for _, attacks in kinds])
         ax.set_ylim(len(kinds) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
     from matplotlib.lines import Line2D
@@ -214,7 +221,7 @@ def window(rows: Rows) -> Figure:
 #: every static figure, the twin of an interactive one over the same rows
 STATICS: tuple[Static, ...] = (
     Static("leaderboard", "leaderboard", leaderboard),
-    Static("left-out", "left-out", left_out),
+    Static("left-out", "recall", left_out),
     Static("curves", "curves", curves),
     Static("window", "window", window),
     Static("scores", "operating-curve", scores.scores),

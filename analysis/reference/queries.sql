@@ -8,14 +8,16 @@ from summary
 where metric = 'f1' and attack = 'all' and scenario like '%test%'
 order by dataset, scenario, protocol, model;
 
--- name: left-out
--- Recall at 1 % false positives by attack on cars that were left out of training together with their sisters
-select scenario, attack, model, protocol, mean, ci_low, ci_high
-from summary
-where metric = 'recall_at_fpr_1pct' and attack <> 'all' and dataset = 'universal-without-platform'
-  and protocol in ('zero-shot', 'profiled')
-  and model in ('rule-online-baseline', 'rule-profile-baseline', 'gbm-memory-baseline', 'gat-alone-student', 'rule-or-gat-alone-student')
-order by scenario, attack, model, protocol;
+-- name: recall
+-- Recall at 1 % false positives of every model by scenario and protocol, with the kinds of attack that the scenario holds
+select s.dataset, s.scenario, d.attacks, s.model, s.protocol, s.mean, s.ci_low, s.ci_high
+from summary s
+join (
+  select dataset, split, string_agg(distinct attack, ', ' order by attack) as attacks
+  from datasets where injected > 0 group by 1, 2
+) d on d.dataset = s.dataset and d.split = s.scenario
+where s.metric = 'recall_at_fpr_1pct' and s.attack = 'all'
+order by 1, 2, 4, 5;
 
 -- name: curves
 -- Training curves of every run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
@@ -51,25 +52,23 @@ def whole_f1_table(release: Source = None) -> str:
 
 
 def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -> str:
-    """One metric on captures of cars that were left out of training: kind of attack × protocol, models across."""
+    """One metric on captures of cars that were left out of training: scenario × protocol, models across."""
     numbers = numbers_of(release)
-    cars: dict[tuple[str, str], set[str]] = {}
-    for r in numbers.release.table("datasets").to_pylist():
-        cars.setdefault((r["dataset"], r["split"]), set()).add(str(r["vehicle"]))
-    rows = [r for r in numbers.summary if r["metric"] == metric and r["model"] == "gat-alone-student"]
     left_out = {name: " and ".join(sorted(entry.get("left_out", ()))) for name, entry in unions().items()}
-    rows = [r for r in rows if r["attack"] != "all" and left_out.get(r["dataset"])]
+    held: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for r in numbers.release.table("datasets").to_pylist():
+        if left_out.get(r["dataset"]) and r["split"] != "train" and r["injected"]:
+            held.setdefault((r["dataset"], r["split"]), []).append(r)
     body = []
-    for row in sorted(rows, key=lambda r: (r["dataset"], r["scenario"], r["attack"], PROTOCOLS.index(r["protocol"]))):
-        if row["protocol"] not in ("zero-shot", "profiled"):
-            continue
-        place, attack, protocol = (row["dataset"], row["scenario"]), row["attack"], row["protocol"]
-        prefix = ".".join(map(slug, (*place, f"attack_{attack}")))
-        models = [m[2 if protocol == "profiled" else 1] for m in LEFT_OUT]
-        cells = [cell(numbers, f"{prefix}.{slug(m)}.{slug(protocol)}.{metric}") for m in models]
-        body.append([left_out[place[0]], ", ".join(sorted(cars[place])), attack, protocol, *cells])
-    header = ["Left out", "Car", "Attack", "Protocol", *(name for name, *_ in LEFT_OUT)]
-    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=4)
+    for place, captures in sorted(held.items()):
+        cars, attacks = (", ".join(sorted({str(c[of]) for c in captures})) for of in ("vehicle", "attack"))
+        windows = cell(numbers, f"{'.'.join(map(slug, place))}.positives")
+        for protocol, which in (("zero-shot", 1), ("profiled", 2)):
+            prefix = ".".join(map(slug, place))
+            cells = [cell(numbers, f"{prefix}.{slug(m[which])}.{slug(protocol)}.{metric}") for m in LEFT_OUT]
+            body.append([left_out[place[0]], cars, attacks, windows, protocol, *cells])
+    header = ["Left out", "Car", "Attack", "Attacked windows", "Protocol", *(name for name, *_ in LEFT_OUT)]
+    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=3)
 
 
 def metric_table(
