@@ -56,12 +56,50 @@ def test_nothing_requires_quarto_but_its_extra(repo: Path) -> None:
     assert [name for name, needs in extras.items() if any("quarto" in n for n in needs)] == ["quarto"]
 
 
-def test_what_readme_names_is_there(repo: Path) -> None:
-    text = (repo / "README.md").read_text()
-    for target in re.findall(r"`?make ([a-z-]+)`?", text):
-        assert target in targets(repo) or target in ("it", "and"), target
-    for path in re.findall(r"`((?:tests|data|tools|paper|kdgat|flows|analysis|benchmarks)/[\w./-]*)`", text):
-        assert (repo / path).exists() or path.startswith(("data/frozen/local", "data/raw")), path
+def documents(repo: Path) -> list[Path]:
+    return [repo / "README.md", repo / "CONTRIBUTING.md", *sorted((repo / "docs").glob("*.md"))]
+
+
+def absent(repo: Path, file: Path, text: str) -> list[str]:
+    """Targets, paths, tests and links of a document that are not there."""
+    names = [f"make {name}" for name in re.findall(r"`make ([a-z-]+)", text) if name not in targets(repo)]
+    paths = re.findall(r"`((?:tests|data|docs|tools|paper|kdgat|flows|cli|analysis|benchmarks)/[\w./-]*)`", text)
+    local = ("data/frozen/local", "data/frozen/NAME", "data/raw", "data/stores")
+    names += [path for path in paths if not (repo / path).exists() and not path.startswith(local)]
+    tests = "\n".join(path.read_text() for path in (repo / "tests").rglob("test_*.py"))
+    names += [test for test in re.findall(r"`(test_[a-z]\w+)`", text) if f"def {test}(" not in tests]
+    prose = re.sub(r"`[^`\n]+`", "", text)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[\w-]+)?\)", prose)
+    return names + [link for link in links if not (file.parent / link).exists()]
+
+
+def test_what_documents_name_is_there(repo: Path) -> None:
+    assert {file.name: absent(repo, file, file.read_text()) for file in documents(repo)} == {
+        file.name: [] for file in documents(repo)
+    }
+    text = "`make nothing`, `tests/test_nothing.py`, `test_nothing_is_there`, [there](nowhere.md#at-all)"
+    assert absent(repo, repo / "README.md", text) == [
+        "make nothing",
+        "tests/test_nothing.py",
+        "test_nothing_is_there",
+        "nowhere.md",
+    ]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/promises.md"])
+def test_every_promise_names_what_shows_it(repo: Path, document: str) -> None:
+    tables = (repo / document).read_text().split("| promise | shown by |\n|---|---|\n")[1:]
+    rows = [row for table in tables for row in table.split("\n\n")[0].splitlines()]
+    assert rows
+    for row in rows:
+        promise, shown = row.strip("| ").split(" | ")
+        assert promise and re.search(r"`(?:[\w./-]*test_?\w*[\w./]*|make \w+|python -m [\w.]+)", shown), row
+
+
+def test_readme_and_glossary_are_short(repo: Path) -> None:
+    assert len((repo / "README.md").read_text().split()) <= 900
+    terms = re.findall(r"^\| (.+?) \|", (repo / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
+    assert terms == list(dict.fromkeys(terms)) and len(terms) <= 20
 
 
 def test_every_make_target_is_a_pixi_task(repo: Path) -> None:
