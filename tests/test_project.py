@@ -177,6 +177,71 @@ def test_the_sites_packages_are_listed_and_none_binds(repo: Path) -> None:
     assert other == said_elsewhere
 
 
+def test_packages_of_the_site_run_nothing_while_they_are_installed(repo: Path) -> None:
+    """Those that have a script work without: esbuild's only saves a start of Node, protobufjs's prints a warning."""
+    assert "npm ci --ignore-scripts " in (repo / "Makefile").read_text()
+    packages = json.loads((repo / "paper" / "figures" / "package-lock.json").read_text())["packages"]
+    built = {path.split("node_modules/")[-1] for path, about in packages.items() if about.get("hasInstallScript")}
+    assert built == {"esbuild", "protobufjs"}
+    # what esbuild's script would unpack comes as a package of its own
+    assert "node_modules/@esbuild/linux-x64" in packages
+
+
+def test_images_and_the_build_backend_are_pinned(repo: Path) -> None:
+    import yaml
+
+    jobs = [
+        job
+        for file in sorted((repo / ".github" / "workflows").glob("*.yml"))
+        for job in yaml.safe_load(file.read_text())["jobs"].values()
+    ]
+    images = [job["container"] for job in jobs if "container" in job]
+    images += re.findall(r"^From: (.+)$", (repo / "container" / "kdgat.def").read_text(), re.MULTILINE)
+    images += re.findall(r'"image": "(.+?)"', (repo / ".devcontainer" / "devcontainer.json").read_text())
+    assert len(images) == 4
+    assert all(re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", image) for image in images), images
+    (backend,) = tomllib.loads((repo / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert re.fullmatch(r"setuptools==[\d.]+", backend)
+
+
+def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
+    """Each attestation's bundle becomes a file of the release, so that a reader checks it without asking GitHub."""
+    import yaml
+
+    (job,) = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
+    attesting = [step["id"] for step in job["steps"] if step.get("uses", "").startswith("actions/attest@")]
+    last = job["steps"][-1]
+    given = {name for name, value in last["env"].items() if "bundle-path" in value}
+    assert {last["env"][name] for name in given} == {f"${{{{ steps.{i}.outputs.bundle-path }}}}" for i in attesting}
+    write, upload = last["run"].splitlines()
+    file = re.search(r'> "crate/\$\{TAG#results-\}(\.\S+)"$', write)
+    assert file and all(f'"${name}"' in write for name in given)
+    assert f"crate/*{file[1]}" in upload.split() and upload.startswith("gh release create ")
+    assert file[1] in (repo / "docs" / "commands.md").read_text()
+
+
+def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:
+    """The authors' part of specification 2.0: no placeholder, and no check that nobody has made."""
+    import yaml
+
+    from analysis.figures.statics import STATICS
+    from analysis.reproduce import manuscript
+
+    text = (repo / "codecheck.yml").read_text()
+    check = yaml.safe_load(text)
+    assert text.startswith("---\n") and check.keys() == {"version", "paper", "manifest"}
+    assert check["version"] == "https://codecheck.org.uk/spec/config/2.0/"
+    head = (repo / "paper" / "index.qmd").read_text()
+    authors = yaml.safe_load((repo / "paper" / "_authors.yml").read_text())["author"]
+    assert f'\ntitle: "{check["paper"]["title"]}"\n' in head
+    assert check["paper"]["authors"] == [{"name": author["name"]} for author in authors]
+    files = [entry["file"] for entry in check["manifest"]]
+    drawn = {Path(file).stem for file in files if file.endswith(".svg")}
+    assert drawn == set(re.findall(r"figures/static/([\w-]+)\.svg", manuscript(repo))) <= {s.name for s in STATICS}
+    made = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in drawn)]
+    assert sorted(files) == sorted(made) and all(entry["comment"] for entry in check["manifest"])
+
+
 def test_only_compiled_kernels_are_long_or_take_many_arguments(repo: Path) -> None:
     """Ruff's limits of complexity, arguments and statements hold everywhere else; an exception more is a change here."""
     tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=repo, capture_output=True, text=True, check=True).stdout
