@@ -39,7 +39,7 @@ HEAD = """<meta http-equiv="Content-Security-Policy" content="{policy}">
 <script type="module">
 const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
 const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
-if (location.pathname.includes("/paper/results/")) {{
+if (document.querySelector('.ojs-cell, script[type^="ojs"]')) {{
   const early = (file, kind) => document.head.append(Object.assign(document.createElement("link"), {{...kind, href: new URL(file, assets)}}));
   for (const file of {modules}) early(file, {{rel: "modulepreload"}});
   early("release/manifest.json", {{rel: "preload", as: "fetch", crossOrigin: "anonymous"}});

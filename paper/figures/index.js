@@ -20,3 +20,4 @@ export {readings} from "./readings.js";
 export {speeds} from "./speeds.js";
 export {sqlConsole} from "./sql.js";
 export {runsOf, timeline} from "./timeline.js";
+export {unknownCar, unseen} from "./unseen.js";

@@ -10,7 +10,7 @@ import pytest
 from tests.rendering import NODE_MODULES
 
 PAGES = {
-    "index.html": 0,
+    "index.html": 1,
     "paper/index.html": 0,
     "paper/results/leaderboard.html": 1,
     "paper/results/curves.html": 1,
@@ -98,6 +98,23 @@ def test_the_same_window_is_drawn_the_same_way_twice(visit):
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == 2  # an attacked window and a benign one beside it
     assert drawn[0][0] != drawn[0][1]
+
+
+@pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone-dark"])
+def test_the_front_page_shows_its_finding_on_the_first_screen(visit):
+    visit.open("index.html")
+    line = visit.page.get_by_role("region", name="GAT student")
+    line.wait_for()
+    screen = "(node) => node.getBoundingClientRect().bottom <= innerHeight"
+    for node in (".finding", ".kdgat-unseen"):
+        assert visit.page.locator(node).evaluate(screen), node
+    before = line.locator("dd").all_text_contents()
+    slider = line.get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+    assert line.locator("dd").all_text_contents() != before
+    links = visit.page.locator(".buttons a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
+    assert links == ["paper/index.html", "paper/results/live.html", "#code-and-data"]
 
 
 def test_the_line_on_the_front_page_leads_to_each_station_by_keyboard(visit):
