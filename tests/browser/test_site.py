@@ -72,7 +72,7 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     assert abs(float(cells[3]) - trace["numbers"][key]["value"]) < 1e-3
     rows.first.locator(".num").click()
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
-    panel.wait_for()
+    panel.locator("dl").wait_for()
     assert key in panel.text_content()
 
 
@@ -304,13 +304,26 @@ def test_a_number_opens_its_trace_by_keyboard(visit):
     number.focus()
     number.press("Enter")
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
-    panel.wait_for()
+    panel.locator("dl").wait_for()
     text = panel.text_content()
     assert number.get_attribute("data-key") in text
     assert "select mean" in text
     assert "python -m analysis" in text
     visit.page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
+
+
+def test_a_number_is_computed_again_in_the_page_and_leads_to_its_runs(visit):
+    visit.open("index.html")
+    visit.page.locator(".finding .num[role=button]").first.click()
+    panel = visit.page.get_by_role("dialog", name="Where this number comes from")
+    panel.get_by_role("button", name="Recompute here").click()
+    panel.get_by_text("agrees with the release").wait_for()
+    link = panel.locator("a[href*='runs.html']").first
+    run = link.text_content()
+    link.click()
+    visit.page.locator(".kdgat-run caption").wait_for()
+    assert visit.page.locator(".kdgat-run caption").text_content() == run
 
 
 def test_pointing_at_a_citation_shows_its_entry(visit):

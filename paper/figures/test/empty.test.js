@@ -25,6 +25,7 @@ const FIGURES = {
   reconstruction: () => kdgat.reconstruction([]),
   regret: () => kdgat.regret([]),
   rocCurve: () => kdgat.rocCurve(nothing, {threshold: threshold()}),
+  runCard: () => kdgat.runCard([], []),
   scoreHistogram: () => kdgat.scoreHistogram(nothing, {threshold: threshold()}),
   similarity: () => kdgat.similarity([]),
   sizeAgainstScore: () => kdgat.sizeAgainstScore([], []),
