@@ -10,7 +10,7 @@ import csv
 import heapq
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from analysis.checks.scores import choose
 from analysis.releases.release import Release
 from kdgat import terminal
 from kdgat.captures.frames import Frames
+from kdgat.captures.quarantine import BadRow
 from kdgat.captures.reader import CaptureReader, OnBadRows, read
 from kdgat.config import Config
 from kdgat.errors import KdgatError
@@ -386,13 +387,22 @@ def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
             yield v
 
     longest = heapq.nlargest(5, episodes(printed()), key=lambda episode: episode[2])
-    terminal.note(f"{found.frames:,} frames, {len(found.reader.bad)} rows set aside")
+    terminal.note(f"{found.frames:,} frames, {set_aside(found.reader.bad)}")
     terminal.note(f"{windows} windows, {alarms} alarms")
     if live and windows:
         mean = 1e3 * waited / windows
         terminal.note(f"from a window's last frame to its verdict: {mean:.1f} ms, at most {1e3 * longest_wait:.1f} ms")
     for begin, end, count in sorted(longest):
         terminal.note(f"  {begin:.1f}–{end:.1f} s: {count} windows in a row")
+
+
+def set_aside(rows: Sequence[BadRow]) -> str:
+    """Count rows that were set aside, and how many for each reason, the commonest first."""
+    reasons = Counter(f"{row.column}: {row.reason}" for row in rows).most_common()
+    shown = [f"{count:,} × {reason}" for reason, count in reasons[:5]]
+    if rest := sum(count for _, count in reasons[5:]):
+        shown.append(f"{rest:,} for other reasons")
+    return f"{len(rows):,} rows set aside" + (f" ({'; '.join(shown)})" if shown else "")
 
 
 def _known_as(found: Detection, known: Knowledge) -> str:

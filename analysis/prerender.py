@@ -8,11 +8,14 @@ sources are rendered all the same: a missing number says so, and `paper/claims.l
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from analysis.checks import anchor
+from analysis.checks.verification import STANDING, standing, verify_release
 from analysis.claims import judged
 from analysis.figures import diagrams, statics
 from analysis.numbers import KeyUnknown, Numbers, trace
@@ -28,6 +31,23 @@ _SPAN = re.compile(r'data-key="([^"]+)"')
 MISSING = "[not in this release]{.missing}"
 STATIC = Path("paper/figures/static")
 DIAGRAMS = Path("paper/figures/diagrams")
+#: environment variable with the manifest's sha256 of a release that is rendered though nothing vouches for it
+UNVERIFIED = "KDGAT_UNVERIFIED"
+
+
+def check(release: Release, history: anchor.History) -> None:
+    """Verify a release before anything of it is rendered, unless git's history holds the same files.
+
+    Raises:
+        KdgatError: it contradicts itself or the history.
+    """
+    release.check_hashes()
+    anchored = anchor.anchor(release, history)
+    problems = list(anchored.problems)
+    if not anchored.commit and os.environ.get(UNVERIFIED) != release.manifest_sha256:
+        problems += verify_release(release.path)
+    if problems:
+        raise KdgatError(f"{release.name} is not rendered: {problems[0]} ({len(problems)} problems)")
 
 
 def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: Path) -> dict[str, Any]:
@@ -36,7 +56,7 @@ def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: 
     problems = []
     for key, file, line in used:
         try:
-            value = numbers.markdown(key)
+            value = _plain(standing(numbers.release)) if key == STANDING else numbers.markdown(key)
         except KeyUnknown as error:
             value = MISSING
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
@@ -51,6 +71,11 @@ def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: 
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise KdgatError(problems[0] + more)
     return tree
+
+
+def _plain(text: str) -> str:
+    """Escape what Pandoc would take for markup."""
+    return re.sub(r"([^\w\s,.:])", r"\\\1", text)
 
 
 def run(release: Release, project: Path) -> dict[str, int]:
@@ -82,6 +107,7 @@ def run(release: Release, project: Path) -> dict[str, int]:
 def main() -> int:
     """Run as a step of a rendering; the exit code."""
     release = Release.open()
+    check(release, anchor.History())
     done = run(release, REPO)
     print(f"release {release.name}: " + ", ".join(f"{n} {what}" for what, n in done.items()))
     return 0

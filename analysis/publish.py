@@ -6,6 +6,7 @@ The crate holds the release as it is, model cards, CITATION.cff, LICENSE, checks
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -210,13 +211,15 @@ def publish(release: Release, out: Path) -> Path:
 
 
 def pack(folder: Path) -> Path:
-    """The crate as one zip beside it, the same bytes each time."""
+    """Write the crate as one zip beside it, atomically and with the same bytes each time."""
     target = folder.with_name(f"{folder.name}.zip")
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}")
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    atomic.write_bytes(target, packed.getvalue())
     return target
 
 

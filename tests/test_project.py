@@ -56,12 +56,50 @@ def test_nothing_requires_quarto_but_its_extra(repo: Path) -> None:
     assert [name for name, needs in extras.items() if any("quarto" in n for n in needs)] == ["quarto"]
 
 
-def test_what_readme_names_is_there(repo: Path) -> None:
-    text = (repo / "README.md").read_text()
-    for target in re.findall(r"`?make ([a-z-]+)`?", text):
-        assert target in targets(repo) or target in ("it", "and"), target
-    for path in re.findall(r"`((?:tests|data|tools|paper|kdgat|flows|analysis|benchmarks)/[\w./-]*)`", text):
-        assert (repo / path).exists() or path.startswith(("data/frozen/local", "data/raw")), path
+def documents(repo: Path) -> list[Path]:
+    return [repo / "README.md", repo / "CONTRIBUTING.md", *sorted((repo / "docs").glob("*.md"))]
+
+
+def absent(repo: Path, file: Path, text: str) -> list[str]:
+    """Targets, paths, tests and links of a document that are not there."""
+    names = [f"make {name}" for name in re.findall(r"`make ([a-z-]+)", text) if name not in targets(repo)]
+    paths = re.findall(r"`((?:tests|data|docs|tools|paper|kdgat|flows|cli|analysis|benchmarks)/[\w./-]*)`", text)
+    local = ("data/frozen/local", "data/frozen/NAME", "data/raw", "data/stores")
+    names += [path for path in paths if not (repo / path).exists() and not path.startswith(local)]
+    tests = "\n".join(path.read_text() for path in (repo / "tests").rglob("test_*.py"))
+    names += [test for test in re.findall(r"`(test_[a-z]\w+)`", text) if f"def {test}(" not in tests]
+    prose = re.sub(r"`[^`\n]+`", "", text)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[\w-]+)?\)", prose)
+    return names + [link for link in links if not (file.parent / link).exists()]
+
+
+def test_what_documents_name_is_there(repo: Path) -> None:
+    assert {file.name: absent(repo, file, file.read_text()) for file in documents(repo)} == {
+        file.name: [] for file in documents(repo)
+    }
+    text = "`make nothing`, `tests/test_nothing.py`, `test_nothing_is_there`, [there](nowhere.md#at-all)"
+    assert absent(repo, repo / "README.md", text) == [
+        "make nothing",
+        "tests/test_nothing.py",
+        "test_nothing_is_there",
+        "nowhere.md",
+    ]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/promises.md"])
+def test_every_promise_names_what_shows_it(repo: Path, document: str) -> None:
+    tables = (repo / document).read_text().split("| promise | shown by |\n|---|---|\n")[1:]
+    rows = [row for table in tables for row in table.split("\n\n")[0].splitlines()]
+    assert rows
+    for row in rows:
+        promise, shown = row.strip("| ").split(" | ")
+        assert promise and re.search(r"`(?:[\w./-]*test_?\w*[\w./]*|make \w+|python -m [\w.]+)", shown), row
+
+
+def test_readme_and_glossary_are_short(repo: Path) -> None:
+    assert len((repo / "README.md").read_text().split()) <= 900
+    terms = re.findall(r"^\| (.+?) \|", (repo / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
+    assert terms == list(dict.fromkeys(terms)) and len(terms) <= 20
 
 
 def test_every_make_target_is_a_pixi_task(repo: Path) -> None:
@@ -137,6 +175,71 @@ def test_the_sites_packages_are_listed_and_none_binds(repo: Path) -> None:
     said_elsewhere = {"flatbuffers", "json-bignum"}
     other = {name for (name, _), said in listed.items() if not {x["license"].get("id") for x in said} & free}
     assert other == said_elsewhere
+
+
+def test_packages_of_the_site_run_nothing_while_they_are_installed(repo: Path) -> None:
+    """Those that have a script work without: esbuild's only saves a start of Node, protobufjs's prints a warning."""
+    assert "npm ci --ignore-scripts " in (repo / "Makefile").read_text()
+    packages = json.loads((repo / "paper" / "figures" / "package-lock.json").read_text())["packages"]
+    built = {path.split("node_modules/")[-1] for path, about in packages.items() if about.get("hasInstallScript")}
+    assert built == {"esbuild", "protobufjs"}
+    # what esbuild's script would unpack comes as a package of its own
+    assert "node_modules/@esbuild/linux-x64" in packages
+
+
+def test_images_and_the_build_backend_are_pinned(repo: Path) -> None:
+    import yaml
+
+    jobs = [
+        job
+        for file in sorted((repo / ".github" / "workflows").glob("*.yml"))
+        for job in yaml.safe_load(file.read_text())["jobs"].values()
+    ]
+    images = [job["container"] for job in jobs if "container" in job]
+    images += re.findall(r"^From: (.+)$", (repo / "container" / "kdgat.def").read_text(), re.MULTILINE)
+    images += re.findall(r'"image": "(.+?)"', (repo / ".devcontainer" / "devcontainer.json").read_text())
+    assert len(images) == 4
+    assert all(re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", image) for image in images), images
+    (backend,) = tomllib.loads((repo / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert re.fullmatch(r"setuptools==[\d.]+", backend)
+
+
+def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
+    """Each attestation's bundle becomes a file of the release, so that a reader checks it without asking GitHub."""
+    import yaml
+
+    (job,) = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
+    attesting = [step["id"] for step in job["steps"] if step.get("uses", "").startswith("actions/attest@")]
+    last = job["steps"][-1]
+    given = {name for name, value in last["env"].items() if "bundle-path" in value}
+    assert {last["env"][name] for name in given} == {f"${{{{ steps.{i}.outputs.bundle-path }}}}" for i in attesting}
+    write, upload = last["run"].splitlines()
+    file = re.search(r'> "crate/\$\{TAG#results-\}(\.\S+)"$', write)
+    assert file and all(f'"${name}"' in write for name in given)
+    assert f"crate/*{file[1]}" in upload.split() and upload.startswith("gh release create ")
+    assert file[1] in (repo / "docs" / "commands.md").read_text()
+
+
+def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:
+    """The authors' part of specification 2.0: no placeholder, and no check that nobody has made."""
+    import yaml
+
+    from analysis.figures.statics import STATICS
+    from analysis.reproduce import manuscript
+
+    text = (repo / "codecheck.yml").read_text()
+    check = yaml.safe_load(text)
+    assert text.startswith("---\n") and check.keys() == {"version", "paper", "manifest"}
+    assert check["version"] == "https://codecheck.org.uk/spec/config/2.0/"
+    head = (repo / "paper" / "index.qmd").read_text()
+    authors = yaml.safe_load((repo / "paper" / "_authors.yml").read_text())["author"]
+    assert f'\ntitle: "{check["paper"]["title"]}"\n' in head
+    assert check["paper"]["authors"] == [{"name": author["name"]} for author in authors]
+    files = [entry["file"] for entry in check["manifest"]]
+    drawn = {Path(file).stem for file in files if file.endswith(".svg")}
+    assert drawn == set(re.findall(r"figures/static/([\w-]+)\.svg", manuscript(repo))) <= {s.name for s in STATICS}
+    made = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in drawn)]
+    assert sorted(files) == sorted(made) and all(entry["comment"] for entry in check["manifest"])
 
 
 def test_only_compiled_kernels_are_long_or_take_many_arguments(repo: Path) -> None:

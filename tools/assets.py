@@ -8,7 +8,10 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from analysis.checks.anchor import History, anchor
+from analysis.checks.signature import signature_file
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
 from kdgat.errors import cli
@@ -39,7 +42,7 @@ HEAD = """<meta http-equiv="Content-Security-Policy" content="{policy}">
 <script type="module">
 const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
 const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
-if (location.pathname.includes("/paper/results/")) {{
+if (document.querySelector('.ojs-cell, script[type^="ojs"]')) {{
   const early = (file, kind) => document.head.append(Object.assign(document.createElement("link"), {{...kind, href: new URL(file, assets)}}));
   for (const file of {modules}) early(file, {{rel: "modulepreload"}});
   early("release/manifest.json", {{rel: "preload", as: "fetch", crossOrigin: "anonymous"}});
@@ -51,7 +54,7 @@ if (location.pathname.includes("/paper/results/")) {{
   }});
 }}
 // without it numbers say less and do nothing, which no reader has to be told
-import(new URL("page.js", assets)).then(({{install}}) => install(document.body, new URL("trace.json", assets)), () => {{}});
+import(new URL("page.js", assets)).then(({{install}}) => install(document.body, new URL("traces/", assets)), () => {{}});
 </script>
 """
 
@@ -83,6 +86,25 @@ def mirror(source: Path, target: Path) -> None:
         old.unlink()
 
 
+def prefix(key: str) -> str:
+    """File in which a number's trace lies: dataset, scenario and model, or whatever the key has of them (`provenance.js` says the same)."""
+    return ".".join(key.split(".")[:-1][:3]) or key
+
+
+def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
+    """Write `trace.json` in parts, since a page opens few of thousands: `about.json`, what all share, and a file per `prefix`."""
+    parts: dict[str, dict[str, Any]] = {}
+    for key, number in trace["numbers"].items():
+        parts.setdefault(prefix(key), {})[key] = number
+    about = {k: trace[k] for k in ("release", "manifest_sha256", "data_kind", "runs")}
+    signed = "signed" if signature_file(release).is_file() else "not signed"
+    about["state"] = f"{anchor(release, History())}, {signed}"
+    folder.mkdir()
+    for name, content in {"about": about, **parts}.items():
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name}.json").write_text(text)
+
+
 def fill(assets: Path) -> None:
     """Write everything that pages load from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
     release = Release.open()
@@ -98,6 +120,7 @@ def fill(assets: Path) -> None:
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     measured(release, assets / "releases")
     shutil.copyfile(REPO / "trace.json", assets / "trace.json")
+    traces(release, json.loads((REPO / "trace.json").read_text()), assets / "traces")
     modules = (assets / "kdgat.modules.json").read_text()
     name = html.escape(f"{release.name} {release.manifest_sha256}")
     (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, modules=modules))

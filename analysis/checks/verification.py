@@ -29,6 +29,8 @@ from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 
 _STATIC = re.compile(r"figures/static/([\w-]+)\.svg")
+#: what a page writes as `{{< var … >}}` for the words of `standing`: git and signatures say it, no table does
+STANDING = "release.standing"
 
 
 #: interactive figures that draw what a static one draws too
@@ -136,6 +138,8 @@ def verify_sources(project: Path, shown: Release) -> list[str]:
     problems = []
     numbers = Numbers(shown)
     for key, file, line in uses(sources(project)):
+        if key == STANDING:
+            continue
         try:
             numbers[key]
         except KeyUnknown as error:
@@ -197,6 +201,13 @@ def trusted(
     if must and not anchored.commit:
         problems.append(str(anchored))
     return f"{anchored}, {signed.note}", [f"{opened.name}: {problem}" for problem in problems]
+
+
+def standing(opened: Release, history: anchor.History | None = None) -> str:
+    """Say in a page's words what stands behind a release: `anchored in git at 0123456789ab, not signed`."""
+    anchored = anchor.anchor(opened, history or anchor.History())
+    place = str(anchored) if anchored.commit and not anchored.problems else "not anchored in git"
+    return f"{place}, {signature.check(opened).note}"
 
 
 def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print, note: str = "") -> int:

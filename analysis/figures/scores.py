@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.figures.style import COLUMN, Rows, empty, multiples, panels, protocol_handles, protocol_mark
+from analysis.figures.style import COLUMN, PAGE, Rows, empty, multiples, panels, protocol_handles, protocol_mark
 from analysis.reference import labels
 from kdgat.records import PROTOCOLS
 
@@ -39,6 +39,32 @@ def scores(rows: Rows) -> Figure:
     axes[0].legend(loc="upper center")
     figure.supxlabel("score (zero-shot)")
     figure.supylabel("share of class, √ scale")
+    return figure
+
+
+def unseen(rows: Rows) -> Figure:
+    """Scores on the unknown car, a line per detector: attacked windows upwards, benign ones downwards, its operating point dashed."""
+    if not rows:
+        return empty("no window scores of an unknown car in this release")
+    rows = [r for r in rows if r["dataset"] == rows[0]["dataset"]]
+    models = labels.sort_models(r["model"] for r in rows)
+    figure, axes = panels(len(models), 1, PAGE, 0.5 + 0.75 * len(models), sharex=True)
+    colors = labels.palette()["labels"]
+    for ax, model in zip(axes[:, 0], models, strict=True):
+        mine = [r for r in rows if r["model"] == model]
+        for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
+            some = [r for r in mine if r["attacked"] is attacked]
+            total = sum(r["windows"] for r in some)
+            heights = [sign * (r["windows"] / total) ** 0.5 for r in some]
+            ax.bar([r["bin"] + 0.5 / 60 for r in some], heights, 1 / 60, color=colors[name], label=name)
+        ax.axhline(0, color="0.3", lw=0.5)
+        if mine[0]["threshold"] is not None:
+            ax.axvline(mine[0]["threshold"], color="0.2", lw=1, ls="--")
+        ax.set_title(labels.model(model), loc="left")
+        ax.set_yticks([])
+        ax.grid(False)
+    axes[0, 0].legend(loc="upper right", bbox_to_anchor=(1, 1.5), ncols=2)
+    figure.supxlabel("score of a window; what lies to the right of the dashed line is called an attack")
     return figure
 
 

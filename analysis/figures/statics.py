@@ -225,6 +225,7 @@ STATICS: tuple[Static, ...] = (
     Static("curves", "curves", curves),
     Static("window", "window", window),
     Static("scores", "operating-curve", scores.scores),
+    Static("unseen", "unseen", scores.unseen),
     Static("alpha", "alpha", scores.alpha),
     Static("similarity", "similarity", scores.similarity),
     Static("size", "size-against-f1", scores.size),

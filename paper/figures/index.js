@@ -17,6 +17,8 @@ export {windowGraph} from "./graph.js";
 export {leaderboard, orders} from "./leaderboard.js";
 export {liveDetector, openDetector, selectStudent, students} from "./live.js";
 export {readings} from "./readings.js";
+export {runCard} from "./run.js";
 export {speeds} from "./speeds.js";
 export {sqlConsole} from "./sql.js";
 export {runsOf, timeline} from "./timeline.js";
+export {unknownCar, unseen} from "./unseen.js";

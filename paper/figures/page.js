@@ -9,7 +9,7 @@ export function makeScrollable(root) {
   }
 }
 
-/** `url`: the release's trace file. */
+/** `url`: the folder of the release's traces. */
 export function install(root, url) {
   installTraces(root, url);
   makeScrollable(root);

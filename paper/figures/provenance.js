@@ -1,5 +1,5 @@
-// Where a number comes from: pointing at one, tapping or tabbing to it says so in short, a click or Enter opens its whole trace. On every
-// page of the site.
+// Where a number comes from: pointing at one, tapping or tabbing to it says so in short, a click or Enter opens its whole trace, each line
+// of which leads on. On every page of the site.
 import {element} from "./lib/figure.js";
 import {load} from "./lib/load.js";
 import {install as installPreviews} from "./lib/preview.js";
@@ -7,32 +7,83 @@ import {number as written} from "./lib/rows.js";
 
 const NUMBER = ".num[data-key]";
 
-/** The trace of one number as a panel. `trace`: the release's trace file. */
-export function panel(key, trace) {
+/** The file of a key's trace, as tools/assets.py writes it. */
+export const fileOf = (key) => `${key.split(".").slice(0, -1).slice(0, 3).join(".") || key}.json`;
+
+/**
+ * The trace of one number as a panel. `trace`: what all numbers share (`release`, `runs`, `state`, …) and `numbers`; `site`: address of the
+ * site's root, where the links lead.
+ */
+export function panel(key, trace, site = new URL(".", location.href)) {
   const number = trace.numbers[key];
   if (!number) return element("p", {}, trace.problem ?? `The release has no trace of ${key}.`);
-  const facts = {
-    key,
-    value: number.text,
-    "95 % interval": number.low == null ? null : `${written(number.low)} – ${written(number.high)}`,
-    seeds: number.n_seeds,
-    release: `${trace.release} (${trace.data_kind} data)`,
-    manifest: trace.manifest_sha256,
-    query: number.query,
-    recompute: number.recompute,
-    runs: number.runs.length ? number.runs.map((run) => describe(run, trace.runs)).join("\n") : null
-  };
+  const page = (path, query) => new URL(`paper/results/${path}.html${query ? `?${new URLSearchParams(query)}` : ""}`, site).href;
+  const runs = number.runs.map((run) => ({run, ...trace.runs[run]}));
   const list = element("dl", {});
-  for (const [name, value] of Object.entries(facts)) {
-    if (value != null) list.append(element("dt", {}, name), element("dd", {}, String(value)));
-  }
-  const links = number.runs.flatMap((run) => Object.entries(trace.runs[run]?.links ?? {}));
-  if (links.length) {
-    const distinct = new Map(links.map(([service, address]) => [address, service]));
-    const anchors = [...distinct].map(([address, service]) => element("a", {href: address, rel: "noreferrer"}, service));
-    list.append(element("dt", {}, "look up"), element("dd", {}, ...anchors.flatMap((a, i) => (i ? [" · ", a] : [a]))));
-  }
+  const line = (name, ...content) => content.length && list.append(element("dt", {}, name), ...content.map((node) => element("dd", {}, node)));
+  line("value", `${number.text}${number.low == null ? "" : `, 95 % interval ${written(number.low)} – ${written(number.high)}`}${number.n_seeds ? `, ${counted(number.n_seeds, "seed")}` : ""}`);
+  line("key", command(`python -m analysis.trace --release ${trace.release} ${key}`));
+  const readable = number.query.startsWith("select");
+  line("query", readable ? link(page("sql", {q: number.query, view: "table"}), number.query) : number.query);
+  line("recompute", ...(readable ? [here(number, site)] : []), command(number.recompute));
+  line("release", link(new URL("assets/release/manifest.json", site).href, `${trace.release} (${trace.data_kind} data), sha256 ${trace.manifest_sha256.slice(0, 10)}`),
+    ...(trace.state ? [trace.state] : []), command(`python -m analysis.verify ${trace.release}`));
+  const several = (name) => [...new Map(runs.filter((row) => row[name]).map((row) => [row[name], row])).values()];
+  line("commit", ...several("commit").map((row) => (row.links?.commit ? link(row.links.commit, row.commit) : command(`git show ${row.commit}`))));
+  line("configuration", ...several("config_hash").map((row) => configuration(row, site)));
+  line("captures", ...several("data_hash").map((row) => link(page("datasets", {dataset: row.dataset}), `${row.dataset}, ${row.data_hash.slice(0, 10)}`)));
+  line(counted(runs.length, "run"), ...runs.map((row) => (row.dataset ? link(page("runs", {dataset: row.dataset, run: row.run}), row.run) : row.run)));
+  const elsewhere = new Map(runs.flatMap((row) => Object.entries(row.links ?? {})).filter(([service]) => service !== "commit").map(([service, address]) => [address, service]));
+  line("look up", ...[...elsewhere].map(([address, service]) => link(address, service)));
   return list;
+}
+
+const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+const link = (href, text) => element("a", {href, rel: "noreferrer"}, text);
+
+/** A command with a button that copies it. */
+function command(text) {
+  const button = element("button", {type: "button", class: "kdgat-copy", "aria-label": `Copy: ${text}`}, "copy");
+  button.addEventListener("click", () =>
+    navigator.clipboard.writeText(text).then(() => (button.textContent = "copied"), () => getSelection().selectAllChildren(button.previousSibling)));
+  return element("span", {class: "kdgat-command"}, element("code", {}, text), button);
+}
+
+/** What of a run's configuration is not the preset's, and all of it when that is opened. */
+function configuration({config_hash: hash, config_diff: changed, preset}, site) {
+  const lines = Object.entries(changed ?? {}).map(([name, [before, after]]) => `${name}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`);
+  const differs = changed ? (lines.length ? `differs from ${preset} in ${lines.length}` : `as ${preset}`) : "";
+  const whole = element("pre", {}, "…");
+  const node = element("details", {}, element("summary", {}, [hash.slice(0, 10), differs].filter(Boolean).join(", ")), element("pre", {}, lines.join("\n")), whole);
+  node.addEventListener("toggle", async () => {
+    const manifest = await load(new URL("assets/release/manifest.json", site), (response) => response.json()).catch((error) => ({problem: error.message}));
+    whole.textContent = manifest.problem ?? JSON.stringify(manifest.configurations[hash], null, 1);
+  }, {once: true});
+  if (!lines.length) node.children[1].remove();
+  return node;
+}
+
+/** A button that computes the number again in this browser, where window scores tell; else nothing. */
+function here(number, site) {
+  const place = element("span", {class: "kdgat-here"});
+  const button = element("button", {type: "button", class: "kdgat-copy"}, "Recompute here");
+  const offer = async () => {
+    const [{asked, recompute, agrees}, {open}] = await Promise.all([import("./recompute.js"), import("./lib/release.js")]);
+    const release = open(new URL("assets/release/", site));
+    const wanted = asked(number.query, await release.manifest());
+    if (!wanted) return place.remove();
+    button.addEventListener("click", async () => {
+      place.replaceChildren("Computing…");
+      const {values, mean} = await recompute(wanted, release);
+      if (mean === null) return place.replaceChildren("This release holds no window scores for it.");
+      const all = values.length === number.n_seeds;
+      const verdict = !all ? `scores of ${values.length} of ${number.n_seeds} seeds are in the release` : agrees(mean, number.value) ? "agrees with the release" : "differs from the release";
+      place.replaceChildren(`${values.map(({seed, value}) => `seed ${seed}: ${written(value)}`).join(", ")}; mean ${written(mean)}, computed in this browser: ${verdict}`);
+    }, {once: true});
+    place.append(button);
+  };
+  offer().catch(() => place.remove());
+  return place;
 }
 
 /** The same in short. */
@@ -41,7 +92,6 @@ export function summary(key, trace) {
   if (!number) return null;
   const interval = number.low == null ? "" : `, 95 % interval ${written(number.low)} – ${written(number.high)}`;
   const commits = [...new Set(number.runs.map((run) => trace.runs[run]?.commit.slice(0, 10)).filter(Boolean))];
-  const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   const rests = [
     number.n_seeds && counted(number.n_seeds, "seed"),
     number.runs.length && counted(number.runs.length, "run"),
@@ -55,27 +105,27 @@ export function summary(key, trace) {
     element("p", {class: "kdgat-hint"}, matchMedia("(hover: none)").matches ? "Tap again for the whole trace." : "Click, or Enter: the whole trace."));
 }
 
-/** A run with what it ran on. */
-function describe(run, runs) {
-  const row = runs[run];
-  if (!row) return run;
-  return `${run}: commit ${row.commit.slice(0, 10)}, configuration ${row.config_hash.slice(0, 10)}, data ${row.data_hash.slice(0, 10)}`;
-}
-
-/** Makes every keyed number of `root`, also those that come later, tell its trace, which is fetched from `url` the first time. */
-export function install(root, url) {
-  let fetched = null;
-  const traces = () => (fetched ??= load(url, (response) => response.json()).catch((error) => ({numbers: {}, problem: error.message})));
-  installPreviews(root, NUMBER, async (span) => summary(span.dataset.key, await traces()));
+/** Makes every keyed number of `root`, also those that come later, tell its trace; `base`: the folder of traces, fetched from when asked. */
+export function install(root, base) {
+  const folder = new URL(base, location.href);
+  const fetched = new Map();
+  const get = (file) => fetched.get(file) ?? fetched.set(file, load(new URL(file, folder), (response) => response.json())).get(file);
+  const traces = (key) =>
+    Promise.all([get("about.json"), get(fileOf(key))]).then(([about, numbers]) => ({...about, numbers}), (error) => ({numbers: {}, problem: error.message}));
+  installPreviews(root, NUMBER, async (span) => summary(span.dataset.key, await traces(span.dataset.key)));
   const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
   document.body.append(popover);
-  const open = async (span) => {
-    const close = element("button", {type: "button", popovertarget: "kdgat-trace", popovertargetaction: "hide", "aria-label": "Close"}, "×");
-    popover.replaceChildren(close, panel(span.dataset.key, await traces()));
-    popover.showPopover();
+  const put = (span, content) => {
+    const close = element("button", {type: "button", class: "kdgat-close", popovertarget: "kdgat-trace", popovertargetaction: "hide", "aria-label": "Close"}, "×");
+    popover.replaceChildren(close, content);
     const box = span.getBoundingClientRect();
     popover.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - popover.offsetHeight - 8))}px`;
     popover.style.left = `${Math.max(8, Math.min(box.left, innerWidth - popover.offsetWidth - 8))}px`;
+  };
+  const open = async (span) => {
+    popover.showPopover();
+    put(span, element("p", {role: "status"}, "The trace is loading…"));
+    put(span, panel(span.dataset.key, await traces(span.dataset.key), new URL("../../", folder)));
   };
   for (const span of root.querySelectorAll(NUMBER)) {
     span.tabIndex = 0;

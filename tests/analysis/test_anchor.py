@@ -10,9 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from analysis import prerender
 from analysis.checks import anchor, signature
-from analysis.checks.verification import trusted
+from analysis.checks.verification import STANDING, standing, trusted, verify_sources
+from analysis.numbers import Numbers
 from analysis.releases.release import LOCAL, Release, names
+from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 from tests.mutation import mutations
 from tests.mutation.project import commit, git, make_key, repository, trust
@@ -209,6 +212,46 @@ def test_a_checkout_has_the_same_bytes_whatever_git_is_set_to(project, tmp_path)
     git(tmp_path, "-c", "core.autocrlf=true", "clone", "-q", project.as_uri(), "clone")
     for file in ("kdgat/b/a.py", "data/frozen/shared/manifest.json"):
         assert (tmp_path / "clone" / file).read_bytes() == (project / file).read_bytes()
+
+
+def test_a_foreign_release_is_verified_before_it_is_rendered(project, shared_release, tmp_path, monkeypatch):
+    """One that git holds is rendered as it is; any other one must verify, whoever named it."""
+    committed, history = Release(project / "data/frozen/shared"), anchor.History(project)
+    monkeypatch.setattr(prerender, "verify_release", lambda path: pytest.fail("git vouches for it"))
+    prerender.check(committed, history)
+    drop_last_score(committed.path)
+    with pytest.raises(KdgatError, match=r"shared is not rendered: manifest\.json is not that of commit"):
+        prerender.check(Release(committed.path), history)
+    monkeypatch.undo()
+    monkeypatch.setenv("KDGAT_FROZEN", str(tmp_path / "foreign"))
+    monkeypatch.setenv("KDGAT_RELEASE", "shared")
+    folder = Path(shutil.copytree(shared_release.path, tmp_path / "foreign" / "shared"))
+    prerender.check(Release(folder), history)
+    drop_last_score(folder)
+    written = sorted(REPO.glob("_variables.yml"))
+    with pytest.raises(KdgatError, match="shared is not rendered: shared: manifest: 'machines'"):
+        prerender.main()
+    assert sorted(REPO.glob("_variables.yml")) == written
+    monkeypatch.setenv(prerender.UNVERIFIED, Release(folder).manifest_sha256)
+    prerender.check(Release(folder), history)
+    (folder / "summary.parquet").write_bytes(b"PAR1")
+    with pytest.raises(KdgatError, match="was changed after the freeze"):
+        prerender.check(Release(folder), history)
+
+
+def test_pages_can_say_what_stands_behind_the_release(project, key, tmp_path):
+    release, history = Release(project / "data/frozen/shared"), anchor.History(project)
+    place = f"anchored in git at {git(project, 'rev-parse', 'HEAD')[:12]}"
+    assert standing(release, history) == f"{place}, not signed"
+    trust(key, signature.owners(release.path.parent))
+    signature.sign(release, key)
+    assert standing(release, history) == f"{place}, signed by owner@example.org"
+    assert standing(release, anchor.History(tmp_path)) == "not anchored in git, signed by owner@example.org"
+    # a page writes it as a variable, which is no number of the release; nothing of it is markup
+    (tmp_path / "index.qmd").write_text(f"{{{{< var {STANDING} >}}}}\n")
+    made = prerender.variables(Numbers(release), [(STANDING, tmp_path / "index.qmd", 1)], tmp_path)
+    assert made == {"release": {"standing": "not anchored in git, signed by owner\\@example.org"}}
+    assert not [problem for problem in verify_sources(tmp_path, release) if STANDING in problem]
 
 
 def test_no_private_key_is_committed():

@@ -62,6 +62,22 @@ def test_the_same_release_gives_the_same_crate(crate, shared_release, tmp_path):
     assert publish.pack(again).read_bytes() == publish.pack(crate).read_bytes()
 
 
+def test_a_zip_is_whole_or_absent(crate, tmp_path, monkeypatch):
+    """What stops the packing, a full disk or Control-C, leaves the earlier archive as it was and nothing beside it."""
+    folder = shutil.copytree(crate, tmp_path / "crate")
+    (tmp_path / "crate.zip").write_bytes(b"earlier")
+
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    for module, name in ((publish.zipfile.ZipFile, "writestr"), (publish.atomic.os, "replace")):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(module, name, stopped)
+            publish.pack(folder)
+        assert (tmp_path / "crate.zip").read_bytes() == b"earlier"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["crate", "crate.zip"]
+
+
 def test_a_release_that_does_not_verify_is_not_published(shared_release, tmp_path):
     folder = tmp_path / "shared"
     shutil.copytree(shared_release.path, folder)

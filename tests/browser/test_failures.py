@@ -90,12 +90,12 @@ def test_a_browser_without_webassembly_is_told_so(visit):
 
 
 def test_a_number_whose_trace_does_not_come_says_so(visit):
-    without(visit, "**/trace.json", "index.html")
+    without(visit, "**/traces/*", "index.html")
     number = visit.page.locator(".num[role=button]").first
     number.click()
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
     panel.wait_for()
-    assert "trace.json cannot be read" in panel.text_content()
+    panel.get_by_text("about.json cannot be read").wait_for()
     only_refused(visit)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.rendering import NODE_MODULES
 
 PAGES = {
-    "index.html": 0,
+    "index.html": 1,
     "paper/index.html": 0,
     "paper/results/leaderboard.html": 1,
     "paper/results/curves.html": 1,
@@ -72,7 +72,7 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     assert abs(float(cells[3]) - trace["numbers"][key]["value"]) < 1e-3
     rows.first.locator(".num").click()
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
-    panel.wait_for()
+    panel.locator("dl").wait_for()
     assert key in panel.text_content()
 
 
@@ -98,6 +98,23 @@ def test_the_same_window_is_drawn_the_same_way_twice(visit):
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == 2  # an attacked window and a benign one beside it
     assert drawn[0][0] != drawn[0][1]
+
+
+@pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone-dark"])
+def test_the_front_page_shows_its_finding_on_the_first_screen(visit):
+    visit.open("index.html")
+    line = visit.page.get_by_role("region", name="GAT student")
+    line.wait_for()
+    screen = "(node) => node.getBoundingClientRect().bottom <= innerHeight"
+    for node in (".finding", ".kdgat-unseen"):
+        assert visit.page.locator(node).evaluate(screen), node
+    before = line.locator("dd").all_text_contents()
+    slider = line.get_by_role("slider")
+    slider.focus()
+    slider.press("Home")
+    assert line.locator("dd").all_text_contents() != before
+    links = visit.page.locator(".buttons a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
+    assert links == ["paper/index.html", "paper/results/live.html", "#code-and-data"]
 
 
 def test_the_line_on_the_front_page_leads_to_each_station_by_keyboard(visit):
@@ -287,13 +304,26 @@ def test_a_number_opens_its_trace_by_keyboard(visit):
     number.focus()
     number.press("Enter")
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
-    panel.wait_for()
+    panel.locator("dl").wait_for()
     text = panel.text_content()
     assert number.get_attribute("data-key") in text
     assert "select mean" in text
     assert "python -m analysis" in text
     visit.page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
+
+
+def test_a_number_is_computed_again_in_the_page_and_leads_to_its_runs(visit):
+    visit.open("index.html")
+    visit.page.locator(".finding .num[role=button]").first.click()
+    panel = visit.page.get_by_role("dialog", name="Where this number comes from")
+    panel.get_by_role("button", name="Recompute here").click()
+    panel.get_by_text("agrees with the release").wait_for()
+    link = panel.locator("a[href*='runs.html']").first
+    run = link.text_content()
+    link.click()
+    visit.page.locator(".kdgat-run caption").wait_for()
+    assert visit.page.locator(".kdgat-run caption").text_content() == run
 
 
 def test_pointing_at_a_citation_shows_its_entry(visit):

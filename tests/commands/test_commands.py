@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from analysis import detect, import_results
 from analysis.checks import scores
 from analysis.releases.release import Release
 from kdgat import doctor
+from kdgat.captures.quarantine import BadRow
+from kdgat.captures.reader import CaptureReader
 from kdgat.config import Adaptation
 from kdgat.errors import CaptureError, KdgatError
 from kdgat.evaluation.adaptation import margins
@@ -147,6 +150,21 @@ def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file
     assert process.returncode == 0, said
     assert "".join(told) == judged.stdout
     assert "from a window's last frame to its verdict: " in said
+
+
+def test_rows_that_are_set_aside_are_counted_by_their_reason(tmp_path: Path) -> None:
+    """Frames and rows set aside add up to the lines of the file."""
+    lines = [f"(1.{i:06d}) can0 12A#00FF\n" for i in range(20)]
+    broken = {3: "(1.000003) can0 12A##000FF\n", 7: "(1.000007) can0 12A##000FF\n", 9: "no frame\n"}
+    (tmp_path / "a.log").write_text("".join(broken.get(i, line) for i, line in enumerate(lines)))
+    reader = CaptureReader(tmp_path / "a.log", on_bad_rows="quarantine")
+    frames = sum(len(block) for block in reader)
+    told = detect.set_aside(reader.bad)
+    counts = [int(n) for n in re.findall(r"(\d+) × ", told)]
+    assert told.startswith("3 rows set aside (2 × ") and sum(counts) == 3 and frames + 3 == len(lines)
+    assert detect.set_aside([]) == "0 rows set aside"
+    many = [BadRow(i, "row", f"reason {min(i, 6)}", "") for i in range(9)]
+    assert detect.set_aside(many).endswith("; 1 × row: reason 3; 2 for other reasons)")
 
 
 def test_a_short_capture_is_scored_without_a_profile(log: Path, current: Release, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ const METRICS = byName(metrics);
 /** Colour of a model; undefined for one that only an older release holds. */
 export const colorOf = (model) => MODELS.get(model)?.color;
 
+/** Name of a model for readers; its own name for one that only an older release holds. */
+export const modelLabel = (model) => MODELS.get(model)?.label ?? model;
+
 /** Name of a metric for readers. */
 export const metricLabel = (metric) => METRICS.get(metric)?.label ?? metric;
 

@@ -72,6 +72,7 @@ export function confusionAt({attacked, benign, benignSeconds, segments}, thresho
     falseAlarmsPerHour: benignSeconds ? (fp / benignSeconds) * 3600 : null,
     detected: delays.length,
     segments: segments.length,
+    delays,
     medianDelay: delays.length ? delays[delays.length >> 1] : null
   };
 }

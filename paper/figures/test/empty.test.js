@@ -25,19 +25,21 @@ const FIGURES = {
   reconstruction: () => kdgat.reconstruction([]),
   regret: () => kdgat.regret([]),
   rocCurve: () => kdgat.rocCurve(nothing, {threshold: threshold()}),
+  runCard: () => kdgat.runCard([], []),
   scoreHistogram: () => kdgat.scoreHistogram(nothing, {threshold: threshold()}),
   similarity: () => kdgat.similarity([]),
   sizeAgainstScore: () => kdgat.sizeAgainstScore([], []),
   speeds: () => kdgat.speeds([]),
   sqlConsole: () => kdgat.sqlConsole(release, {tables: {}}),
   timeline: () => kdgat.timeline([]),
+  unseen: () => kdgat.unseen({rows: [], points: []}),
   windowFrames: () => kdgat.windowFrames([]),
   windowGraph: () => kdgat.windowGraph([])
 };
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
   "beside", "benchmarks", "checkbox", "colourings", "distinct", "epochsOf", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "vehicles", "where"
+  "parts", "range", "runsOf", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
 ];
 
 afterEach(() => {
