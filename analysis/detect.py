@@ -209,11 +209,11 @@ class _Students:
             **arrays, attack=np.zeros(len(starts), np.uint8), feature_set=features, size=size,
             capture_names=("",), attack_names=(BENIGN,),
         )  # fmt: skip
-        found = [
+        probabilities = [
             f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0]))
             for model, scalers in self.models
         ]
-        p = f32(mean_logit(found)) if len(found) > 1 else found[0]
+        p = f32(mean_logit(probabilities)) if len(probabilities) > 1 else probabilities[0]
         return (starts + base) // self.config.windows.stride, store.t0, store.t0 + store.duration, p
 
 
@@ -237,35 +237,37 @@ def detect(
     reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=known.channel)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
     config = scores.configuration(release, dataset, numbers[0])
-    found = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))
+    detection = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))
 
     def timed() -> Iterator[Frames]:
         for block in reader:
-            found.read_at = time.monotonic()
+            detection.read_at = time.monotonic()
             yield block
 
     blocks = timed()
-    found.protocol, begin = _known(blocks, config, known, on_bad_rows)
-    students = _Students.of(release, dataset, numbers, found.protocol)
-    found.threshold, found.source, follower = students.threshold, students.source, None
-    if found.protocol == "calibrated":
-        found.profile_seconds = config.windows.profile_seconds
-    if found.protocol == "adapted":
+    detection.protocol, begin = _known(blocks, config, known, on_bad_rows)
+    students = _Students.of(release, dataset, numbers, detection.protocol)
+    detection.threshold, detection.source, follower = students.threshold, students.source, None
+    if detection.protocol == "calibrated":
+        detection.profile_seconds = config.windows.profile_seconds
+    if detection.protocol == "adapted":
         follower = adaptation.Follower(students.threshold, config.adaptation)
-        found.threshold, found.source = adaptation.POINT.threshold, adaptation.POINT.source
+        detection.threshold, detection.source = adaptation.POINT.threshold, adaptation.POINT.source
 
     def counted() -> Iterator[Frames]:
         for block in chain([begin.frames] if len(begin.frames) else [], blocks):
-            found.frames += len(block)
+            detection.frames += len(block)
             yield block
 
-    verdicts = _verdicts(_scored(counted(), begin, students, found), found, follower)
-    found.verdicts = chain(list(islice(verdicts, 1)), verdicts)  # what is wrong with the capture's begin is told here
-    return found
+    verdicts = _verdicts(_scored(counted(), begin, students, detection), detection, follower)
+    detection.verdicts = chain(
+        list(islice(verdicts, 1)), verdicts
+    )  # what is wrong with the capture's begin is told here
+    return detection
 
 
 def _scored(
-    blocks: Iterable[Frames], begin: _Begin, students: _Students, found: Detection
+    blocks: Iterable[Frames], begin: _Begin, students: _Students, detection: Detection
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """What `_Students.score` gives of all windows, in their order; stretches are scored at once, a thread each core."""
     import torch
@@ -278,22 +280,24 @@ def _scored(
     config = students.config.windows
     state = State(begin.profile) if students.config.features == "memory" else None
     pending: deque[Future[tuple[np.ndarray, ...]]] = deque()
-    ahead = 0 if found.reader.live else 2 * threads_available()
+    ahead = 0 if detection.reader.live else 2 * threads_available()
     with ThreadPoolExecutor(threads_available()) as pool:
         for base, frames, columns, first_time, starts in windows(blocks, config.size, config.stride, state):
-            wanted = starts[begin.open(starts + base, config.size, causal=config.causal)]
-            if len(wanted):
-                pending.append(pool.submit(students.score, (base, frames, columns, first_time, wanted), begin.profile))
+            open_starts = starts[begin.open(starts + base, config.size, causal=config.causal)]
+            if len(open_starts):
+                pending.append(
+                    pool.submit(students.score, (base, frames, columns, first_time, open_starts), begin.profile)
+                )
             while len(pending) > ahead:
                 yield pending.popleft().result()
         for scored in pending:
             yield scored.result()
-    if found.frames < config.size:
-        raise KdgatError(f"{found.reader.path}: {found.frames} frames; a window needs {config.size}")
+    if detection.frames < config.size:
+        raise KdgatError(f"{detection.reader.path}: {detection.frames} frames; a window needs {config.size}")
 
 
 def _verdicts(
-    scored: Iterable[tuple[np.ndarray, ...]], found: Detection, follower: Follower | None
+    scored: Iterable[tuple[np.ndarray, ...]], detection: Detection, follower: Follower | None
 ) -> Iterator[Verdict]:
     """Judge what is scored by the operating point, or by the one that follows the stream."""
     from kdgat.evaluation.thresholds import logit
@@ -304,7 +308,7 @@ def _verdicts(
             p = f32(
                 np.array([follower.margin(*pair) for pair in zip(f32(begin).tolist(), logit(p).tolist(), strict=True)])
             )
-        columns = (c.tolist() for c in (window, begin, end, p, p >= found.threshold))
+        columns = (c.tolist() for c in (window, begin, end, p, p >= detection.threshold))
         for row in zip(*columns, strict=True):
             yield Verdict(*row)
 
@@ -346,21 +350,24 @@ def run(
     name, number = choose(opened, dataset, seed)
     numbers = scores.seeds(opened, name) if seed is None else [number]
     for place, capture in enumerate(captures):
-        found = detect(capture, opened, name, numbers, on_bad_rows, known)
+        detection = detect(capture, opened, name, numbers, on_bad_rows, known)
         if not place:
-            print(f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm", flush=found.reader.live)
-        terminal.note(f"{capture}: {_known_as(found, known)}")
+            print(
+                f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm",
+                flush=detection.reader.live,
+            )
+        terminal.note(f"{capture}: {_known_as(detection, known)}")
         terminal.note(
             f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
             f"seed {', '.join(map(str, numbers))}"
         )
-        terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
-        _print(found, str(capture) if len(captures) > 1 else None, alarms_only=alarms_only)
+        terminal.note(f"alarm at or over {detection.threshold:.4f} ({detection.source})")
+        _print(detection, str(capture) if len(captures) > 1 else None, alarms_only=alarms_only)
     terminal.note("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
     return 0
 
 
-def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
+def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> None:
     """Print windows as they are judged, each flushed where they come from a pipe; then say on stderr what they were.
 
     Args:
@@ -369,25 +376,25 @@ def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
         alarms_only: print only windows with an alarm.
     """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    live = found.reader.live
+    live = detection.reader.live
     windows = alarms = 0
     longest_wait = waited = 0.0
 
     def printed() -> Iterator[Verdict]:
         nonlocal windows, alarms, longest_wait, waited
-        for v in found.verdicts:
+        for v in detection.verdicts:
             windows, alarms = windows + 1, alarms + v.alarm
             if v.alarm or not alarms_only:
                 row = (v.window, f"{v.begin:.6f}", f"{v.end:.6f}", f"{v.score:.6f}", int(v.alarm))
                 writer.writerow(row if capture is None else (capture, *row))
                 if live:
                     sys.stdout.flush()
-            wait = time.monotonic() - found.read_at
+            wait = time.monotonic() - detection.read_at
             longest_wait, waited = max(longest_wait, wait), waited + wait
             yield v
 
     longest = heapq.nlargest(5, episodes(printed()), key=lambda episode: episode[2])
-    terminal.note(f"{found.frames:,} frames, {set_aside(found.reader.bad)}")
+    terminal.note(f"{detection.frames:,} frames, {set_aside(detection.reader.bad)}")
     terminal.note(f"{windows} windows, {alarms} alarms")
     if live and windows:
         mean = 1e3 * waited / windows
@@ -405,14 +412,14 @@ def set_aside(rows: Sequence[BadRow]) -> str:
     return f"{len(rows):,} rows set aside" + (f" ({'; '.join(shown)})" if shown else "")
 
 
-def _known_as(found: Detection, known: Knowledge) -> str:
+def _known_as(detection: Detection, known: Knowledge) -> str:
     """Say what was known of the vehicle."""
-    if found.profile_seconds:
-        reason = f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored"
-    elif found.protocol == "profiled":
+    if detection.profile_seconds:
+        reason = f"the first {detection.profile_seconds:g} s give the vehicle's profile and are not scored"
+    elif detection.protocol == "profiled":
         reason = f"{known.profile} gives the vehicle's profile"
-    elif found.protocol == known.protocol:
-        reason = "nothing is known of the vehicle" + (" but its stream" if found.protocol == "adapted" else "")
+    elif detection.protocol == known.protocol:
+        reason = "nothing is known of the vehicle" + (" but its stream" if detection.protocol == "adapted" else "")
     else:
         reason = "too short for a profile of the vehicle, or the model uses none"
-    return f"{reason} ({found.protocol})"
+    return f"{reason} ({detection.protocol})"

@@ -38,7 +38,7 @@ MARK = "not part of the release"
 SHOWN = ("f1", "recall_at_fpr_1pct", "roc_auc", "events_found", "alarm_events_far_per_hour")
 
 
-def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
+def captures_below(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
     """List captures below `data`: those of the datasets `chosen`, else of every dataset there, else every plain file.
 
     Raises:
@@ -115,18 +115,18 @@ class Evaluation:
 
     Args:
         seeds: models of each seed.
-        wanted: names of models; empty: all.
+        models: names of models; empty: all.
         profile: of the car, for the protocol `profiled`; None: from another recording below `data`, if there is one.
         data: folder of captures.
     """
 
-    def __init__(self, seeds: Sequence[Frozen], wanted: Sequence[str], profile: Profile | None, data: Path) -> None:
+    def __init__(self, seeds: Sequence[Frozen], models: Sequence[str], profile: Profile | None, data: Path) -> None:
         from analysis.checks.models import ENSEMBLE
         from kdgat.dataset.profiles import Profiles
 
         self.seeds, self.profile = seeds, profile
-        self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not wanted or m in wanted]
-        if unknown := [m for m in wanted if m not in (*seeds[0].models, ENSEMBLE)]:
+        self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not models or m in models]
+        if unknown := [m for m in models if m not in (*seeds[0].models, ENSEMBLE)]:
             held = ", ".join((*seeds[0].models, ENSEMBLE))
             raise KdgatError(f"the release holds no weights of {unknown[0]!r}; there are {held}")
         self.profiles = Profiles(seeds[0].config, data if data.is_dir() else None)
@@ -157,9 +157,9 @@ class Evaluation:
             known = self.profile
             if protocol == "profiled" and known is None and capture.dataset != FILES:
                 known = self.profiles.of(capture, frames)
-            made = view(capture, frames, config, protocol, known=known)
-            if made is not None:
-                yield protocol, made
+            windows = view(capture, frames, config, protocol, known=known)
+            if windows is not None:
+                yield protocol, windows
 
     def scored(self) -> Iterator[list[Scored]]:
         """Join the captures of each (dataset, car, protocol): a list of one `Scored` a seed, and one of the ensemble."""
@@ -222,12 +222,12 @@ def tables(evaluation: Evaluation) -> dict[str, pa.Table]:
     groups += [list(pooled([s for group in together for s in group])) for together in cars.values()]
     judged = [[metric_rows(s, AlarmRule(*config.alarm)) for s in group] for group in groups]
     metrics = [[row for part, _ in seeds for row in part] for seeds in judged]
-    made = {
+    results = {
         "metrics": records.table("metrics", [row for rows in metrics for row in rows]),
         "confusion": records.table("confusion", [row for seeds in judged for _, part in seeds for row in part]),
     }
     together = [pair for pair in zip(groups, metrics, strict=True) if pair[0]]
-    return made | over_seeds(together, config.bootstrap_draws, config.alarm)
+    return results | over_seeds(together, config.bootstrap_draws, config.alarm)
 
 
 def printed(summary: pa.Table) -> Iterator[str]:
@@ -274,7 +274,7 @@ def evaders(summary: pa.Table, costs: Mapping[str, float]) -> Iterator[str]:
             yield f"| {kind} | {share:.0%} | {protocol} | " + " | ".join(values) + " |"
 
 
-def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
+def keep(folder: Path, release: Release, results: dict[str, pa.Table]) -> None:
     """Write each table as Parquet; its schema says that it is no part of the release.
 
     Raises:
@@ -283,7 +283,7 @@ def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
     about = {"status": MARK, "release": release.name, "manifest_sha256": release.manifest_sha256}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in made.items():
+        for name, table in results.items():
             marked = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
             atomic.write_bytes(folder / f"{name}.parquet", records.parquet_bytes(marked))
     except OSError as error:
@@ -323,7 +323,7 @@ def run(
     seeds = [Frozen.of(opened, name, seed) for seed in scores.seeds(opened, name)]
     known_car = _profile(profile, seeds[0], on_bad_rows) if profile is not None else None
     evaluation = Evaluation(seeds, models, known_car, data)
-    listed = list(found(data, chosen))
+    listed = list(captures_below(data, chosen))
     known = Known.of(opened, listed)
     terminal.note(f"{opened.name}: models trained on {name}, seeds {', '.join(str(s.seed) for s in seeds)}")
     for number, capture in enumerate(listed, 1):
@@ -334,14 +334,14 @@ def run(
         )
     if not evaluation.parts:
         raise KdgatError(f"none of the {len(listed)} captures in {data} can serve")
-    made = tables(evaluation)
-    keep(out, opened, made)
+    results = tables(evaluation)
+    keep(out, opened, results)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
-    print("\n".join(printed(made["summary"])))
+    print("\n".join(printed(results["summary"])))
     if VIRTUAL in chosen:
         print("\nWhat attackers who know the detector give up, and recall at 1 % false positives:\n")
-        print("\n".join(evaders(made["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
-    terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in made)} ({MARK})")
+        print("\n".join(evaders(results["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
+    terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in results)} ({MARK})")
     return 0
 
 

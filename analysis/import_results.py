@@ -121,13 +121,13 @@ def keep(rows: list[Imported], source: Path, folder: Path) -> Path:
 
 def beside(rows: list[Imported], release: Release) -> str:
     """A Markdown table: each imported value next to what the release says, or `not in it`."""
-    told = {tuple(r[k] for k in KEY): r for r in release.table("summary").to_pylist()}
+    frozen = {tuple(r[k] for k in KEY): r for r in release.table("summary").to_pylist()}
     lines = [
         f"| {' | '.join(KEY)} | {MARK} | {release.name} | 95 % interval |",
         f"|{' :-- |' * len(KEY)} --: | --: | --: |",
     ]
     for row in rows:
-        metric, have = row.key[5], told.get(row.key)
+        metric, have = row.key[5], frozen.get(row.key)
         value, interval = "not in it", ""
         if have is not None:
             value = by_metric(metric, have["mean"])

@@ -44,8 +44,8 @@ def run(names: Sequence[str] = (), demands: Demands | None = None, *, as_json: b
         as_json: print one object, what was checked → its problems.
     """
     problems: dict[str, list[str]] = {}
-    for title, note, found in _checks(names, demands or Demands()):
-        problems[title] = list(found)
+    for title, note, lines in _checks(names, demands or Demands()):
+        problems[title] = list(lines)
         if not as_json:
             report(title, problems[title], note=note)
     if as_json:

@@ -41,7 +41,7 @@ def detect(
     from kdgat.errors import KdgatError
 
     asked = {"zero-shot": zero_shot, "adapted": adapted, "profiled": profile is not None}
-    chosen = [protocol for protocol, wanted in asked.items() if wanted] or ["calibrated"]
+    chosen = [protocol for protocol, flag in asked.items() if flag] or ["calibrated"]
     if len(chosen) > 1:
         raise KdgatError("one of --zero-shot, --adapted and --profile FILE")
     known = Knowledge(chosen[0], profile, channel)

@@ -62,11 +62,11 @@ def state(root: Path, release: str) -> dict[str, list[list[object]]]:
     read, written = places(root)
     read += [p for p in (frozen / "current", frozen / "index.json", frozen / name / "manifest.json") if p.is_file()]
 
-    def told(files: list[Path]) -> list[list[object]]:
+    def stamps(files: list[Path]) -> list[list[object]]:
         stats = ((p.relative_to(root).as_posix(), p.stat()) for p in sorted(files))
         return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
-    return {"read": [[name, 0, 0], *told(read)], "written": told(written)}
+    return {"read": [[name, 0, 0], *stamps(read)], "written": stamps(written)}
 
 
 def main() -> None:

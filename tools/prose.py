@@ -106,10 +106,10 @@ def linted(texts: dict[str, str]) -> Iterator[str]:
 def main(names: Sequence[Path] | None = None) -> int:
     """Print every breach; 1 if there are any."""
     texts = {str(file.relative_to(REPO)): file.read_text(encoding="utf-8") for file in names or sources()}
-    found = [problem for name, text in texts.items() for problem in breaches(name, text)] + list(linted(texts))
-    for problem in found:
+    problems = [problem for name, text in texts.items() for problem in breaches(name, text)] + list(linted(texts))
+    for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if found else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ class History:
     def commits(self, kinds: str, folder: str) -> list[str]:
         """Commits up to HEAD, also merges, that added (A), changed (M), deleted (D) or retyped (T) files below `folder`."""
         options = ("log", "-m", "--no-renames", f"--diff-filter={kinds}", "--format=%H")
-        made = self.git(*options, "HEAD", "--", f":(top,literal){folder}")
-        return list(dict.fromkeys((made or b"").decode().split()))
+        log = self.git(*options, "HEAD", "--", f":(top,literal){folder}")
+        return list(dict.fromkeys((log or b"").decode().split()))
 
     def blobs(self, commit: str, *folders: str) -> dict[str, str]:
         """Path → id of the files of a commit below `folders`."""
@@ -111,8 +111,8 @@ class History:
 
     def trees(self, commit: str) -> dict[str, str]:
         """Ids of the trees of the code, as a manifest records them."""
-        made = ((p, self.git("rev-parse", "--verify", "--quiet", f"{commit}:{p}")) for p in _PACKAGES)
-        return {package: (tree or b"").decode().strip() for package, tree in made}
+        trees = ((p, self.git("rev-parse", "--verify", "--quiet", f"{commit}:{p}")) for p in _PACKAGES)
+        return {package: (tree or b"").decode().strip() for package, tree in trees}
 
 
 def anchor(release: Release, history: History) -> Anchor:
@@ -157,8 +157,8 @@ def _code(release: Release, history: History, adding: str) -> list[str]:
         if history.git("merge-base", "--is-ancestor", f"{commit}^{{commit}}", adding) is None:
             problems.append(f"its runs name commit {commit[:12]}, which is not in the history of commit {adding[:12]}")
             continue
-        told = release.manifest["code"]["trees"].get(commit)
-        if told != history.trees(commit):
+        trees = release.manifest["code"]["trees"].get(commit)
+        if trees != history.trees(commit):
             problems.append(f"the manifest's trees of commit {commit[:12]} are not those of git")
         runs = [r for r in release.table("runs").to_pylist() if r["commit"] == commit and not r["dirty"]]
         for field, want in (("code_hash", history.code_hash(commit)), ("lock_hash", history.lock_hash(commit))):

@@ -97,5 +97,5 @@ class Frozen:
 
 def mean_logit(seeds: list[np.ndarray]) -> np.ndarray:
     """The logistic function of the mean logit of each window, f64[n]; also that of the seeds' operating points."""
-    made: np.ndarray = 1 / (1 + np.exp(-np.mean([logit(s) for s in seeds], axis=0)))
-    return made
+    probability: np.ndarray = 1 / (1 + np.exp(-np.mean([logit(s) for s in seeds], axis=0)))
+    return probability

@@ -166,15 +166,15 @@ def repeats(con: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> l
         tables: the same, those without rows may lack.
     """
     con.execute("create or replace temp view scores as " + _scores(tables))
-    found = []
+    problems = []
     for rule, query in _RULES.items():
         of_scores = " scores " in query or " predictions " in query
         if rule.partition(":")[0] not in tables or (of_scores and "predictions" not in tables):
             continue
         if rows := con.execute(f"select * from ({query}) order by all").fetchall():
-            found.append(f"{rule}: not in {len(rows)} cases, first {' · '.join(map(str, rows[0]))}")
+            problems.append(f"{rule}: not in {len(rows)} cases, first {' · '.join(map(str, rows[0]))}")
     checks = (_settings, _data, _corrections, _methods, _regrets)
-    return found + [sentence for check in checks for sentence in check(tables)]
+    return problems + [sentence for check in checks for sentence in check(tables)]
 
 
 def _scores(tables: Mapping[str, pa.Table]) -> str:
@@ -199,13 +199,13 @@ def _settings(tables: Mapping[str, pa.Table]) -> Iterator[str]:
     """Hyper-parameters are the configuration of their run, flat; settings that its text leaves out are at their defaults."""
     if "hyperparameters" not in tables:
         return
-    told: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str]] = {}
     for row in tables["hyperparameters"].to_pylist():
         if not row["name"].startswith(FITTED):
-            told.setdefault(row["run"], {})[row["name"]] = row["value"]
+            settings.setdefault(row["run"], {})[row["name"]] = row["value"]
     whole: dict[str, dict[str, Any]] = {}
     for run in tables["runs"].to_pylist():
-        text, have = run["config"], told.get(run["run"], {})
+        text, have = run["config"], settings.get(run["run"], {})
         if text not in whole:
             whole[text] = Config.model_validate_json(text).flat()
         named = dict(_flat("", json.loads(text)))

@@ -65,33 +65,33 @@ def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Sc
     try:
         meta = strict_json(description)
         scalers = Scalers.from_dict(meta.pop("scalers"))
-        made = Checkpoint(meta.pop("kind"), weights, meta)
+        checkpoint = Checkpoint(meta.pop("kind"), weights, meta)
         if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
             raise ValueError("points")
         for part, scaler in (("node", scalers.nodes), ("edge", scalers.edges)):
-            wanted = meta.get(f"{part}_features", len(scaler.mean))
-            if {scaler.mean.shape, scaler.scale.shape} != {(wanted,)}:
+            width = meta.get(f"{part}_features", len(scaler.mean))
+            if {scaler.mean.shape, scaler.scale.shape} != {(width,)}:
                 raise ValueError(f"scaler of {part} features")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReleaseError(
             f"{name}.json does not describe a model: {type(error).__name__}: {str(error)[:100]!r}"
         ) from None
-    return made, scalers
+    return checkpoint, scalers
 
 
 def configuration(release: Release, dataset: str, seed: int) -> Config:
     """The configuration that the students of a dataset and seed were trained with."""
     from kdgat.config import Config
 
-    wanted = (dataset, seed, "gat-student")
+    training = (dataset, seed, "gat-student")
     for run in release.table("runs").to_pylist():
-        if (run["dataset"], run["seed"], run["model"]) == wanted:
+        if (run["dataset"], run["seed"], run["model"]) == training:
             try:
                 return Config.model_validate_json(run["config"])
             except ValueError as error:
                 reason = " ".join(str(error).split())[:200]
                 raise ReleaseError(f"{release.name}: {run['run']}: not a configuration: {reason}") from None
-    raise ReleaseError(f"{release.name}: no run trained {wanted[2]} for {dataset}, seed {seed}")
+    raise ReleaseError(f"{release.name}: no run trained {training[2]} for {dataset}, seed {seed}")
 
 
 def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
@@ -160,21 +160,21 @@ def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, see
         for r in release.table("predictions").to_pylist()
         if (r["dataset"], r["seed"]) == (dataset, seed)
     }
-    found = []
+    problems = []
     now = {tuple(r[k] for k in key): r for r in fresh}
     if frozen.keys() != now.keys():
-        found.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
+        problems.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
                      f"{len(now.keys() - frozen.keys())} scored ones are not frozen")  # fmt: skip
     shared = sorted(frozen.keys() & now.keys())
     labels = [k for k in shared if frozen[k]["injected"] != now[k]["injected"]]
     if labels:
-        found.append(f"{len(labels)} windows have other labels, first {labels[0]}")
+        problems.append(f"{len(labels)} windows have other labels, first {labels[0]}")
     for model in STUDENTS:
         apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
         wrong = sorted((d for d in apart if d[0] > TOLERANCE), reverse=True)
         if wrong:
-            found.append(
+            problems.append(
                 f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {TOLERANCE:g}, "
                 f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
             )
-    return found
+    return problems

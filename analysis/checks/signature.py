@@ -94,8 +94,8 @@ def check(release: Release, signers: Path | None = None) -> Signed:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "signature"
         copy.write_bytes(data)
-        found = _ssh_keygen("find-principals", "-s", copy, "-f", trusted, data=b"")
-        for who in found.stdout.decode(errors="replace").splitlines():
+        principals = _ssh_keygen("find-principals", "-s", copy, "-f", trusted, data=b"")
+        for who in principals.stdout.decode(errors="replace").splitlines():
             options = ("-f", trusted, "-I", who, "-n", NAMESPACE, "-s", copy)
             done = _ssh_keygen("verify", *options, data=(release.path / "manifest.json").read_bytes())
             if done.returncode == 0:

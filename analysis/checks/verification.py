@@ -73,15 +73,15 @@ def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
             problems.append(f"{name}: content differs from the manifest's content_hash")
     if not {"runs", "summary"} <= tables.keys():
         return ["no `runs` or no `summary` table"]
-    told = opened.manifest
-    reason = told.get("mixed_commits_reason")
-    if (reason is not None) != (len(told["code"]["commits"]) > 1) or not isinstance(reason, str | None):
+    content = opened.manifest
+    reason = content.get("mixed_commits_reason")
+    if (reason is not None) != (len(content["code"]["commits"]) > 1) or not isinstance(reason, str | None):
         problems.append("manifest: 'mixed_commits_reason' is there for one commit, or missing for several")
     for field, value in manifest.describe(tables).items():
-        if field not in told and field not in FIELDS[told["format"]]:
+        if field not in content and field not in FIELDS[content["format"]]:
             continue  # newer than the release
         # what git and the writer say belongs to the machine of the freeze, not to the rows
-        have = told[field]
+        have = content[field]
         if field == "code":
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
@@ -116,16 +116,16 @@ def verify_index(root: Path) -> list[str]:
     """Problems of the index and the pointer."""
     file = root / "index.json"
     try:
-        told = json.loads(file.read_text()) if file.exists() else {}
+        entries = json.loads(file.read_text()) if file.exists() else {}
         have = index(root)
     except (ValueError, KdgatError) as error:
         return [f"index.json: {error}"]
-    if not isinstance(told, dict):
+    if not isinstance(entries, dict):
         return ["index.json: it is no object"]
     problems = [
-        f"index.json: release {name!r} is " + ("not listed" if name not in told else "not the one that is listed")
-        for name in sorted({*told, *have})
-        if told.get(name) != have.get(name)
+        f"index.json: release {name!r} is " + ("not listed" if name not in entries else "not the one that is listed")
+        for name in sorted({*entries, *have})
+        if entries.get(name) != have.get(name)
     ]
     pointer = root / "current"
     if pointer.exists() and pointer.read_text().strip() not in release.names(root):
@@ -145,9 +145,9 @@ def verify_sources(project: Path, shown: Release) -> list[str]:
         except KeyUnknown as error:
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
     try:
-        found = judged.of_project(numbers, project)
+        claims = judged.of_project(numbers, project)
         if shown.current:
-            judged.refuse(found, numbers, project)
+            judged.refuse(claims, numbers, project)
     except KdgatError as error:
         problems.append(str(error))
     for file in results_sections(project):
@@ -212,8 +212,8 @@ def standing(opened: Release, history: anchor.History | None = None) -> str:
 
 def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print, note: str = "") -> int:
     """Print a heading's problems, or the note on what has none; returns how many."""
-    found = list(problems)
-    say(f"{title}: {f'{len(found)} problems' if found else 'ok'}{f' ({note})' if note and not found else ''}")
-    for problem in found:
+    lines = list(problems)
+    say(f"{title}: {f'{len(lines)} problems' if lines else 'ok'}{f' ({note})' if note and not lines else ''}")
+    for problem in lines:
         say(f"  {problem}")
-    return len(found)
+    return len(lines)

@@ -100,23 +100,25 @@ def weights(release: Release) -> list[str]:
     layers: dict[tuple[str, str], dict[str, int]] = {}
     for r in release.table("parameters").to_pylist():
         layers.setdefault((r["dataset"], r["model"]), {})[r["layer"]] = r["count"]
-    found: list[str] = []
+    problems: list[str] = []
     held: dict[str, dict[str, tuple[str, list[int], bytes]]] = {}
     for file in release.manifest["weights"]:
         _, dataset, name = file.split("/")
         stem, _, ending = file.rpartition(".")
         try:
             if ending == "json":
-                found += _points(release, file, dataset, name)
+                problems += _points(release, file, dataset, name)
             else:
                 if stem not in held and f"{stem}.safetensors" in release.manifest["weights"]:
                     held[stem] = tensors(release.weight(f"{stem}.safetensors"))
                 model = layers.get((dataset, name.rsplit("-s", 1)[0]), {})
-                found += _onnx(release, file, held.get(stem)) if ending == "onnx" else _layers(file, held[stem], model)
+                problems += (
+                    _onnx(release, file, held.get(stem)) if ending == "onnx" else _layers(file, held[stem], model)
+                )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
             kind = {"json": "a description", "onnx": "an ONNX model"}.get(ending, "a safetensors file")
-            found.append(f"{file} is not {kind}: {str(error)[:200]}")
-    return found
+            problems.append(f"{file} is not {kind}: {str(error)[:200]}")
+    return problems
 
 
 def _layers(file: str, held: dict[str, tuple[str, list[int], bytes]], model: dict[str, int]) -> Iterator[str]:
@@ -134,15 +136,15 @@ def _layers(file: str, held: dict[str, tuple[str, list[int], bytes]], model: dic
 
 
 def _onnx(release: Release, file: str, held: dict[str, tuple[str, list[int], bytes]] | None) -> Iterator[str]:
-    made = {
+    parameters = {
         name.removeprefix(_PREFIX): data
         for name, data in initializers(release.weight(file)).items()
         if name.startswith(_PREFIX)
     }
     want = {name: data for name, (kind, _, data) in (held or {}).items() if kind == "F32"}
-    if odd := sorted(name for name in made if want.get(name) != made[name]):
+    if odd := sorted(name for name in parameters if want.get(name) != parameters[name]):
         yield f"{odd[0]} of {file} is not that of the safetensors file ({len(odd)} tensors differ)"
-    elif not made:
+    elif not parameters:
         yield f"{file} holds no parameters"
 
 
@@ -150,12 +152,12 @@ def _points(release: Release, file: str, dataset: str, name: str) -> Iterator[st
     """Operating points that come with the weights are those of the table, rounded as it holds them."""
     model, _, seed = name.removesuffix(".json").rpartition("-s")
     description = strict_json(release.weight(file))
-    told = {
+    points = {
         r["protocol"]: (r["threshold"], r["source"])
         for r in release.table("operating_points").to_pylist()
         if (r["dataset"], r["model"], str(r["seed"])) == (dataset, model, seed)
     }
     for protocol, (threshold, source) in description.get("points", {}).items():
         want = (float(np.float32(threshold)), source)
-        if protocol in told and told[protocol] != want:
-            yield f"operating_points says {told[protocol]} of {model} ({dataset}, {protocol}, seed {seed}), {file} says {want}"
+        if protocol in points and points[protocol] != want:
+            yield f"operating_points says {points[protocol]} of {model} ({dataset}, {protocol}, seed {seed}), {file} says {want}"

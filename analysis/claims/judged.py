@@ -102,9 +102,9 @@ def of_project(numbers: Numbers, project: Path) -> list[Judged]:
     return judged(numbers, stated(sources(project)), project)
 
 
-def refuse(found: Iterable[Judged], numbers: Numbers, project: Path) -> None:
+def refuse(claims: Iterable[Judged], numbers: Numbers, project: Path) -> None:
     """Raise `KdgatError` for the first claim that does not hold: file, line, sentence, numbers."""
-    wrong = [j for j in found if j.verdict.state != "true"]
+    wrong = [j for j in claims if j.verdict.state != "true"]
     if wrong:
         claim, verdict = wrong[0].claim, wrong[0].verdict
         place = f"{claim.file.relative_to(project)}:{claim.line}"

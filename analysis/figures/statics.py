@@ -190,10 +190,10 @@ def svg(release: Release, static: Static) -> bytes:
 
 def write_static(release: Release, folder: Path, statics: Sequence[Static] = STATICS) -> list[Path]:
     """Write every static figure as `<name>.svg` below `folder`, atomically; remove those of figures that are gone."""
-    made = []
+    files = []
     for static in statics:
-        made.append(folder / f"{static.name}.svg")
-        atomic.write_bytes(made[-1], svg(release, static))
-    for old in set(folder.glob("*.svg")) - set(made):
+        files.append(folder / f"{static.name}.svg")
+        atomic.write_bytes(files[-1], svg(release, static))
+    for old in set(folder.glob("*.svg")) - set(files):
         old.unlink()
-    return made
+    return files

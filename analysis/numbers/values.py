@@ -120,8 +120,8 @@ class Numbers:
     @cached_property
     def _evaluated(self) -> dict[tuple[str, str], set[str]]:
         pairs: dict[tuple[str, str], set[str]] = {}
-        made = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
-        for r in made.aggregate([]).to_pylist():
+        groups = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
+        for r in groups.aggregate([]).to_pylist():
             pairs.setdefault((r["dataset"], r["model"]), set()).add(r["run"])
         return pairs
 
@@ -185,15 +185,15 @@ class Numbers:
     @cached_property
     def _metric_rows(self) -> dict[str, dict[str, Any]]:
         """Key → row of `summary`."""
-        found = {}
+        rows = {}
         for row in self.summary:
             segments = [
                 row["dataset"],
                 row["scenario"],
                 *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
             ]
-            found[".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))] = row
-        return found
+            rows[".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))] = row
+        return rows
 
     def _metric_keys(self) -> Makers:
         for key, row in self._metric_rows.items():
@@ -245,17 +245,17 @@ class Numbers:
     @cached_property
     def _frozen_differences(self) -> dict[str, tuple[dict[str, Any], int]]:
         """Key → (row of `differences`, 1 or −1 where the sides are exchanged)."""
-        found = {}
+        rows = {}
         for row in self.release.table("differences").to_pylist():
             for a, b, sign in ((row["model"], row["other"], 1), (row["other"], row["model"], -1)):
                 parts = (row["dataset"], row["scenario"], f"{a}_minus_{b}", row["protocol"], row["metric"])
-                found[".".join(map(slug, parts))] = row, sign
-        return found
+                rows[".".join(map(slug, parts))] = row, sign
+        return rows
 
     def _frozen_difference(self, key: str, row: dict[str, Any], sign: int) -> Number:
         columns = ("dataset", "scenario", "protocol", "metric", "model", "other")
-        told = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
-        query = f"select {told}, p_holm, n_seeds from differences where "
+        selection = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
+        query = f"select {selection}, p_holm, n_seeds from differences where "
         query += " and ".join(f"{c} = '{row[c]}'" for c in columns)
         where = {"dataset": row["dataset"], "model": row["model"]}
         if row["difference"] is None:
@@ -423,14 +423,14 @@ class Numbers:
         values: dict[str, set[str]] = {}
         for r in self.hyperparameters:
             values.setdefault(r["name"], set()).add(r["value"])
-        for name, found in values.items():
-            if len(found) == 1:  # a value that differs between runs has no single answer
+        for name, settings in values.items():
+            if len(settings) == 1:  # a value that differs between runs has no single answer
                 sql = (
                     "select distinct value from hyperparameters join runs using (run) "
                     f"where stage <> '{ABLATION}' and name = '{name}'"
                 )
                 key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
-                (value,) = found
+                (value,) = settings
                 yield self._simple(key, value, sql, {}, _written(json.loads(value)))
 
     def _release_keys(self) -> Makers:

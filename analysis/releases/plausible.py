@@ -49,11 +49,11 @@ def strict_json(data: bytes | str) -> Any:
     """Parse JSON in which no object has a key twice, so that no two readers see two things; raises `ValueError`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             keys = [key for key, _ in pairs]
             raise ValueError(f"it says {next(k for k in keys if keys.count(k) > 1)[:80]!r} twice")
-        return made
+        return members
 
     return json.loads(data, object_pairs_hook=distinct)
 

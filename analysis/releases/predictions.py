@@ -25,15 +25,15 @@ _ORDER = ("protocol", "capture", "window")
 _WINDOW = ("protocol", "capture", "window", "t0", "duration", "attack", "injected")
 
 
-def pack(made: pa.Table) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+def pack(table: pa.Table) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     """Split a table `predictions` into parts: file → (what the manifest says of it, its columns).
 
     Raises:
         RecordError: two seeds of a scenario scored different windows.
     """
     parts = {}
-    for dataset, scenario in sorted(set(zip(*(made[c].to_pylist() for c in _PLACE), strict=True))):
-        rows = made.filter(pc.and_(pc.equal(made["dataset"], dataset), pc.equal(made["scenario"], scenario)))
+    for dataset, scenario in sorted(set(zip(*(table[c].to_pylist() for c in _PLACE), strict=True))):
+        rows = table.filter(pc.and_(pc.equal(table["dataset"], dataset), pc.equal(table["scenario"], scenario)))
         seeds = sorted(set(rows["seed"].to_pylist()))
         of_seed = [rows.filter(pc.equal(rows["seed"], seed)) for seed in seeds]
         windows = of_seed[0].select(_WINDOW)

@@ -154,12 +154,12 @@ def _layer(parameter: str) -> str:
 
 def _runs(numbers: Numbers) -> dict[tuple[str, ...], list[dict[str, object]]]:
     """Rows of `runs` by what they share but the seed: flow run, dataset, model, preset, commit, kind of data."""
-    found: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, object]]] = {}
     rows = numbers.release.table("runs").to_pylist()
     for row in sorted(rows, key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"])):
         flow = "/".join(row["run"].split("/")[:2])
-        found.setdefault((row["dataset"], row["model"], flow, *(row[c] for c in _SHARED)), []).append(row)
-    return found
+        groups.setdefault((row["dataset"], row["model"], flow, *(row[c] for c in _SHARED)), []).append(row)
+    return groups
 
 
 #: what a run has besides dataset, model and seed
@@ -199,11 +199,11 @@ def departures_table(release: Source = None) -> str:
     usual: dict[str, set[str]] = {}
     for row in numbers.hyperparameters:
         usual.setdefault(row["name"], set()).add(row["value"])
-    found: dict[tuple[str, str], set[int]] = {}
+    departures: dict[tuple[str, str], set[int]] = {}
     for row in numbers.release.table("hyperparameters").to_pylist():
         if row["value"] not in usual.get(row["name"], set()):
-            found.setdefault((row["name"], row["value"]), set()).add(position[row["run"]])
-    body = [[f"`{name}`", f"`{value}`", ranges(runs)] for (name, value), runs in sorted(found.items())]
+            departures.setdefault((row["name"], row["value"]), set()).add(position[row["run"]])
+    body = [[f"`{name}`", f"`{value}`", ranges(runs)] for (name, value), runs in sorted(departures.items())]
     return markdown(["Name", "Value", "Runs"], body or [["none", "–", "–"]], left=3)
 
 
@@ -212,10 +212,10 @@ def _positions(numbers: Numbers) -> dict[str, int]:
     return {str(row["run"]): i for i, rows in enumerate(_runs(numbers).values(), 1) for row in rows}
 
 
-def ranges(found: Iterable[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """`1–3, 7`."""
     parts = []
-    for _, run in groupby(enumerate(sorted(found)), lambda pair: pair[1] - pair[0]):
+    for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
         values = [value for _, value in run]
         parts.append(str(values[0]) if len(values) == 1 else f"{values[0]}–{values[-1]}")
     return ", ".join(parts)

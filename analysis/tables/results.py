@@ -253,8 +253,8 @@ def hyperparameter_table(release: Source = None) -> str:
 
 #: tables whose keys a page may show; their traces are written before the page is rendered
 ALL: dict[str, Callable[[Source], str]] = {
-    made.__name__: made
-    for made in (
+    table.__name__: table
+    for table in (
         main_table,
         attack_table,
         effect_table,
@@ -270,11 +270,11 @@ ALL: dict[str, Callable[[Source], str]] = {
 def all_tables(release: Source = None) -> dict[str, str]:
     """Every table with its defaults, besides `main_table` for each metric."""
     numbers = numbers_of(release)
-    made = {name: table(numbers.release) for name, table in ALL.items()}
+    tables = {name: table(numbers.release) for name, table in ALL.items()}
     for metric in sorted({r["metric"] for r in _summary(numbers, attack="all")}):
-        made[f"main_table {metric}"] = main_table(numbers.release, metric)
-        made[f"attack_table {metric}"] = attack_table(numbers.release, metric)
-    return made
+        tables[f"main_table {metric}"] = main_table(numbers.release, metric)
+        tables[f"attack_table {metric}"] = attack_table(numbers.release, metric)
+    return tables
 
 
 def names(text: str) -> list[str]:

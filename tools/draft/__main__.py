@@ -230,8 +230,8 @@ def draft(begin: float) -> int:
         if output.exists():
             output.rename(Path(folder) / "old")
         site.rename(output)
-    made = f"{output.name}/index.html, {output.name}/paper/index.pdf"
-    print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {made}")
+    targets = f"{output.name}/index.html, {output.name}/paper/index.pdf"
+    print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {targets}")
     return 0
 
 

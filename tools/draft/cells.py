@@ -20,11 +20,11 @@ def options(code: str, mark: str, place: str) -> tuple[dict[str, Any], str]:
     """Cell options (`#| key: value` or `//| key: value`) and the code below them."""
     lines = code.split("\n")
     head = [line[len(mark) :] for line in lines if line.startswith(mark)]
-    found = yaml.safe_load("\n".join(head)) or {}
-    unknown = set(found) - OPTIONS
+    values = yaml.safe_load("\n".join(head)) or {}
+    unknown = set(values) - OPTIONS
     if unknown:
         raise DraftError(f"{place}: cell option {sorted(unknown)[0]!r} is not supported")
-    return found, "\n".join(line for line in lines if not line.startswith(mark))
+    return values, "\n".join(line for line in lines if not line.startswith(mark))
 
 
 def run(body: str, place: str, root: Path) -> str:
