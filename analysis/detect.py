@@ -371,7 +371,7 @@ def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> N
     """Print windows as they are judged, each flushed where they come from a pipe; then say on stderr what they were.
 
     Args:
-        found: in a capture.
+        detection: in a capture.
         capture: begins each row; None: nothing does.
         alarms_only: print only windows with an alarm.
     """

@@ -100,5 +100,5 @@ def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
     cost = {kind: share.share for kind, share in judged.costs(cars=4).items()}
     assert cost["evade_offset"] == 0 < cost["evade_creeping"], "an offset forges as many frames as it likes"
     assert {row[0].strip("| ") for row in table} == {"evade_midpoint"}
-    found = {row[2]: float(row[3].rstrip(" |")) for row in table}
-    assert {"zero-shot", "profiled"} <= set(found) and all(0 <= value <= 1 for value in found.values())
+    values = {row[2]: float(row[3].rstrip(" |")) for row in table}
+    assert {"zero-shot", "profiled"} <= set(values) and all(0 <= value <= 1 for value in values.values())

@@ -46,8 +46,8 @@ def gat(prepared: Prepared, distilled: bool = False, hook: Callable | None = Non
     """A student without dropout, whose losses are therefore those of its pieces."""
     torch.manual_seed(3)
     store = prepared.store("train")
-    wanted = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
-    model = GAT(wanted, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
+    config = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
+    model = GAT(config, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
     if hook is not None:
         model.register_forward_pre_hook(hook)
     teacher = torch.randn(len(store), 2) if distilled else None
