@@ -125,36 +125,38 @@ def _begin(blocks: Iterator[Frames], config: Config) -> _Begin:
     """Hold back the first blocks until the profile is complete and a window after it is there."""
     from kdgat.dataset.protocols import profile_of
 
-    held: list[Frames] = []
+    buffer: list[Frames] = []
     size, seconds, late = config.windows.size, config.windows.profile_seconds, 0
     for block in blocks:
-        held.append(block)
-        after = block.timestamp - held[0].timestamp[0]
+        buffer.append(block)
+        after = block.timestamp - buffer[0].timestamp[0]
         late += int((after >= seconds).sum())
         if late >= 2 * size + config.windows.stride and after.max() >= seconds + _LATE:
             break
-    frames = Frames.concat(held) if held else Frames.empty(0)
-    seen = frames.timestamp < frames.timestamp[:1] + seconds
-    begun = _Begin(frames, seen, None)
+    frames = Frames.concat(buffer) if buffer else Frames.empty(0)
+    in_profile = frames.timestamp < frames.timestamp[:1] + seconds
+    begun = _Begin(frames, in_profile, None)
     starts = np.arange(0, len(frames) - size + 1, config.windows.stride)
     if not begun.open(starts, size, causal=config.windows.causal).any():
         return _Begin(frames, np.zeros(len(frames), bool), None)
-    return _Begin(frames, seen, profile_of(frames.take(seen).to_table(), config))
+    return _Begin(frames, in_profile, profile_of(frames.take(in_profile).to_table(), config))
 
 
-def _known(blocks: Iterator[Frames], config: Config, known: Knowledge, on_bad_rows: OnBadRows) -> tuple[str, _Begin]:
+def _known(
+    blocks: Iterator[Frames], config: Config, knowledge: Knowledge, on_bad_rows: OnBadRows
+) -> tuple[str, _Begin]:
     """The protocol that a capture allows, and what of its begin was taken for it."""
     from kdgat.dataset.profiles import of_recording
     from kdgat.graphs.features import takes_profile
 
     nothing = _Begin(Frames.empty(0), np.zeros(0, bool), None)
-    if known.profile is not None:
+    if knowledge.profile is not None:
         if not takes_profile(config.features):
             raise KdgatError(f"these students know no profile: their features are {config.features!r}")
-        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows, channel=known.channel), config)
-        return known.protocol, _Begin(nothing.frames, nothing.seen, profile)
-    if known.protocol != "calibrated":
-        return known.protocol, nothing
+        profile = of_recording(read(knowledge.profile, on_bad_rows=on_bad_rows, channel=knowledge.channel), config)
+        return knowledge.protocol, _Begin(nothing.frames, nothing.seen, profile)
+    if knowledge.protocol != "calibrated":
+        return knowledge.protocol, nothing
     begin = _begin(blocks, config) if takes_profile(config.features) else nothing
     return "zero-shot" if begin.profile is None else "calibrated", begin
 
@@ -184,8 +186,10 @@ class _Students:
         for seed in seeds:
             checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
             models.append((checkpoint.model(), scalers))
-            held = checkpoint.meta["points"]
-            threshold, source = held.get(protocol) or held["zero-shot" if protocol == "adapted" else "calibrated"]
+            points_of_seed = checkpoint.meta["points"]
+            threshold, source = (
+                points_of_seed.get(protocol) or points_of_seed["zero-shot" if protocol == "adapted" else "calibrated"]
+            )
             points.append(np.array([threshold], np.float32).astype(np.float64))
         threshold = float(points[0][0])
         if len(seeds) > 1:
@@ -223,7 +227,7 @@ def detect(
     dataset: str,
     seeds: int | Sequence[int],
     on_bad_rows: OnBadRows = "raise",
-    known: Knowledge = Knowledge(),
+    knowledge: Knowledge = Knowledge(),
 ) -> Detection:
     """Score every window of the capture at `path` as the evaluation would; several seeds by their mean logit.
 
@@ -234,10 +238,10 @@ def detect(
     from kdgat.evaluation import adaptation
 
     side = SET_ASIDE if path == STDIN else None
-    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=known.channel)
+    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=knowledge.channel)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
     config = scores.configuration(release, dataset, numbers[0])
-    detection = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))
+    detection = Detection(knowledge.protocol, 0.0, 0.0, "", reader, iter(()))
 
     def timed() -> Iterator[Frames]:
         for block in reader:
@@ -245,7 +249,7 @@ def detect(
             yield block
 
     blocks = timed()
-    detection.protocol, begin = _known(blocks, config, known, on_bad_rows)
+    detection.protocol, begin = _known(blocks, config, knowledge, on_bad_rows)
     students = _Students.of(release, dataset, numbers, detection.protocol)
     detection.threshold, detection.source, follower = students.threshold, students.source, None
     if detection.protocol == "calibrated":
@@ -332,7 +336,7 @@ def run(
     dataset: str | None = None,
     seed: int | None = None,
     *,
-    known: Knowledge = Knowledge(),
+    knowledge: Knowledge = Knowledge(),
     alarms_only: bool = False,
     on_bad_rows: OnBadRows = "raise",
 ) -> int:
@@ -342,7 +346,7 @@ def run(
         captures: files in any format that `kdgat.captures` reads; of several, each row names its own.
         release: name of the release; None: the current one.
         dataset, seed: which students, see `choose`; without a seed all of them, by their mean logit.
-        known: what they are given of the vehicle.
+        knowledge: what they are given of the vehicle.
         alarms_only: print only windows with an alarm.
         on_bad_rows: what to do with unreadable rows.
     """
@@ -350,13 +354,13 @@ def run(
     name, number = choose(opened, dataset, seed)
     numbers = scores.seeds(opened, name) if seed is None else [number]
     for place, capture in enumerate(captures):
-        detection = detect(capture, opened, name, numbers, on_bad_rows, known)
+        detection = detect(capture, opened, name, numbers, on_bad_rows, knowledge)
         if not place:
             print(
                 f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm",
                 flush=detection.reader.live,
             )
-        terminal.note(f"{capture}: {_known_as(detection, known)}")
+        terminal.note(f"{capture}: {_known_as(detection, knowledge)}")
         terminal.note(
             f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
             f"seed {', '.join(map(str, numbers))}"
@@ -406,19 +410,19 @@ def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> N
 def set_aside(rows: Sequence[BadRow]) -> str:
     """Count rows that were set aside, and how many for each reason, the commonest first."""
     reasons = Counter(f"{row.column}: {row.reason}" for row in rows).most_common()
-    shown = [f"{count:,} × {reason}" for reason, count in reasons[:5]]
+    parts = [f"{count:,} × {reason}" for reason, count in reasons[:5]]
     if rest := sum(count for _, count in reasons[5:]):
-        shown.append(f"{rest:,} for other reasons")
-    return f"{len(rows):,} rows set aside" + (f" ({'; '.join(shown)})" if shown else "")
+        parts.append(f"{rest:,} for other reasons")
+    return f"{len(rows):,} rows set aside" + (f" ({'; '.join(parts)})" if parts else "")
 
 
-def _known_as(detection: Detection, known: Knowledge) -> str:
+def _known_as(detection: Detection, knowledge: Knowledge) -> str:
     """Say what was known of the vehicle."""
     if detection.profile_seconds:
         reason = f"the first {detection.profile_seconds:g} s give the vehicle's profile and are not scored"
     elif detection.protocol == "profiled":
-        reason = f"{known.profile} gives the vehicle's profile"
-    elif detection.protocol == known.protocol:
+        reason = f"{knowledge.profile} gives the vehicle's profile"
+    elif detection.protocol == knowledge.protocol:
         reason = "nothing is known of the vehicle" + (" but its stream" if detection.protocol == "adapted" else "")
     else:
         reason = "too short for a profile of the vehicle, or the model uses none"

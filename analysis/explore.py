@@ -79,10 +79,10 @@ def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
         for model in models
         for _, of_run in rows[rows["model"] == model].groupby("run")
     ]
-    shown = lines[0]
+    plot = lines[0]
     for line in lines[1:]:
-        shown = shown * line
-    return shown.opts(width=720, height=360, legend_position="right")
+        plot = plot * line
+    return plot.opts(width=720, height=360, legend_position="right")
 
 
 def scores(all_tables: Tables, dataset: str, protocol: str, model: str) -> Any:
@@ -149,8 +149,8 @@ def app() -> Any:
         except KdgatError as error:
             return pn.pane.Alert(str(error), alert_type="warning")
 
-    def views(chosen: str) -> Any:
-        return guarded(lambda: _tabs(pn, guarded, tables(chosen)))
+    def views(choice: str) -> Any:
+        return guarded(lambda: _tabs(pn, guarded, tables(choice)))
 
     return pn.Column("# KD-GAT: runs and releases", source, pn.bind(views, source))
 
@@ -166,8 +166,8 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], data: Tables) ->
         return pn.widgets.Select(name=name, options=values, value=first if first in values else None)
 
     def tab(view: Callable[..., Any], **inputs: Any) -> Any:
-        shown = pn.bind(lambda **values: guarded(lambda: view(data, **values)), **inputs)
-        return pn.Column(pn.Row(*inputs.values()), shown)
+        pane = pn.bind(lambda **values: guarded(lambda: view(data, **values)), **inputs)
+        return pn.Column(pn.Row(*inputs.values()), pane)
 
     def dataset() -> Any:
         return pick("dataset", "runs", "dataset")

@@ -85,8 +85,8 @@ def build(
     entries: dict[str, Any] = {}
     for table_name in sorted(tables):
         valid = records.validate(table_name, tables[table_name])
-        written, entries[table_name] = files_of(table_name, valid)
-        files |= written
+        parts, entries[table_name] = files_of(table_name, valid)
+        files |= parts
     for path, data in weights.items():
         files[f"weights/{path}"] = data
     manifest = describe(dict(tables)) | {

@@ -92,10 +92,10 @@ def _number(path: Path, line: int, text: str | None) -> float:
 
 def _check_range(path: Path, line: int, metric: str, value: float) -> None:
     """Refuse a share beyond 0 to 1, or any value below what the metric can be; a metric that is not known is not judged."""
-    known = metrics().get(metric)
-    if known is None:
+    about = metrics().get(metric)
+    if about is None:
         return
-    low, high = (-1.0 if metric == "mcc" else 0.0), (1.0 if known.format == "share" else math.inf)
+    low, high = (-1.0 if metric == "mcc" else 0.0), (1.0 if about.format == "share" else math.inf)
     if not low <= value <= high:
         raise CaptureError(str(path), line, f"value: {value:g} is no {metric}: {low:g} to {high:g}")
 

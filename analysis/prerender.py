@@ -89,8 +89,8 @@ def run(release: Release, project: Path) -> dict[str, int]:
     if release.current:
         judged.refuse(claims, numbers, project)
     keys = {key for key, _, _ in used if key in numbers} | set(numbers.facts())
-    shown = [*results.all_tables(release).values(), ablations.table(release)]
-    keys |= {k for text in shown for k in _SPAN.findall(text)}
+    tables = [*results.all_tables(release).values(), ablations.table(release)]
+    keys |= {k for text in tables for k in _SPAN.findall(text)}
     drawings = statics.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.prerender from release {release.name}\n{text}")

@@ -77,25 +77,25 @@ def paper_tables(project: Path) -> list[Table]:
 
 def table(release: Release, number: str) -> int:
     """Print one table of the paper as Markdown, by the number it has in the PDF or by its label."""
-    known = paper_tables(REPO)
-    chosen = [t for i, t in enumerate(known, 1) if number in (str(i), t.label)]
-    if not chosen:
-        listed = ", ".join(f"{i} {t.label}" for i, t in enumerate(known, 1))
-        raise KdgatError(f"no table {number!r}; there are: {listed}")
-    if not chosen[0].cell:
-        print(chosen[0].text)
+    tables = paper_tables(REPO)
+    matches = [t for i, t in enumerate(tables, 1) if number in (str(i), t.label)]
+    if not matches:
+        choices = ", ".join(f"{i} {t.label}" for i, t in enumerate(tables, 1))
+        raise KdgatError(f"no table {number!r}; there are: {choices}")
+    if not matches[0].cell:
+        print(matches[0].text)
         return 0
-    print(TABLES[chosen[0].label](release))
+    print(TABLES[matches[0].label](release))
     return 0
 
 
 def figure(release: Release, name: str) -> int:
     """Write one static figure as `<name>.svg` into the current folder."""
-    known = {s.name: s for s in statics.STATICS}
-    if name not in known:
-        raise KdgatError(f"no figure {name!r}; there are: {', '.join(known)}")
+    figures = {s.name: s for s in statics.STATICS}
+    if name not in figures:
+        raise KdgatError(f"no figure {name!r}; there are: {', '.join(figures)}")
     path = Path(f"{name}.svg")
-    path.write_bytes(statics.svg(release, known[name]))
+    path.write_bytes(statics.svg(release, figures[name]))
     print(path)
     return 0
 

@@ -49,8 +49,8 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
     ):
         for value in sorted({f[column] for f in document["runs"].values()}):
             print(f"{label:11} {value}")
-    for changed in {json.dumps(f["config_diff"]) for f in document["runs"].values() if f["config_diff"]}:
-        print(f"differs from its preset: {changed}")
+    for difference in {json.dumps(f["config_diff"]) for f in document["runs"].values() if f["config_diff"]}:
+        print(f"differs from its preset: {difference}")
     print(f"recompute   {document['numbers'][number.key]['recompute']}")
     for claim in document["claims"]:
         print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {claim['text']}")

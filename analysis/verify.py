@@ -59,9 +59,9 @@ def _checks(names: Sequence[str], demands: Demands) -> Iterator[tuple[str, str, 
     for name in names:
         if not (root / name).is_dir():  # nothing to check: a name that was mistyped
             Release(root / name)
-    chosen = names or release.names(root)
+    selection = names or release.names(root)
     history = anchor.History()
-    for name, problems in zip(chosen, verify_releases([root / name for name in chosen]), strict=True):
+    for name, problems in zip(selection, verify_releases([root / name for name in selection]), strict=True):
         note = ""
         if not problems:  # else its own hashes do not hold, and there is nothing to anchor
             opened = Release(root / name)

@@ -56,11 +56,11 @@ import(new URL("page.js", assets)).then(({{install}}) => install(document.body, 
 """
 
 
-def measured(shown: Release, folder: Path) -> None:
+def measured(current: Release, folder: Path) -> None:
     """Copy the speeds of the listed releases and of the shown one, as they are; `index.json` has their names in the order of time."""
     index = frozen_root() / "index.json"
-    listed = json.loads(index.read_text()) if index.is_file() else {}
-    releases = [shown, *(Release.open(name) for name in listed if name != shown.name)]
+    names = json.loads(index.read_text()) if index.is_file() else {}
+    releases = [current, *(Release.open(name) for name in names if name != current.name)]
     with_speeds = [r for r in releases if "benchmarks" in r.tables]
     with_speeds.sort(key=lambda r: (min(r.table("runs")["started"].to_pylist()), r.name))
     for release in with_speeds:

@@ -54,12 +54,12 @@ def sources() -> list[Path]:
 def prose(text: str) -> str:
     """What readers read, at its place; what was blanked is closed up, so that no rule sees the gap."""
     # a number for each variable, so that what stands around it reads as a sentence
-    shown = readable(_VARIABLE.sub(lambda match: "1".ljust(len(match[0])), text))
-    kept = [
+    page = readable(_VARIABLE.sub(lambda match: "1".ljust(len(match[0])), text))
+    letters = [
         char if char != " " or before not in (" ", "\n") else ""
-        for before, char in zip("\n" + shown, shown, strict=False)
+        for before, char in zip("\n" + page, page, strict=False)
     ]
-    lines = "".join(kept).split("\n")
+    lines = "".join(letters).split("\n")
     return "\n".join(
         re.sub(r"\s+([.,;:)])", r"\1", re.sub(r"[\[\]*_\"]|^:::.*$|^[#>|]+ ?", "", line)) for line in lines
     )
@@ -67,17 +67,17 @@ def prose(text: str) -> str:
 
 def breaches(name: str, text: str) -> Iterator[str]:
     """Breaches of the rules, and sentences that are too long, as `file:line: rule`."""
-    shown = prose(text)
+    page = prose(text)
     for pattern, advice in RULES.items():
-        for match in re.finditer(pattern, shown, re.IGNORECASE):
-            yield f"{name}:{shown.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {advice}"
+        for match in re.finditer(pattern, page, re.IGNORECASE):
+            yield f"{name}:{page.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {advice}"
     at = 0
-    for sentence in re.split(r"(?<=[.!?:;])\s|\n\s*\n|\n(?=- |\d+\. )", shown):
+    for sentence in re.split(r"(?<=[.!?:;])\s|\n\s*\n|\n(?=- |\d+\. )", page):
         words = len(re.findall(r"[\w'’-]+", sentence))
         if words > LONGEST:
-            line = shown.count("\n", 0, shown.index(sentence, at)) + 1
+            line = page.count("\n", 0, page.index(sentence, at)) + 1
             yield f"{name}:{line}: a sentence of {words} words: {' '.join(sentence.split())[:70]} …"
-        at = shown.index(sentence, at) if sentence else at
+        at = page.index(sentence, at) if sentence else at
 
 
 def linted(texts: dict[str, str]) -> Iterator[str]:

@@ -81,8 +81,8 @@ class History:
 
     def blobs(self, commit: str, *folders: str) -> dict[str, str]:
         """Path → id of the files of a commit below `folders`."""
-        listed = self.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) or b""
-        entries = (entry.split("\t", 1) for entry in os.fsdecode(listed).split("\0") if entry)
+        listing = self.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) or b""
+        entries = (entry.split("\t", 1) for entry in os.fsdecode(listing).split("\0") if entry)
         return {path: about.split()[2] for about, path in entries}
 
     def contents(self, ids: list[str]) -> Iterator[bytes]:
@@ -141,11 +141,11 @@ def anchor(release: Release, history: History) -> Anchor:
 
 def _files(release: Release, history: History, commit: str, folder: str) -> list[str]:
     """Files are those of the commit: the manifest, byte by byte, and through its hashes the others."""
-    held = {path.removeprefix(f"{folder}/"): blob for path, blob in history.blobs(commit, folder).items()}
+    blobs = {path.removeprefix(f"{folder}/"): blob for path, blob in history.blobs(commit, folder).items()}
     problems = []
-    if next(iter(history.contents([held["manifest.json"]]))) != (release.path / "manifest.json").read_bytes():
+    if next(iter(history.contents([blobs["manifest.json"]]))) != (release.path / "manifest.json").read_bytes():
         problems.append(f"manifest.json is not that of commit {commit[:12]}, which added it")
-    elif odd := sorted(held.keys() ^ {*release.files(), "manifest.json"}):
+    elif odd := sorted(blobs.keys() ^ {*release.files(), "manifest.json"}):
         problems.append(f"{odd[0]} is not in both the manifest and commit {commit[:12]}, which added it")
     return problems
 
@@ -171,11 +171,11 @@ def captures(release: Release) -> list[str]:
     """Captures that the catalog knows by hash are the catalog's, and all are there: no scenario was left out."""
     problems = []
     for dataset, entry in sorted(release.manifest["datasets"].items()):
-        held = set(entry["captures"].values())
+        digests = set(entry["captures"].values())
         expected = entries().get(dataset, {}).get("expected", {})
-        known = {capture: facts["sha256"] for capture, facts in expected.items() if "sha256" in facts}
-        if held & set(known.values()):
-            lacking = (capture for capture, digest in known.items() if digest not in held)
+        by_capture = {capture: facts["sha256"] for capture, facts in expected.items() if "sha256" in facts}
+        if digests & set(by_capture.values()):
+            lacking = (capture for capture, digest in by_capture.items() if digest not in digests)
             problems += [f"datasets lacks {dataset}/{capture}, which the catalog lists" for capture in lacking]
     for row in release.table("datasets").to_pylist():
         expected = entries().get(row["dataset"], {}).get("expected", {}).get(row["capture"], {})

@@ -36,12 +36,12 @@ def units(release: Release, keys: Iterable[str]) -> set[Unit]:
         release: whose manifest's hash draws `SHARE` of all.
         keys: of numbers that pages show, whose intervals a reader sees.
     """
-    named = {".".join(key.split(".")[:4]) for key in keys}
+    prefixes = {".".join(key.split(".")[:4]) for key in keys}
     out = set()
     for row in release.table("summary").to_pylist():
         unit = row["dataset"], row["scenario"], row["model"], row["protocol"]
-        drawn = int(sha256("\0".join((release.manifest_sha256, *unit)).encode())[:8], 16) < SHARE * 2**32
-        if drawn or ".".join(unit).replace("-", "_") in named:
+        in_sample = int(sha256("\0".join((release.manifest_sha256, *unit)).encode())[:8], 16) < SHARE * 2**32
+        if in_sample or ".".join(unit).replace("-", "_") in prefixes:
             out.add(unit)
     return out
 
@@ -73,7 +73,7 @@ def scored(release: Release) -> Iterator[list[Any]]:
         per_seed = []
         for seed, rows in sorted(by_seed.items()):
             rows.sort(key=lambda r: (captures.index(r["capture"]), r["window"]))
-            held = [c for c in captures if any(r["capture"] == c for r in rows)]
+            recordings = [c for c in captures if any(r["capture"] == c for r in rows)]
             columns = {k: np.array([r[k] for r in rows]) for k in ("window", "t0", "duration", "injected", "attack")}
             here = [m for m in models if all(r[m] is not None for r in rows)]
             per_seed.append(
@@ -82,8 +82,10 @@ def scored(release: Release) -> Iterator[list[Any]]:
                     scenario=scenario,
                     protocol=protocol,
                     seed=seed,
-                    captures=tuple(held),
-                    windows=ScoredWindows(recording=np.array([held.index(r["capture"]) for r in rows]), **columns),
+                    captures=tuple(recordings),
+                    windows=ScoredWindows(
+                        recording=np.array([recordings.index(r["capture"]) for r in rows]), **columns
+                    ),
                     scores={m: np.array([r[m] for r in rows], np.float64) for m in here},
                     thresholds={m: thresholds[dataset, m, protocol, seed] for m in here},
                     runs=dict.fromkeys(here, ""),
@@ -93,8 +95,8 @@ def scored(release: Release) -> Iterator[list[Any]]:
         yield per_seed
     if POOLED in release.table("summary")["scenario"].to_pylist():
         for scenarios in together.values():
-            if joined := list(pooled([s for per_seed in scenarios for s in per_seed])):
-                yield joined
+            if union := list(pooled([s for per_seed in scenarios for s in per_seed])):
+                yield union
 
 
 def mismatches(release: Release, only: set[Unit] | None = None) -> list[str]:
@@ -118,10 +120,10 @@ def _mismatches(release: Release, only: set[Unit] | None) -> Iterator[str]:
     (rule,) = {AlarmRule(*c.get("alarm", (1, 1))) for c in release.manifest["configurations"].values()}
     for per_seed in scored(release):
         first = per_seed[0]
-        chosen = {m for m in first.scores if only is None or (first.dataset, first.scenario, m, first.protocol) in only}
-        if not chosen:
+        models = {m for m in first.scores if only is None or (first.dataset, first.scenario, m, first.protocol) in only}
+        if not models:
             continue
-        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in chosen}) for s in per_seed]
+        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in models}) for s in per_seed]
         for row in summary_rows(few, metrics, draws, method, rule):
             have = frozen.get(tuple(row[k] for k in key))
             for end in ("ci_low", "ci_high"):

@@ -41,10 +41,10 @@ def bounds(claim: Shown) -> set[str]:
         return set()
 
 
-def differences(shown: Iterable[Shown], values: Values) -> list[str]:
+def differences(claims: Iterable[Shown], values: Values) -> list[str]:
     """Claims of a page that say otherwise than the release."""
     problems = []
-    for claim in shown:
+    for claim in claims:
         text = " ".join(claim.text.split())[:120]
         try:
             state = judge(parse(claim.holds), values).state
@@ -58,14 +58,14 @@ def differences(shown: Iterable[Shown], values: Values) -> list[str]:
     return problems
 
 
-def lost(project: Path, shown: Sequence[Shown], numbers: Numbers, *, gave_way: bool) -> list[str]:
+def lost(project: Path, claims: Sequence[Shown], numbers: Numbers, *, gave_way: bool) -> list[str]:
     """Claims of the sources that no page shows, or that read otherwise there.
 
     Args:
         gave_way: whether sections gave way to their tables, and their claims with them.
     """
     texts: dict[str, list[str]] = {}
-    for claim in shown:
+    for claim in claims:
         texts.setdefault(claim.holds, []).append(prose.letters(claim.text))
 
     def value(key: str) -> str:
@@ -85,11 +85,11 @@ def lost(project: Path, shown: Sequence[Shown], numbers: Numbers, *, gave_way: b
     return problems
 
 
-def absent(pdf_text: str, shown: Iterable[Shown]) -> list[str]:
+def absent(pdf_text: str, claims: Iterable[Shown]) -> list[str]:
     """Claims of a page that its PDF has not: a float or the end of a column may stand between two parts of one."""
     whole = prose.letters(pdf_text)
     problems = []
-    for claim in shown:
+    for claim in claims:
         text = prose.letters(claim.text)
         cut = next((k for k in range(len(text), 0, -1) if text[:k] in whole), 0)
         if text[cut:] not in whole:

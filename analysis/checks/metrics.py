@@ -325,10 +325,10 @@ class Stated:
         for r in tables["summary"].to_pylist():
             extents.setdefault(tuple(r[k] for k in _KEY[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
         confusion = {_group(r): r for r in tables["confusion"].to_pylist()}
-        held = {metric for values in metrics.values() for metric in values}
+        names = {metric for values in metrics.values() for metric in values}
         rules = {tuple(json.loads(text).get("alarm", (1, 1))) for text in tables["runs"]["config"].to_pylist()}
         k, n = min(rules, default=(1, 1))
-        return cls(metrics, sizes, confusion, extents, held, (k, n))
+        return cls(metrics, sizes, confusion, extents, names, (k, n))
 
 
 def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:

@@ -193,7 +193,7 @@ class Site:
         if not pages:
             return [f"{self.site.name} holds no page"]
         problems = []
-        shown: list[claims.Shown] = []
+        claims_of_pages: list[claims.Shown] = []
         gave_way = False
         for file in pages:
             name = file.relative_to(self.site).as_posix()
@@ -203,14 +203,14 @@ class Site:
             except KdgatError as error:
                 problems.append(f"{name}: {error}")
                 continue
-            shown += page.claims
+            claims_of_pages += page.claims
             gave_way |= page.gave_way
-            said = claims.differences(page.claims, OfRelease(numbers))
+            differences = claims.differences(page.claims, OfRelease(numbers))
             images = self._images(file, page, numbers)
-            checks = (self._spans(page, numbers), said, images, self._pdf(file, page), self._targets(file, page))
+            checks = (self._spans(page, numbers), differences, images, self._pdf(file, page), self._targets(file, page))
             problems += [f"{name}: {p}" for part in checks for p in part]
         for numbers in self._numbers.values():
-            problems += claims.lost(self.project, shown, numbers, gave_way=gave_way)
+            problems += claims.lost(self.project, claims_of_pages, numbers, gave_way=gave_way)
         return problems + self._assets()
 
     def numbers(self, content: str) -> Numbers:
@@ -238,8 +238,8 @@ class Site:
                 where = sentence(page.blocks[span.block], span.text)
                 problems.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
         for block, text in page.loose:
-            shown = LEVEL.sub(" ", text)
-            for match in (*DECIMAL.finditer(shown), *_HIDDEN.finditer(shown)):
+            prose = LEVEL.sub(" ", text)
+            for match in (*DECIMAL.finditer(prose), *_HIDDEN.finditer(prose)):
                 where = sentence(page.blocks[block], text.strip())
                 problems.append(f"{match[0]!r} comes from no key, in: {where}")
         for text in page.blocks:
@@ -247,14 +247,14 @@ class Site:
         return problems
 
     def _images(self, file: Path, page: RenderedPage, numbers: Numbers) -> list[str]:
-        known = {s.name: s for s in statics.STATICS}
+        drawings = {s.name: s for s in statics.STATICS}
         release = numbers.release
         problems = []
         for source in page.images:
             path = (file.parent / source).resolve()
             if path.parent.name != "static" or path.suffix != ".svg":
                 continue
-            if path.stem not in known:
+            if path.stem not in drawings:
                 problems.append(f"figure {path.stem} is drawn by nothing in analysis.figures")
                 continue
             if not path.is_file():
@@ -262,7 +262,7 @@ class Site:
                 continue
             key = release.manifest_sha256, path.stem
             if key not in self._drawn:  # pages share figures
-                self._drawn[key] = statics.svg(release, known[path.stem])
+                self._drawn[key] = statics.svg(release, drawings[path.stem])
             if path.read_bytes() != self._drawn[key]:
                 problems.append(f"figure {path.stem} is not what the release's rows draw")
         return problems
@@ -279,8 +279,8 @@ class Site:
                 problems.append(f"<{element}> loads {address[:80]!r} from elsewhere")
                 continue
             path = (file.parent / unquote(address.partition("#")[0].partition("?")[0])).resolve()
-            drawn = element == "img" and path.parent.name == "static"  # `_images` knows more of it
-            if not path.is_relative_to(self.site.resolve()) or not (path.exists() or drawn):
+            is_figure = element == "img" and path.parent.name == "static"  # `_images` knows more of it
+            if not path.is_relative_to(self.site.resolve()) or not (path.exists() or is_figure):
                 problems.append(f"<{element}> names {address[:80]!r}, which is not in the output")
         return problems
 

@@ -46,8 +46,8 @@ def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str
         raise KdgatError(f"release {release.name} holds no weights")
     name = dataset or next(iter(trained))
     if name not in trained or (seed is not None and seed not in trained[name]):
-        known = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
-        raise KdgatError(f"release {release.name} has no such weights; there are {known}")
+        choices = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
+        raise KdgatError(f"release {release.name} has no such weights; there are {choices}")
     return name, trained[name][0] if seed is None else seed
 
 
@@ -116,23 +116,23 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
     detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
     fusion = Fusion.of(checkpoints["fusion-dqn-student"])
-    known = release.manifest["datasets"][dataset]["captures"]
+    hashes = release.manifest["datasets"][dataset]["captures"]
     tests, profiles = test_captures(dataset, root), Profiles(config, root)
     frozen = set(release.table("predictions")["protocol"].to_pylist())
     protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
     for capture in tests:
-        if known.get(capture.name) != capture.sha256:
+        if hashes.get(capture.name) != capture.sha256:
             raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
         frames = capture.frames()
         beside = sum(c.split == capture.split for c in tests)
         for protocol in protocols:
             if protocol != "adapted":
                 profile = profiles.of(capture, frames) if protocol == "profiled" else None
-                shown = view(capture, frames, config, protocol, beside, profile)
-                if shown is None:
+                scene = view(capture, frames, config, protocol, beside, profile)
+                if scene is None:
                     continue
-                windows = scored_windows([shown.store], config)
-                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, shown.store)[0].items()}
+                windows = scored_windows([scene.store], config)
+                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, scene.store)[0].items()}
             else:  # it follows zero-shot, whose windows and scores it takes
                 scores = {m: margins(windows, s, point(checkpoints[m]), config.adaptation) for m, s in scores.items()}
             for i, place in enumerate(windows.window):

@@ -79,9 +79,9 @@ def check(release: Release, signers: Path | None = None) -> Signed:
         signers: public keys that are trusted, in the form of OpenSSH's `allowed_signers`; None: the owners', if there are
             any, so that taking a signature away is seen.
     """
-    file, asked = signature_file(release), signers is not None
+    file, demand = signature_file(release), signers is not None
     trusted = signers or owners(release.path.parent)
-    if asked and not trusted.is_file():
+    if demand and not trusted.is_file():
         raise SignatureError(f"no file of public keys {trusted}")
     if release.name.startswith(LOCAL):
         return Signed("local, so never signed")

@@ -133,10 +133,10 @@ def verify_index(root: Path) -> list[str]:
     return problems
 
 
-def verify_sources(project: Path, shown: Release) -> list[str]:
+def verify_sources(project: Path, opened: Release) -> list[str]:
     """Find keys that do not resolve, claims that the current release does not bear out, typed results, figures without their static twin."""
     problems = []
-    numbers = Numbers(shown)
+    numbers = Numbers(opened)
     for key, file, line in uses(sources(project)):
         if key == STANDING:
             continue
@@ -146,7 +146,7 @@ def verify_sources(project: Path, shown: Release) -> list[str]:
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
     try:
         claims = judged.of_project(numbers, project)
-        if shown.current:
+        if opened.current:
             judged.refuse(claims, numbers, project)
     except KdgatError as error:
         problems.append(str(error))
@@ -170,12 +170,12 @@ def asserted(file: Path, line: int, number: str) -> bool:
 
 def twins(project: Path) -> list[str]:
     """Static figures that pages name but nothing draws, or that are drawn from no named query; charts without a twin."""
-    known = {s.name for s in STATICS}
-    shown = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
+    names = {s.name for s in STATICS}
+    figures = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
     problems = [
         f"{file.relative_to(project)}: static figure {name!r} is drawn by nothing in analysis.figures"
-        for name, file in sorted(shown.items())
-        if name not in known
+        for name, file in sorted(figures.items())
+        if name not in names
     ]
     problems += [f"figure {s.name}: no query {s.query!r}" for s in STATICS if s.query not in queries()]
     for page in sorted((project / "paper" / "results").glob("*.qmd")):

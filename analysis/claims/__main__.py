@@ -26,7 +26,7 @@ def run(release: str | None = None, *, as_json: bool = False) -> int:
     claims = of_project(numbers, REPO)
     values = OfRelease(numbers)
     turns = {j.claim.assertion: _turns(j, values) for j in claims}
-    said = words((f for f in sources(REPO) if f.suffix == ".qmd"), REPO)
+    comparing = words((f for f in sources(REPO) if f.suffix == ".qmd"), REPO)
     if as_json:
         traces = [j.trace(REPO) | {"turned_by": turns[j.claim.assertion]} for j in claims]
         print(json.dumps(traces, indent=1, ensure_ascii=False))
@@ -36,10 +36,10 @@ def run(release: str | None = None, *, as_json: bool = False) -> int:
             print(f"{'':18}{j.verdict.why}")
             if turns[j.claim.assertion]:
                 print(f"{'':18}turned by: {'; '.join(turns[j.claim.assertion])}")
-        _summary(claims, said, numbers.release.name)
+        _summary(claims, comparing, numbers.release.name)
     empty = any("" in turn for turn in turns.values())
     lost = numbers.release.current and any(j.verdict.state != "true" for j in claims)
-    return 1 if empty or lost or any(not word.bound for word in said) else 0
+    return 1 if empty or lost or any(not word.bound for word in comparing) else 0
 
 
 def _turns(judged: Judged, values: OfRelease) -> list[str]:
@@ -52,15 +52,16 @@ def _place(file: object) -> str:
     return str(file).removeprefix(f"{REPO}/")
 
 
-def _summary(claims: Sequence[Judged], said: Sequence[Word], release: str) -> None:
-    for word in (w for w in said if not w.bound):
+def _summary(claims: Sequence[Judged], comparing: Sequence[Word], release: str) -> None:
+    for word in (w for w in comparing if not w.bound):
         print(f"unbound  {_place(word.file)}:{word.line}: {word.text!r} in: {word.sentence}")
     states = Counter(j.verdict.state for j in claims)
-    bound = Counter(w.bound for w in said if w.bound)
-    share = 100 * bound.total() / max(len(said), 1)
+    bound = Counter(w.bound for w in comparing if w.bound)
+    share = 100 * bound.total() / max(len(comparing), 1)
     print(f"{len(claims)} claims on {release}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
     print(
-        f"{len(said)} comparing words, {share:.0f} % bound: " + ", ".join(f"{n} by {what}" for what, n in bound.items())
+        f"{len(comparing)} comparing words, {share:.0f} % bound: "
+        + ", ".join(f"{n} by {what}" for what, n in bound.items())
     )
 
 

@@ -118,16 +118,16 @@ def _clause(clause: Clause, values: Values) -> Outcome:
     verdicts = [
         (value, _all([_chain(chain, values, value) for chain in clause.chains])) for value in domain(clause, values)
     ]
-    named = [Outcome(o.holds, o.margin, f"{value}: {o.why}") for value, o in verdicts]
+    outcomes = [Outcome(o.holds, o.margin, f"{value}: {o.why}") for value, o in verdicts]
     if clause.quantifier == "all":
-        return _all(named)
+        return _all(outcomes)
     if clause.quantifier == "any":
-        return max(named, key=lambda o: (o.holds, o.margin))
-    count = sum(o.holds for o in named)
+        return max(outcomes, key=lambda o: (o.holds, o.margin))
+    count = sum(o.holds for o in outcomes)
     holds = _COUNTS[clause.relation](count, clause.number)
-    nearest = min(named, key=lambda o: abs(o.margin))
+    nearest = min(outcomes, key=lambda o: abs(o.margin))
     distance = abs(nearest.margin) if holds else -abs(nearest.margin)
-    return Outcome(holds, distance, f"{count} of {len(named)} hold; nearest to turning: {nearest.why}")
+    return Outcome(holds, distance, f"{count} of {len(outcomes)} hold; nearest to turning: {nearest.why}")
 
 
 _COUNTS: dict[str, Callable[[int, int], bool]] = {
@@ -162,16 +162,18 @@ _RELATIONS: dict[str, Callable[[float], float]] = {
 
 def _compare(left: Side, relation: str, right: Side, values: Values, at: str) -> Outcome:
     a, b = _side(left, values, at), _side(right, values, at)
-    shown = f"{left} {relation} {right}: {a} {relation} {b}".replace("@", at)
+    comparison = f"{left} {relation} {right}: {a} {relation} {b}".replace("@", at)
     if isinstance(a.value, str) or isinstance(b.value, str):
         if relation != "=":
             raise Undefined(f"{left} {relation} {right}: texts are equal or not")
         same = a.value == b.value
-        return Outcome(same, 0.0 if same else -1.0, shown)
+        return Outcome(same, 0.0 if same else -1.0, comparison)
     if relation == "=":
         apart = abs(a.value - b.value)
         return Outcome(
-            apart <= 1e-9 * max(abs(a.value), abs(b.value)), -apart or 0.0, f"{shown}; any change of either turns it"
+            apart <= 1e-9 * max(abs(a.value), abs(b.value)),
+            -apart or 0.0,
+            f"{comparison}; any change of either turns it",
         )
     between = difference(left, right, values, at)
     if relation == "~":
@@ -179,16 +181,16 @@ def _compare(left: Side, relation: str, right: Side, values: Values, at: str) ->
             raise Undefined(f"{left} ~ {right}: neither has an interval, so that they cannot be called alike")
         margin = min(ALIKE - (between.high - between.low) / 2, -between.low, between.high)
         return Outcome(
-            margin >= 0, margin, f"{shown}; apart {between}, turns where that leaves zero or widens over ±{ALIKE}"
+            margin >= 0, margin, f"{comparison}; apart {between}, turns where that leaves zero or widens over ±{ALIKE}"
         )
     end = between.low if relation in (">", ">=") else between.high
     margin = _RELATIONS[relation](end)
     resolved = between.p is None or between.p < LEVEL
     holds = resolved and (margin > 0 or (margin == 0 and relation in ("<=", ">=")))
     why = (
-        f"{shown}; apart {between}, turns where {end:.4g} passes zero"
+        f"{comparison}; apart {between}, turns where {end:.4g} passes zero"
         if resolved
-        else f"{shown}; apart {between}, corrected p {between.p:.2g}"
+        else f"{comparison}; apart {between}, corrected p {between.p:.2g}"
     )
     return Outcome(holds, margin if resolved else -abs(margin), why)
 
@@ -282,9 +284,9 @@ class Changed:
     def paired(self, a: str, b: str) -> Estimate | None:
         """The difference, as the changes of both leave it."""
         estimate = self.values.paired(a, b)
-        moved = self._moved(a) - self._moved(b)
+        steps = self._moved(a) - self._moved(b)
         widen = self.widen * (self._moved(a) or self._moved(b))
-        return estimate.shift(moved * self.by, widen) if estimate is not None and (moved or widen) else estimate
+        return estimate.shift(steps * self.by, widen) if estimate is not None and (steps or widen) else estimate
 
     def every(self) -> Sequence[str]:
         """All keys."""

@@ -184,8 +184,8 @@ class _Parser:
             relations.append(self._take("relation", "a relation"))
             sides.append(self._side())
         chain = Chain(tuple(sides), tuple(relations))
-        marked = any("@" in token[1] for token in self.tokens[begin : self.at] if token[0] == "key")
-        if marked != bound:
+        has_mark = any("@" in token[1] for token in self.tokens[begin : self.at] if token[0] == "key")
+        if has_mark != bound:
             raise ClaimError(
                 f"{self.text!r}: {f'no key of {str(chain)!r} holds `@`' if bound else '`@` stands outside of all, any and count'}"
             )

@@ -85,15 +85,15 @@ def judged(numbers: Numbers, claims: Iterable[Stated], project: Path) -> list[Ju
         ClaimError: an assertion cannot be read; with its file and line.
     """
     values = OfRelease(numbers)
-    known: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
     out = []
     for claim in claims:
         try:
-            if claim.assertion not in known:
-                known[claim.assertion] = judge(parse(claim.assertion), values)
+            if claim.assertion not in verdicts:
+                verdicts[claim.assertion] = judge(parse(claim.assertion), values)
         except ClaimError as error:
             raise ClaimError(f"{claim.file.relative_to(project)}:{claim.line}: {error}") from None
-        out.append(Judged(claim, known[claim.assertion]))
+        out.append(Judged(claim, verdicts[claim.assertion]))
     return out
 
 

@@ -49,11 +49,11 @@ def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
     from kdgat.config import PRESETS, preset
 
     config = release.manifest["configurations"][row["config_hash"]]
-    named = preset(row["preset"]) if row["preset"] in PRESETS else None
+    original = preset(row["preset"]) if row["preset"] in PRESETS else None
     return {
         **{k: row[k] for k in ("dataset", "seed", "stage", "model", "preset", "config_hash", "commit", "dirty")},
         **{k: row[k] for k in ("lock_hash", "data_hash", "data_kind", "started", "machine")},
-        "config_diff": difference(json.loads(named.canonical()), config) if named else None,
+        "config_diff": difference(json.loads(original.canonical()), config) if original else None,
         "mirror": f"{row['tracker']}:{row['tracker_id']}" if row["tracker_id"] else None,
         "links": links(row),
     }
@@ -72,11 +72,11 @@ def _templates() -> dict[str, str]:
 def links(row: dict[str, Any]) -> dict[str, str]:
     """Service → address of a run there; a run that a service does not know has none."""
     fields = {k: quote(str(row[k]), safe="/") for k in ("run", "flow_run", "tracker_id", "commit")}
-    known = {"wandb": row["tracker"] == "wandb" and row["tracker_id"], "commit": row["commit"] != "unknown"}
+    has_address = {"wandb": row["tracker"] == "wandb" and row["tracker_id"], "commit": row["commit"] != "unknown"}
     return {
         name: template.format_map(fields)
         for name, template in _templates().items()
-        if template and known.get(name, True)
+        if template and has_address.get(name, True)
     }
 
 

@@ -77,8 +77,8 @@ class Numbers:
 
     def with_interval(self, key: str) -> str:
         """The number as `markdown` gives it and, where it has one, its interval in parentheses: a keyed span too."""
-        shown = self[key].interval
-        return f'{self.markdown(key)} ([{shown}]{{.ci data-key="{key}"}})' if shown else self.markdown(key)
+        interval = self[key].interval
+        return f'{self.markdown(key)} ([{interval}]{{.ci data-key="{key}"}})' if interval else self.markdown(key)
 
     def title(self, number: Number) -> str:
         """One line for the span's title: interval, seeds, runs."""
@@ -110,8 +110,8 @@ class Numbers:
     @cached_property
     def hyperparameters(self) -> list[dict[str, Any]]:
         """Rows of the table `hyperparameters` without those of ablations."""
-        kept = {r["run"] for r in self.release.trained()}
-        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in kept]
+        ids = {r["run"] for r in self.release.trained()}
+        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in ids]
 
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:

@@ -103,9 +103,9 @@ def _reason_of_fields(entry: Any, kinds: dict[str, type]) -> str:
     return "" if wrong is None else f"{wrong!r} is missing or not a {kinds[wrong].__name__}"
 
 
-def _unknown(entry: dict[str, Any], known: set[str]) -> str:
+def _unknown(entry: dict[str, Any], fields: set[str]) -> str:
     """Say which field nothing reads: it could hold anything, under a hash that is right."""
-    return next((f"unknown field {field[:80]!r}" for field in entry if field not in known), "")
+    return next((f"unknown field {field[:80]!r}" for field in entry if field not in fields), "")
 
 
 def _reason_of_table(name: str, entry: Any) -> str:

@@ -93,8 +93,8 @@ def unpack(parts: Iterable[tuple[Mapping[str, Any], pa.Table]], models: Sequence
                 **{name: part[name] for name in _WINDOW},
             }
             for model in models:
-                held = next((name for name in (model, f"{model}@{seed}") if name in part.column_names), None)
-                fixed[model] = part[held] if held else pa.nulls(n, pa.float32())
+                column = next((name for name in (model, f"{model}@{seed}") if name in part.column_names), None)
+                fixed[model] = part[column] if column else pa.nulls(n, pa.float32())
             tables.append(pa.table([fixed[name] for name in arrow.names], schema=arrow))
     whole = pa.concat_tables(tables) if tables else arrow.empty_table()
     return whole.sort_by([(k, "ascending") for k in want.key])

@@ -150,9 +150,9 @@ class Release:
 
     def held(self, name: str) -> pa.Table:
         """The table `name` with the columns that the release holds itself: what its hash is taken of."""
-        listed = self.manifest["tables"][name]["columns"]
+        columns = self.manifest["tables"][name]["columns"]
         table = self.table(name)
-        return table.select([column for column in table.column_names if column in listed])
+        return table.select([column for column in table.column_names if column in columns])
 
     @cached_property
     def scored_models(self) -> tuple[str, ...]:
@@ -304,12 +304,12 @@ class Release:
         for file, entry in sorted(self.files().items()):
             if sha256(self._bytes(self.path / file)) != entry["sha256"]:
                 raise ReleaseError(f"{self.name}: {file} was changed after the freeze (sha256 differs)")
-        listed = {*self.files(), "manifest.json"}
+        contents = {*self.files(), "manifest.json"}
         for root, folders, files in os.walk(self.path):
             for name in (*folders, *files):
                 path = Path(root, name)
                 relative = path.relative_to(self.path).as_posix()
                 if path.is_symlink():
                     raise ReleaseError(f"{self.name}: {relative} is a symbolic link: refused")
-                if path.is_file() and relative not in listed:
+                if path.is_file() and relative not in contents:
                     raise ReleaseError(f"{self.name}: {relative} is not in the manifest")

@@ -28,7 +28,7 @@ def checklist(release: Source = None) -> str:
     runs = numbers.release.trained()
     configurations = sorted({r["config_hash"] for r in runs})
     captures = numbers.release.table("datasets").to_pylist()
-    known = entries()
+    catalog = entries()
 
     def distinct(rows: Iterable[dict[str, object]], column: str) -> str:
         return enumerate_words(sorted({str(row[column]) for row in rows if row[column]}) or ["not recorded"])
@@ -42,12 +42,12 @@ def checklist(release: Source = None) -> str:
     points = numbers.release.table("operating_points").to_pylist()
     synthetic = sorted(name for name, entry in manifest["datasets"].items() if entry["data_kind"] == "synthetic")
     terms = {
-        name: sorted({known[m].get("licence", "see the catalog") for m in members(name)})
+        name: sorted({catalog[m].get("licence", "see the catalog") for m in members(name)})
         for name in manifest["datasets"]
     }
     licences = [f"{name}: {enumerate_words(terms[name] or ['made by this project'])}" for name in sorted(terms)]
     duplicates = sum(1 for row in captures if row["duplicate_of"])
-    missing = sorted(set(known) - {m for name in manifest["datasets"] for m in members(name)})
+    missing = sorted(set(catalog) - {m for name in manifest["datasets"] for m in members(name)})
     rows = [
         ("Code that made the results is named", f"Yes: commit {code(manifest['code']['commits'])}"),
         ("It had no uncommitted changes", yes(not manifest["code"]["dirty"])),
@@ -185,11 +185,11 @@ def run_table(release: Source = None) -> str:
         "Data": [kind for *_, kind in groups],
     }
     shared = {name for name in ("Dataset", "Preset", "Commit", "Data") if len(set(columns[name])) == 1}
-    shown = {name: cells for name, cells in columns.items() if name not in shared}
+    body = {name: cells for name, cells in columns.items() if name not in shared}
     for seed in seeds:
         cells = [", ".join(task(r) for r in rows if r["seed"] == seed) for rows in groups.values()]
-        shown[f"Seed {seed}"] = [cell or "–" for cell in cells]
-    return markdown(list(shown), list(zip(*shown.values(), strict=True)), left=len(shown))
+        body[f"Seed {seed}"] = [cell or "–" for cell in cells]
+    return markdown(list(body), list(zip(*body.values(), strict=True)), left=len(body))
 
 
 def departures_table(release: Source = None) -> str:

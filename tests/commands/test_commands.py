@@ -201,7 +201,7 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     seeds = seeds[:2]
 
     def judged(seeds: int | list[int], *known: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
-        detection = detect.detect(log, current, dataset, seeds, known=detect.Knowledge(*known))
+        detection = detect.detect(log, current, dataset, seeds, knowledge=detect.Knowledge(*known))
         return detection, list(detection.verdicts)
 
     detection, verdicts = judged(seeds)
@@ -217,7 +217,7 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     assert [v.score for v in of_adapted] == pytest.approx(list(want), abs=1e-5) and adapted.threshold == 0
     profiled, of_profiled = judged(seed, "profiled", log)
     assert profiled.protocol == "profiled" and len(of_profiled) == len(of_plain)
-    assert detect.run([log, log], known=detect.Knowledge("zero-shot"), seed=seed) == 0
+    assert detect.run([log, log], knowledge=detect.Knowledge("zero-shot"), seed=seed) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [r["capture"] for r in rows] == [str(log)] * 2 * len(of_plain)
 

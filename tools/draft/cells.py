@@ -76,9 +76,9 @@ def _execute(sources: list[str], place: str, root: Path) -> list[str]:
 
 
 def _markdown(outputs: list[Any], place: str) -> str:
-    shown = []
+    parts = []
     for output in outputs:
         if "text/markdown" not in output.get("data", {}):
             raise DraftError(f"{place}: a cell shows {output.output_type} without Markdown; return Markdown(…)")
-        shown.append(output.data["text/markdown"])
-    return "\n\n".join(shown)
+        parts.append(output.data["text/markdown"])
+    return "\n\n".join(parts)
