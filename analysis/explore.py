@@ -61,7 +61,7 @@ def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
 
 
 def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) -> Any:
-    """One metric of every model and seed, one panel per scenario: the spread of seeds, not an interval."""
+    """One metric of every model and seed, one panel per scenario: single seeds, not an interval."""
     rows = _rows(all_tables, "metrics", dataset=dataset, protocol=protocol, metric=metric, attack="all")
     rows = rows.assign(colour=rows["model"].map(labels.color))
     return rows.hvplot.scatter(

@@ -80,7 +80,7 @@ def build(
         raise FreezeError(f"{name!r} cannot name a release: lower-case letters, digits, `.`, `_`, `-`")
     check_policy(tables, policy)
     if problems := cross_sums.cross_sums(tables):
-        raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} contradictions)")
+        raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} mismatches)")
     files: dict[str, bytes] = {}
     entries: dict[str, Any] = {}
     for table_name in sorted(tables):

@@ -30,7 +30,7 @@ _CONFUSION_METRICS = {
 
 
 def cross_sums(tables: Mapping[str, pa.Table]) -> list[str]:
-    """All contradictions between the tables, as sentences; empty if they agree."""
+    """List all mismatches between the tables as sentences; none if they agree."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 2})

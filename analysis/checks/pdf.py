@@ -70,8 +70,8 @@ def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], pa
         want = numerals(text)
         if not want or begin(want) is not None:
             continue
-        pieces = ((want[:k], want[k:]) for k in range(1, len(want)) if cuts == 2)
-        if not any((i := begin(a)) is not None and begin(b, i) is not None for a, b in pieces):
+        halves = ((want[:k], want[k:]) for k in range(1, len(want)) if cuts == 2)
+        if not any((i := begin(a)) is not None and begin(b, i) is not None for a, b in halves):
             problems.append(f"the PDF has not, in this order, the numerals of: {' '.join(text.split())[:160]}")
     here, there = Counter(_RESULT.findall(page_text)), Counter(_RESULT.findall(pdf_text))
     problems += [

@@ -49,7 +49,7 @@ def verify_release(path: Path) -> list[str]:
     except KdgatError as error:
         return [str(error)]
     try:
-        problems = _contradictions(opened, tables)
+        problems = _mismatches(opened, tables)
     except (
         LookupError,
         TypeError,
@@ -64,7 +64,7 @@ def verify_release(path: Path) -> list[str]:
     return [f"{opened.name}: {problem}" for problem in problems]
 
 
-def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
+def _mismatches(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
     """What a release of valid tables says twice and differently."""
     problems = []
     for name in tables:

@@ -17,9 +17,9 @@ def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
     """
     union = {}
     for name in records.TABLES:
-        pieces = [part[name] for part in parts if name in part and part[name].num_rows]
-        if pieces:
-            union[name] = records.validate(name, _distinct_rows(pa.concat_tables(pieces, promote_options="default")))
+        tables = [part[name] for part in parts if name in part and part[name].num_rows]
+        if tables:
+            union[name] = records.validate(name, _distinct_rows(pa.concat_tables(tables, promote_options="default")))
     unknown = {name for part in parts for name in part} - set(records.TABLES)
     if unknown:
         raise records.RecordError(f"no table is called {sorted(unknown)[0]!r}")

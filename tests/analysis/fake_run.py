@@ -271,11 +271,11 @@ def _ablations(dataset: str, n_seeds: int) -> list[dict]:
         ("identifiers", "hashed", False, 0.01),
     ):
         for scenario in SCENARIOS:
-            mean, spread = 0.9 + shift, 0.0 if reference else 0.02
+            mean, half_width = 0.9 + shift, 0.0 if reference else 0.02
             out.append(
                 {"dataset": dataset, "factor": factor, "level": level, "reference": reference, "scenario": scenario}
                 | {"protocol": "zero-shot", "metric": "f1", "mean": mean, "ci_low": mean - 0.05, "ci_high": mean + 0.05}
-                | {"difference": shift, "difference_low": shift - spread, "difference_high": shift + spread}
+                | {"difference": shift, "difference_low": shift - half_width, "difference_high": shift + half_width}
                 | {"n_seeds": n_seeds, "parameters": 1000, "interval": "circular-blocks"}
             )
     return out

@@ -43,7 +43,7 @@ def test_release_holds_what_the_runs_held(run, release):
     assert len(manifest["runs"]) == tables["runs"].num_rows
 
 
-def test_rows_stated_by_several_tasks_are_kept_once_and_contradictions_refused(run):
+def test_rows_stated_by_several_tasks_are_kept_once_and_mismatches_refused(run):
     parameters = run[0]["parameters"]
     assert concatenate([{"parameters": parameters}] * 3)["parameters"].num_rows == parameters.num_rows
     other = parameters.set_column(

@@ -340,11 +340,11 @@ def test_prepare_hands_over_whole_drives(tmp_path: Path, monkeypatch: pytest.Mon
     built: list[tuple[str, int, np.ndarray]] = []
     build = preparing.GraphStore.build
 
-    def watched(frames, size, features, profiles=None, **kw):
+    def building(frames, size, features, profiles=None, **kw):
         built.extend((name, table.num_rows, begins) for name, _, table, begins in frames)
         return build(frames, size, features, profiles, **kw)
 
-    monkeypatch.setattr(preparing.GraphStore, "build", watched)
+    monkeypatch.setattr(preparing.GraphStore, "build", building)
     prepared = prepare("synthetic", None, CONFIG, 0)
     virtual = {name: (n, begins) for name, n, begins in built if name.startswith("virtual-")}
     assert len(virtual) == 12 and all(n > 100 * len(begins) for n, begins in virtual.values())

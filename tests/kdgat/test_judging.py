@@ -139,7 +139,7 @@ def test_the_upper_bound_lies_over_what_any_seed_did() -> None:
     for counts in ([0, 0, 0], [2, 0, 40], [5, 5, 5, 5, 30]):
         low, high = rate_ends(counts, 2.0)
         assert low <= min(counts) / 2 and high > max(counts) / 2
-    # without a spread of seeds they are Garwood's limits
+    # without a variance between seeds they are Garwood's limits
     low, high = rate_ends([7, 7], 1.0)
     assert (low, high) == pytest.approx((stats.chi2.ppf(0.025, 14) / 2, stats.chi2.ppf(0.975, 16) / 2), rel=1e-6)
 
