@@ -1,7 +1,7 @@
 """`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads.
 
 A capture is gone through once, in constant memory: what is read is cut into windows in its order, stretches of windows are
-scored at once in a thread each core. What comes through a pipe is judged before more of it is read.
+scored at once, one thread per core. What comes through a pipe is judged before more of it is read.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def detect(
 def _scored(
     blocks: Iterable[Frames], begin: _Begin, students: _Students, detection: Detection
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """What `_Students.score` gives of all windows, in their order; stretches are scored at once, a thread each core."""
+    """What `_Students.score` gives of all windows, in their order; stretches are scored at once, one thread per core."""
     import torch
 
     from kdgat.compiled import threads_available

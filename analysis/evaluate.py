@@ -162,7 +162,7 @@ class Evaluation:
                 yield protocol, windows
 
     def scored(self) -> Iterator[list[Scored]]:
-        """Join the captures of each (dataset, car, protocol): a list of one `Scored` a seed, and one of the ensemble."""
+        """Join the captures of each (dataset, car, protocol): a list of one `Scored` per seed, and one of the ensemble."""
         for (dataset, vehicle, protocol), parts in sorted(self.parts.items()):
             per_seed = [self._joined(dataset, vehicle, protocol, parts, i) for i in range(len(self.seeds))]
             groups = [per_seed, *self._ensemble(per_seed)]

@@ -125,7 +125,7 @@ def sql(all_tables: Tables, query: str) -> DataFrame:
 
 
 def app() -> Any:
-    """The views as one Panel object: chosen source, and a tab a view.
+    """The views as one Panel object: the source, and one tab per view.
 
     Raises:
         KdgatError: the `explore` extra is missing, or there is neither a run nor a release.
@@ -156,7 +156,7 @@ def app() -> Any:
 
 
 def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], data: Tables) -> Any:
-    """A tab a view over the tables of one source."""
+    """One tab per view over the tables of one source."""
 
     def options(table: str, column: str) -> list[str]:
         return sorted(data[table][column].unique()) if table in data else []

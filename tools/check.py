@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     failed = steps([s for s in checks if s.program not in absent])
     if tests is not None:
-        # one process a core, a file of tests to each (their fixtures are made once), in the order of tests/conftest.py
+        # one process per core, one file of tests at a time (their fixtures are made once), in the order of tests/conftest.py
         workers = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
         pytest = [sys.executable, "-m", "pytest", *workers, "-rs", *tests, *rest]
         if subprocess.run(pytest, cwd=REPO).returncode:

@@ -129,7 +129,7 @@ def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float)
 def metrics(
     parts: list[np.ndarray], windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float
 ) -> dict[str, float | None]:
-    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms an hour), None where undefined."""
+    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms per hour), None where undefined."""
     c = counts(windows, scores, threshold)
     tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
     y = windows["injected"] > 0
@@ -264,7 +264,7 @@ def newer(windows: Windows, scores: np.ndarray, threshold: float, rule: tuple[in
 
 
 def _alarms(windows: Windows, over: np.ndarray, k: int, n: int) -> dict[str, float | None]:
-    """Alarm events an hour where an alarm needs `k` of `n` windows that are `over`, attack events found, missed, late."""
+    """Alarm events per hour where an alarm needs `k` of `n` windows that are `over`, attack events found, missed, late."""
     sounds, begins = np.zeros(len(over), bool), np.zeros(len(over), bool)
     for capture in sorted(set(windows.whole["capture"])):
         here = np.flatnonzero(windows.whole["capture"] == capture)

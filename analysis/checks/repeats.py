@@ -56,7 +56,7 @@ _RULES = {
         left join datasets d on (d.dataset, d.capture) = (t.dataset, t.capture)
         where s.score is distinct from t.score or s.attack is distinct from t.attack or s.injected is distinct from t.injected
           or d.vehicle is distinct from t.vehicle or t.frames <> t.last or t.late > 0""",
-    "graphs: one row a frame, in the order of time": """
+    "graphs: one row per frame, in the order of time": """
         select graph, frame, "offset", before from (select graph, frame, "offset",
           lag("offset") over (partition by graph order by frame) as before from graphs) where "offset" < before""",
     "graphs: a graph is one window": """
@@ -178,7 +178,7 @@ def repeats(con: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> l
 
 
 def _scores(tables: Mapping[str, pa.Table]) -> str:
-    """Query of the zero-shot scores, one row a model."""
+    """Query of the zero-shot scores, one row per model."""
     if "predictions" not in tables:
         return _NO_SCORES
     from kdgat.records import scored_models

@@ -114,7 +114,7 @@ def captures(rows: Rows) -> Figure:
 
 
 def window(rows: Rows) -> Figure:
-    """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
+    """One CAN window as a graph: identifiers as nodes, transitions as edges, those with injected frames marked."""
     if not rows:
         return empty("no example window in this release")
     import math

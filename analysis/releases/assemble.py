@@ -10,7 +10,7 @@ from kdgat import records
 
 
 def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """Tables of all tasks by name, one row a key.
+    """Tables of all tasks by name, one row per key.
 
     Rows that several tasks state alike (a dataset's counts, a model's parameters) are kept once; rows that share a key
     and differ are an error of the runs.

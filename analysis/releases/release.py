@@ -186,7 +186,7 @@ class Release:
         return self.path / f"{name}.parquet"
 
     def con(self) -> duckdb.DuckDBPyConnection:
-        """A fresh in-memory DuckDB connection with one view a table (also the empty ones)."""
+        """A fresh in-memory DuckDB connection with one view per table (also the empty ones)."""
         import duckdb
 
         # one thread: two add floats in an order of their own each time, and a number would not be the same twice

@@ -116,7 +116,7 @@ def test_a_seed_gives_the_weights_that_it_gave_torch_geometric() -> None:
 
 
 def losses(model: GAT, batches: list[GraphBatch]) -> list[float]:
-    """Losses of a training, one a step."""
+    """Losses of a training, one per step."""
     torch.manual_seed(1)
     optimiser, values = torch.optim.AdamW(model.parameters(), 2e-3), []
     for b in batches:

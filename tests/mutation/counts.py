@@ -22,7 +22,7 @@ from tests import shared
 from tests.mutation import mutations
 from tests.mutation.project import make_key, repository, trust
 
-#: `<table>.<column>`, `<table>: row`, `manifest.<field>` or the kind of a file, one a line
+#: `<table>.<column>`, `<table>: row`, `manifest.<field>` or the kind of a file, one per line
 UNDETERMINED = frozenset((Path(__file__).parent / "undetermined.txt").read_text().splitlines())
 #: how often each kind is drawn
 _KINDS = (mutations.of_rows, mutations.of_rows, mutations.of_rows, mutations.of_weights, mutations.of_manifest)

@@ -1,4 +1,4 @@
-"""Code cells: Python cells run in one kernel a page, OJS cells become scripts that the page runs."""
+"""Code cells: Python cells run in one kernel per page, OJS cells become scripts that the page runs."""
 
 from __future__ import annotations
 
