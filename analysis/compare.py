@@ -43,7 +43,7 @@ class Row:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether 0 lies in the difference's interval; None where that cannot be said."""
+        """Say whether 0 lies in the difference's interval; None where that cannot be said."""
         if self.a is None or self.b is None:
             return self.a is self.b
         if self.a == self.b:
@@ -76,7 +76,7 @@ def _difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float | None, flo
 
 
 def obstacles(a: Release, b: Release) -> list[str]:
-    """Why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
+    """List why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
     reasons = []
     if a.manifest["presets"] != b.manifest["presets"]:
         reasons.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")

@@ -273,7 +273,7 @@ def detect(
 def _scored(
     blocks: Iterable[Frames], begin: _Begin, students: _Students, detection: Detection
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """What `_Students.score` gives of all windows, in their order; stretches are scored at once, one thread per core."""
+    """Score all windows in their order; stretches are scored at once, one thread per core."""
     import torch
 
     from kdgat.compiled import threads_available

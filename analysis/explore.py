@@ -28,7 +28,7 @@ SHOWN = 500
 
 
 def sources() -> list[str]:
-    """What can be opened: `run <id>` of the store, newest first, then `release <name>`."""
+    """List what can be opened: `run <id>` of the store, newest first, then `release <name>`."""
     return [*(f"run {run}" for run in runs.everything()), *(f"release {name}" for name in names())]
 
 

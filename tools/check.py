@@ -91,7 +91,7 @@ def steps(of: Sequence[Step]) -> list[str]:
 
 
 def left_out(absent: Sequence[str]) -> list[str]:
-    """What cannot be checked or tried here, each with its remedy."""
+    """List what cannot be checked or tried here, each with its remedy."""
     out = [f"{program} (the extra audit)" for program in absent]
     out += [f"{p.tests} ({p.remedy})" for name, p in PROGRAMS.items() if p.tests and shutil.which(name) is None]
     if not os.environ.get("KDGAT_DATA") or not any((root / "hcrl-sa").is_dir() for root in root_folders()):

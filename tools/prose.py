@@ -52,7 +52,7 @@ def sources() -> list[Path]:
 
 
 def prose(text: str) -> str:
-    """What readers read, at its place; what was blanked is closed up, so that no rule sees the gap."""
+    """Keep what readers read, at its place; gaps are closed, so that no rule sees them."""
     # a number for each variable, so that what stands around it reads as a sentence
     page = readable(_VARIABLE.sub(lambda match: "1".ljust(len(match[0])), text))
     letters = [
@@ -81,7 +81,7 @@ def breaches(name: str, text: str) -> Iterator[str]:
 
 
 def linted(texts: dict[str, str]) -> Iterator[str]:
-    """What proselint says of some sources, as `file:line: rule`.
+    """Run proselint over some sources; yield its complaints as `file:line: rule`.
 
     Raises:
         KdgatError: proselint is not installed, or did not run.

@@ -51,7 +51,7 @@ class History:
         self.foreign = False
 
     def git(self, *args: str, data: bytes | None = None) -> bytes | None:
-        """What git prints; None where it fails or is not there."""
+        """Return what git prints; None where it fails or is not there."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         command = ["git", "--no-replace-objects", "-c", "log.showSignature=false", *args]
         try:
@@ -63,7 +63,7 @@ class History:
 
     @cached_property
     def missing(self) -> str:
-        """Why there is no whole history here; empty where there is one."""
+        """Say why there is no whole history here; empty where there is one."""
         top = self.git("rev-parse", "--show-toplevel")
         if top is None or Path(os.fsdecode(top[:-1])).resolve() != self.repo.resolve():
             if self.foreign:

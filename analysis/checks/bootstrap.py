@@ -30,7 +30,7 @@ SHARE = 0.05
 
 
 def units(release: Release, keys: Iterable[str]) -> set[Unit]:
-    """What is drawn again in every verification.
+    """List what is drawn again in every verification.
 
     Args:
         release: whose manifest's hash draws `SHARE` of all.
@@ -47,7 +47,7 @@ def units(release: Release, keys: Iterable[str]) -> set[Unit]:
 
 
 def can_draw(release: Release) -> bool:
-    """Whether what is installed can draw the release's intervals."""
+    """Say whether the packages that draw the release's intervals are installed."""
     plain = set(release.table("summary")["interval"].to_pylist()) <= {FIRST, None}
     return plain or find_spec("numba") is not None
 

@@ -402,7 +402,7 @@ def _who(group: Group) -> str:
 
 
 def _extent(parts: list[np.ndarray], windows: dict[str, np.ndarray]) -> tuple[int, ...]:
-    """What n windows in `segments` amount to, in the order of `_EXTENT`."""
+    """Count what n windows in `segments` amount to, in the order of `_EXTENT`."""
     positives = int((windows["injected"] > 0).sum())
     return len(set(windows["capture"])), len(parts), positives, len(windows["injected"]) - positives
 

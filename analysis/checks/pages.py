@@ -315,7 +315,7 @@ class Site:
         return problems
 
     def _assets(self) -> list[str]:
-        """What the pages load: tables, traces; and whether the sources changed since."""
+        """Check the tables and traces that pages load, and that the sources have not changed since."""
         problems = []
         try:
             document: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text())

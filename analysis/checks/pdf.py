@@ -47,7 +47,7 @@ def numerals(text: str) -> list[str]:
 
 
 def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], page_text: str) -> list[str]:
-    """Where the PDF differs from the page.
+    """List where the PDF differs from the page.
 
     Args:
         pdf_text: text of the PDF.

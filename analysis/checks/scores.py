@@ -153,7 +153,7 @@ def point(checkpoint: Checkpoint) -> float:
 
 
 def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
-    """Where the fresh scores contradict the frozen ones, as sentences."""
+    """List where fresh scores differ from the frozen ones, as sentences."""
     key = ("scenario", "protocol", "capture", "window")
     frozen = {
         tuple(r[k] for k in key): r

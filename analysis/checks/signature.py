@@ -35,7 +35,7 @@ class Signed:
 
 
 def signature_file(release: Release) -> Path:
-    """Where the signature of a release lies."""
+    """Return the path of a release's signature."""
     return release.path.parent.parent / "signatures" / f"{release.name}.sig"
 
 

@@ -65,7 +65,7 @@ def verify_release(path: Path) -> list[str]:
 
 
 def _mismatches(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
-    """What a release of valid tables says twice and differently."""
+    """List what a release of valid tables says twice and differently."""
     problems = []
     for name in tables:
         entry = opened.manifest["tables"][name]

@@ -43,7 +43,7 @@ def run(release: str | None = None, *, as_json: bool = False) -> int:
 
 
 def _turns(judged: Judged, values: OfRelease) -> list[str]:
-    """What turns each part of a claim that holds."""
+    """Say for each part of a claim that holds which change would turn it."""
     clauses = parse(judged.claim.assertion).clauses if judged.verdict.state == "true" else ()
     return [turned_by(clause, values) for clause in clauses]
 

@@ -136,7 +136,7 @@ _COUNTS: dict[str, Callable[[int, int], bool]] = {
 
 
 def domain(clause: Each, values: Values) -> list[str]:
-    """What `@` runs over, in order: parts of keys that the release has for any key of the clause and that match a value."""
+    """List what `@` runs over, in order: parts of keys that the release has for any key of the clause and that match a value."""
     templates = [key for key in Claim((clause,)).keys if "@" in key]
     parts = set()
     for template in templates:

@@ -64,7 +64,7 @@ class Judged:
     verdict: Verdict
 
     def trace(self, project: Path) -> dict[str, Any]:
-        """What `trace.json` says of it."""
+        """Return its entry in `trace.json`."""
         margin = self.verdict.margin
         return {
             "file": self.claim.file.relative_to(project).as_posix(),

@@ -39,7 +39,7 @@ def sign(low: float | None, high: float | None) -> int:
 
 
 def phrase(low: float, high: float) -> str:
-    """What may be said of two sides whose difference has this interval."""
+    """Put into words what the interval of a difference lets one say of its two sides."""
     return {1: "improves on", -1: "falls short of", 0: "cannot be told from"}[sign(low, high)]
 
 

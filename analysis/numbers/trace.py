@@ -17,7 +17,7 @@ from kdgat.errors import KdgatError
 
 
 def document(numbers: Numbers, keys: Iterable[str]) -> dict[str, Any]:
-    """What `trace.json` holds: shared facts once (release, runs), and for every key what leads to them."""
+    """Return the content of `trace.json`: shared facts once (release, runs), and for every key what leads to them."""
     entries = {key: entry(numbers, numbers[key]) for key in keys}
     used = {run for e in entries.values() for run in e["runs"]}
     release = numbers.release
@@ -45,7 +45,7 @@ def entry(numbers: Numbers, number: Number) -> dict[str, Any]:
 
 
 def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
-    """What a run says about itself: code, configuration and its difference from the preset, data, mirrors."""
+    """Return a run's facts: code, configuration and its difference from the preset, data, mirrors."""
     from kdgat.config import PRESETS, preset
 
     config = release.manifest["configurations"][row["config_hash"]]

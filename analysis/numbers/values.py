@@ -265,7 +265,7 @@ class Numbers:
         return Number(key, signed(value), value, query, low, high, where, row["n_seeds"], p=row["p_holm"])
 
     def _words(self, key: str, minus: str) -> Number:
-        """What the interval of a difference lets one say."""
+        """Put into words what the interval of a difference lets one say."""
         number = self[minus]
         text = NA
         if number.low is not None and number.high is not None:

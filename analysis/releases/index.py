@@ -9,7 +9,7 @@ from analysis.releases.release import LOCAL, Release, names
 
 
 def index(root: Path) -> dict[str, Any]:
-    """What `index.json` must say: every release on disk that is not local, with what identifies it."""
+    """Return the right content of `index.json`: every release on disk that is not local, with what identifies it."""
     entries = {}
     for name in names(root):
         if not name.startswith(LOCAL):

@@ -128,7 +128,7 @@ class Release:
 
     @property
     def current(self) -> bool:
-        """Whether it is the release that `current` names, for which the sources are written; the environment does not count."""
+        """Say whether it is the release that `current` names, for which the sources are written; the environment does not count."""
         pointer = frozen_root() / "current"
         return self.path == frozen_root() / self.name and pointer.is_file() and pointer.read_text().strip() == self.name
 
