@@ -55,8 +55,8 @@ def leaderboard(rows: Rows) -> Figure:
             color = labels.color(r["model"])
             ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
             ax.plot(r["mean"], y, ls="", ms=2.8, mew=0.8, **protocol_mark(rank, color))
-        shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")
+        title = labels.scenario(scenario)
+        ax.set_title(title if len({d for d, _ in places}) == 1 else f"{dataset}, {title}")
         ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
         ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
@@ -114,7 +114,7 @@ def captures(rows: Rows) -> Figure:
 
 
 def window(rows: Rows) -> Figure:
-    """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
+    """One CAN window as a graph: identifiers as nodes, transitions as edges, those with injected frames marked."""
     if not rows:
         return empty("no example window in this release")
     import math
@@ -191,10 +191,10 @@ def svg(release: Release, static: Static) -> bytes:
 
 def write_static(release: Release, folder: Path, statics: Sequence[Static] = STATICS) -> list[Path]:
     """Write every static figure as `<name>.svg` below `folder`, atomically; remove those of figures that are gone."""
-    made = []
+    files = []
     for static in statics:
-        made.append(folder / f"{static.name}.svg")
-        atomic.write_bytes(made[-1], svg(release, static))
-    for old in set(folder.glob("*.svg")) - set(made):
+        files.append(folder / f"{static.name}.svg")
+        atomic.write_bytes(files[-1], svg(release, static))
+    for old in set(folder.glob("*.svg")) - set(files):
         old.unlink()
-    return made
+    return files

@@ -44,10 +44,10 @@ def test_a_page_shows_its_figures_fits_and_is_accessible(visit, path: str):
     assert visit.page.evaluate(broken) == []
     visit.page.wait_for_timeout(200)  # figures fade in, and contrast is measured
     visit.page.add_script_tag(path=str(NODE_MODULES / "axe-core" / "axe.min.js"))
-    found = visit.page.evaluate("axe.run({exclude: [['#tbl-runs'], ['#tbl-hyperparameters'], ['#tbl-alarms']]})")[
+    violations = visit.page.evaluate("axe.run({exclude: [['#tbl-runs'], ['#tbl-hyperparameters'], ['#tbl-alarms']]})")[
         "violations"
     ]
-    assert [(v["id"], v["nodes"][0]["html"][:160]) for v in found] == []
+    assert [(v["id"], v["nodes"][0]["html"][:160]) for v in violations] == []
 
 
 def test_an_input_redraws_and_stands_in_the_address(visit):
@@ -171,8 +171,8 @@ def test_the_threshold_begins_at_the_operating_point_and_drives_everything(visit
         """import(new URL("../../assets/kdgat.js", document.baseURI)).then((kdgat) =>
             kdgat.open(new URL("../../assets/release/", document.baseURI)).table("confusion"))"""
     )
-    wanted = {"dataset": "hcrl-sa", "scenario": "test_02", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
-    (row,) = [r for r in tables if r["attack"] == "all" and all(r[k] == v for k, v in wanted.items())]
+    point = {"dataset": "hcrl-sa", "scenario": "test_02", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
+    (row,) = [r for r in tables if r["attack"] == "all" and all(r[k] == v for k, v in point.items())]
     assert counts == [row["tp"], row["fn"], row["fp"], row["tn"]]
 
     before = facts(visit.page)
