@@ -39,10 +39,10 @@ export function select(name, values, {label = name, value, key = String, format 
   return linked(Inputs.select(values, {label, value: chosen, format}), name, key);
 }
 
-/** Check boxes of `values`, all checked at first. */
-export function checkbox(name, values, {label = name} = {}) {
+/** Check boxes of `values`, at first those of `value` checked, or all. */
+export function checkbox(name, values, {label = name, value = values} = {}) {
   const text = new URLSearchParams(location.search).get(name);
-  const chosen = text === null ? values : values.filter((value) => text.split(",").includes(value));
+  const chosen = text === null ? value : values.filter((one) => text.split(",").includes(one));
   return linked(Inputs.checkbox(values, {label, value: chosen}), name, (value) => value.join(","));
 }
 
@@ -97,16 +97,22 @@ export function threshold(name, prepared, points) {
 }
 const asked = new Set();
 
-/** A drop-down of the example windows in `rows` (rows of `graphs`), the first attacked (or benign) one chosen; its value is the window's number. */
+/**
+ * A drop-down of the example windows in `rows` (rows of `graphs`, with their `outcome` where operating points tell it): those that were misjudged
+ * first, then those nearest to it. The first attacked (or benign) one is chosen; its value is the window's number.
+ */
 export function selectWindow(name, rows, {label = "window", attacked = true} = {}) {
   const first = new Map();
   for (const row of rows) if (!first.has(row.graph)) first.set(row.graph, row);
   const format = (graph) => {
-    const row = first.get(graph);
-    return `${row.vehicle}, ${row.attack}, ${row.scenario}, window ${row.window}`;
+    const {outcome, vehicle, attack, scenario, window} = first.get(graph);
+    return `${outcome && !["benign", "unknown"].includes(outcome) ? `${outcome}: ` : ""}${vehicle}, ${attack}, ${scenario}, window ${window}`;
   };
-  const wanted = [...first.values()].find((row) => (row.attack !== "benign") === attacked);
-  return select(name, [...first.keys()], {label, value: wanted && wanted.graph, format});
+  const wrong = (row) => row.outcome === "missed" || row.outcome === "false alarm";
+  const doubt = (row) => (row.attack === "benign" ? 1 - row.score : row.score);
+  const sorted = [...first.values()].sort((a, b) => wrong(b) - wrong(a) || doubt(a) - doubt(b) || a.graph - b.graph);
+  const wanted = sorted.find((row) => (row.attack !== "benign") === attacked);
+  return select(name, sorted.map((row) => row.graph), {label, value: wanted && wanted.graph, format});
 }
 
 /**
