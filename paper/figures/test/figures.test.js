@@ -253,8 +253,8 @@ describe("a data table", () => {
     const search = node.querySelector("input");
     search.value = "ROW 1 5";
     search.dispatchEvent(new Event("input"));
-    expect(column(node, 0)).toEqual(["row 1"]);
-    expect(node.querySelector("caption").textContent).toBe("Values (1 rows)");
+    expect(column(node, 0)).toEqual(["row 1", "row 5"]); // of which the value is 1
+    expect(node.querySelector("caption").textContent).toBe("Values (2 rows)");
   });
   test("is copied and saved with values as they are", () => {
     expect(separated([{a: 0.123456789, b: 'x, "y"'}, {a: null, b: "z"}], ["a", "b"], ",")).toBe('a,b\n0.123456789,"x, ""y"""\n,z');
