@@ -60,6 +60,26 @@ def test_an_input_redraws_and_stands_in_the_address(visit):
     assert "metric=precision" in visit.page.url
 
 
+def test_back_takes_a_filter_back(visit):
+    visit.open("paper/results/leaderboard.html")
+    visit.page.wait_for_selector(SHOWN)
+    metric = visit.page.get_by_label("metric")
+    metric.select_option(label="Precision")
+    metric.select_option(label="Recall")
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="recall"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="precision"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="f1"]')
+    assert metric.locator("option:checked").text_content() == "F1"
+
+
+def test_pages_lead_to_the_ones_before_and_after(visit):
+    visit.open("paper/results/leaderboard.html")
+    joined = visit.page.get_by_role("navigation", name="Pages before and after")
+    assert [link.text_content() for link in joined.locator("a").all()] == ["← Talk", "Errors and thresholds →"]
+
+
 def test_the_data_table_behind_a_chart_holds_the_release(visit):
     visit.open("paper/results/leaderboard.html?dataset=hcrl-sa")
     visit.page.locator(".kdgat-data summary").click()
