@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from analysis.checks.anchor import History, anchor
-from analysis.checks.signature import signature_file
+from analysis.checks.verification import standing
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
 from kdgat.errors import cli
@@ -97,8 +96,7 @@ def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
     for key, number in trace["numbers"].items():
         parts.setdefault(prefix(key), {})[key] = number
     about = {k: trace[k] for k in ("release", "manifest_sha256", "data_kind", "runs")}
-    signed = "signed" if signature_file(release).is_file() else "not signed"
-    about["state"] = f"{anchor(release, History())}, {signed}"
+    about["state"] = standing(release)
     folder.mkdir()
     for name, content in {"about": about, **parts}.items():
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

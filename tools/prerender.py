@@ -39,7 +39,13 @@ def environment() -> None:
 
 def places(root: Path) -> tuple[list[Path], list[Path]]:
     """List what a pre-render reads, the release apart, and what it writes, both as files that are there."""
-    sources = [root / "index.qmd", root / "_quarto.yml", root / "requirements.lock", root / "conf" / "site.toml"]
+    sources = [
+        root / "index.qmd",
+        root / "CITATION.cff",
+        root / "_quarto.yml",
+        root / "requirements.lock",
+        root / "conf" / "site.toml",
+    ]
     for folder in ("paper", "analysis", "kdgat", "tools", "docs"):
         sources += (root / folder).rglob("*")
     skipped = ("node_modules", "__pycache__", "dist", "static", "diagrams")

@@ -33,9 +33,22 @@ from analysis.reference import PUBLISHED
 from analysis.reference.format import NA, by_metric, count, plain, signed, slug
 from analysis.releases.release import ABLATION, Release
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 from kdgat.records import HEADLINE_MODEL
 
 METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+
+
+def citation() -> dict[str, str]:
+    """Who made this and under what terms, from the one file that says it, `CITATION.cff`."""
+    import yaml
+
+    told = yaml.safe_load((REPO / "CITATION.cff").read_text())
+    people = (a.get("name") or f"{a['given-names']} {a['family-names']}" for a in told["authors"])
+    facts = {"title": told["title"], "authors": " and ".join(people), "licence": told["license"]}
+    return facts | {
+        name: str(told[key]) for name, key in (("repository", "repository-code"), ("doi", "doi")) if key in told
+    }
 
 
 class Numbers:
@@ -447,10 +460,14 @@ class Numbers:
             "data_kind": self.release.data_kind,
             "machine": "; ".join(m["machines"]),
             "data_note": data_note(m["datasets"]),
+            "date": max((r["started"] for r in self._runs), default="")[:10],
         }
         for name, text in texts.items():
             key = f"release.{name}"
             yield key, partial(Number, key, text, text, "manifest.json", span=False)
+        for name, text in citation().items():
+            key = f"about.{name}"
+            yield key, partial(Number, key, text, text, "CITATION.cff", span=False)
         yield self._simple("release.seeds", len(m["seeds"]), "select count(distinct seed) from runs", {})
         yield self._simple("release.runs", len(self._runs), "select count(*) from runs", {})
         yield self._simple("release.compute_hours", hours, "select sum(seconds) / 3600 from runs", {}, plain(hours))

@@ -17,7 +17,7 @@ PAGES = {
     "paper/results/ablations.html": 1,
     "paper/results/graph.html": 5,
     "paper/results/datasets.html": 2,
-    "paper/results/errors.html": 4,
+    "paper/results/errors.html": 5,
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
     "paper/results/distillation.html": 2,
@@ -54,10 +54,30 @@ def test_an_input_redraws_and_stands_in_the_address(visit):
     visit.open("paper/results/leaderboard.html?dataset=synthetic&metric=recall")
     visit.page.wait_for_selector(SHOWN)
     assert "recall" in visit.page.locator(".kdgat-chart").get_attribute("aria-label")
-    visit.page.get_by_label("metric").select_option(label="precision")
+    visit.page.get_by_label("metric").select_option(label="Precision")
     visit.page.wait_for_selector('.kdgat-chart[aria-label^="precision"]')
     assert "dataset=synthetic" in visit.page.url
     assert "metric=precision" in visit.page.url
+
+
+def test_back_takes_a_filter_back(visit):
+    visit.open("paper/results/leaderboard.html")
+    visit.page.wait_for_selector(SHOWN)
+    metric = visit.page.get_by_label("metric")
+    metric.select_option(label="Precision")
+    metric.select_option(label="Recall")
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="recall"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="precision"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="f1"]')
+    assert metric.locator("option:checked").text_content() == "F1"
+
+
+def test_pages_lead_to_the_ones_before_and_after(visit):
+    visit.open("paper/results/leaderboard.html")
+    joined = visit.page.get_by_role("navigation", name="Pages before and after")
+    assert [link.text_content() for link in joined.locator("a").all()] == ["← Talk", "Errors and thresholds →"]
 
 
 def test_the_data_table_behind_a_chart_holds_the_release(visit):
@@ -74,6 +94,23 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
     panel.locator("dl").wait_for()
     assert key in panel.text_content()
+
+
+def test_the_data_table_sorts_filters_and_is_saved(visit):
+    visit.open("paper/results/leaderboard.html?dataset=hcrl-sa")
+    visit.page.locator(".kdgat-data summary").click()
+    table = visit.page.locator(".kdgat-data table")
+    table.get_by_role("button", name="mean").click()
+    table.get_by_role("button", name="mean").click()
+    means = [float(text) for text in table.locator("td:nth-child(4)").all_text_contents()]
+    assert means == sorted(means, reverse=True)
+    visit.page.get_by_role("searchbox").fill("student test_02")
+    assert {text for text in table.locator("td:nth-child(2)").all_text_contents()} == {"test_02"}
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_role("button", name="download CSV").click()
+    lines = saved.value.path().read_text().splitlines()
+    assert lines[0].startswith("model,scenario,protocol,mean")
+    assert len(lines) == 1 + table.locator("tbody tr").count()
 
 
 def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
