@@ -1,4 +1,4 @@
-# One target a thing a person wants; pixi tasks call these and repeat no command.
+# One target per thing that a person wants; pixi tasks call these and repeat no command.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv

@@ -43,7 +43,7 @@ class Row:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether 0 lies in the difference's interval; None where that cannot be said."""
+        """Say whether 0 lies in the difference's interval; None where that cannot be said."""
         if self.a is None or self.b is None:
             return self.a is self.b
         if self.a == self.b:
@@ -56,14 +56,14 @@ def rows(a: Release, b: Release) -> list[Row]:
 
     The runs of two releases are independent, so the half-widths of their intervals add in squares.
     """
-    told = {tuple(r[k] for k in KEY): r for r in a.table("summary").to_pylist()}
-    found = []
+    originals = {tuple(r[k] for k in KEY): r for r in a.table("summary").to_pylist()}
+    pairs = []
     for r in b.table("summary").to_pylist():
         key = tuple(r[k] for k in KEY)
-        if key in told:
-            low, high = _difference(told[key], r)
-            found.append(Row(key, told[key]["mean"], r["mean"], low, high))
-    return found
+        if key in originals:
+            low, high = _difference(originals[key], r)
+            pairs.append(Row(key, originals[key]["mean"], r["mean"], low, high))
+    return pairs
 
 
 def _difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float | None, float | None]:
@@ -76,19 +76,19 @@ def _difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float | None, flo
 
 
 def obstacles(a: Release, b: Release) -> list[str]:
-    """Why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
-    found = []
+    """List why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
+    reasons = []
     if a.manifest["presets"] != b.manifest["presets"]:
-        found.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
+        reasons.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
     elif {r["config_hash"] for r in a.trained()} != {r["config_hash"] for r in b.trained()}:
-        found.append("the preset's configuration has changed")
+        reasons.append("the preset's configuration has changed")
     shared = set(a.manifest["datasets"]) & set(b.manifest["datasets"])
     if not shared:
-        found.append(f"datasets {', '.join(b.manifest['datasets'])}, not {', '.join(a.manifest['datasets'])}")
+        reasons.append(f"datasets {', '.join(b.manifest['datasets'])}, not {', '.join(a.manifest['datasets'])}")
     for name in sorted(shared):
         if a.manifest["datasets"][name]["data_hashes"] != b.manifest["datasets"][name]["data_hashes"]:
-            found.append(f"{name}: other captures")
-    return found
+            reasons.append(f"{name}: other captures")
+    return reasons
 
 
 def bits(a: Release, b: Release) -> tuple[bool, bool]:
@@ -107,25 +107,25 @@ def bits(a: Release, b: Release) -> tuple[bool, bool]:
 
 def reference(b: Release) -> Release | None:
     """The newest committed release that `b` reproduces."""
-    found = []
+    candidates = []
     for name in names(frozen_root()):
         if not name.startswith(LOCAL) and name != b.name:
             a = Release.open(name)
             if not obstacles(a, b):
-                found.append((max(r["started"] for r in a.table("runs").to_pylist()), name))
-    return Release.open(max(found)[1]) if found else None
+                candidates.append((max(r["started"] for r in a.table("runs").to_pylist()), name))
+    return Release.open(max(candidates)[1]) if candidates else None
 
 
 def report(a: Release, b: Release, metric: str) -> int:
     """Print what of `metric` was reproduced, and how the other metrics did; returns the exit code."""
-    found = rows(a, b)
+    pairs = rows(a, b)
     promised, equal = bits(a, b)
-    print(f"{a.name} → {b.name}: {len(found)} metrics in both; bit-equal: {'yes' if equal else 'no'}", end="")
+    print(f"{a.name} → {b.name}: {len(pairs)} metrics in both; bit-equal: {'yes' if equal else 'no'}", end="")
     print(" (promised: same code, lock, data, configuration, seeds and machine)" if promised else "")
-    if not found:
+    if not pairs:
         print("not a reproduction: the two releases share no metric")
         return NOT_COMPARABLE
-    judged = [r for r in found if r.key[5] == metric and r.key[2] == "all" and r.reproduced is not None]
+    judged = [r for r in pairs if r.key[5] == metric and r.key[2] == "all" and r.reproduced is not None]
     for r in judged:
         dataset, scenario, _, model, protocol, _ = r.key
         change = "n/a" if r.difference is None else f"{r.difference:+.3f}"
@@ -137,7 +137,7 @@ def report(a: Release, b: Release, metric: str) -> int:
         print(f"not a reproduction: the two releases have no {metric!r} to compare")
         return NOT_COMPARABLE
     failed = [r for r in judged if not r.reproduced]
-    others = [r for r in found if r.key[5] != metric or r.key[2] != "all"]
+    others = [r for r in pairs if r.key[5] != metric or r.key[2] != "all"]
     tally = {v: sum(r.reproduced is v for r in others) for v in (True, False, None)}
     print(f"{metric}: {len(judged) - len(failed)} of {len(judged)} reproduced within interval")
     print(f"other metrics: {tally[True]} within interval, {tally[False]} not, {tally[None]} without one and unequal")
@@ -157,13 +157,13 @@ def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: b
     """
     if second is None:
         b = Release.open(first)
-        found = reference(b)
-        if found is None:
+        original = reference(b)
+        if original is None:
             print(
                 f"{b.name} is not a reproduction: no committed release has its preset and data; it stands beside them"
             )
             return NOT_COMPARABLE
-        a = found
+        a = original
     else:
         a, b = Release.open(first), Release.open(second)
     why = obstacles(a, b)

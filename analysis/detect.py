@@ -1,7 +1,7 @@
 """`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads.
 
 A capture is gone through once, in constant memory: what is read is cut into windows in its order, stretches of windows are
-scored at once in a thread each core. What comes through a pipe is judged before more of it is read.
+scored at once, one thread per core. What comes through a pipe is judged before more of it is read.
 """
 
 from __future__ import annotations
@@ -125,36 +125,38 @@ def _begin(blocks: Iterator[Frames], config: Config) -> _Begin:
     """Hold back the first blocks until the profile is complete and a window after it is there."""
     from kdgat.dataset.protocols import profile_of
 
-    held: list[Frames] = []
+    buffer: list[Frames] = []
     size, seconds, late = config.windows.size, config.windows.profile_seconds, 0
     for block in blocks:
-        held.append(block)
-        after = block.timestamp - held[0].timestamp[0]
+        buffer.append(block)
+        after = block.timestamp - buffer[0].timestamp[0]
         late += int((after >= seconds).sum())
         if late >= 2 * size + config.windows.stride and after.max() >= seconds + _LATE:
             break
-    frames = Frames.concat(held) if held else Frames.empty(0)
-    seen = frames.timestamp < frames.timestamp[:1] + seconds
-    begun = _Begin(frames, seen, None)
+    frames = Frames.concat(buffer) if buffer else Frames.empty(0)
+    in_profile = frames.timestamp < frames.timestamp[:1] + seconds
+    begun = _Begin(frames, in_profile, None)
     starts = np.arange(0, len(frames) - size + 1, config.windows.stride)
     if not begun.open(starts, size, causal=config.windows.causal).any():
         return _Begin(frames, np.zeros(len(frames), bool), None)
-    return _Begin(frames, seen, profile_of(frames.take(seen).to_table(), config))
+    return _Begin(frames, in_profile, profile_of(frames.take(in_profile).to_table(), config))
 
 
-def _known(blocks: Iterator[Frames], config: Config, known: Knowledge, on_bad_rows: OnBadRows) -> tuple[str, _Begin]:
+def _known(
+    blocks: Iterator[Frames], config: Config, knowledge: Knowledge, on_bad_rows: OnBadRows
+) -> tuple[str, _Begin]:
     """The protocol that a capture allows, and what of its begin was taken for it."""
     from kdgat.dataset.profiles import of_recording
     from kdgat.graphs.features import takes_profile
 
     nothing = _Begin(Frames.empty(0), np.zeros(0, bool), None)
-    if known.profile is not None:
+    if knowledge.profile is not None:
         if not takes_profile(config.features):
             raise KdgatError(f"these students know no profile: their features are {config.features!r}")
-        profile = of_recording(read(known.profile, on_bad_rows=on_bad_rows, channel=known.channel), config)
-        return known.protocol, _Begin(nothing.frames, nothing.seen, profile)
-    if known.protocol != "calibrated":
-        return known.protocol, nothing
+        profile = of_recording(read(knowledge.profile, on_bad_rows=on_bad_rows, channel=knowledge.channel), config)
+        return knowledge.protocol, _Begin(nothing.frames, nothing.seen, profile)
+    if knowledge.protocol != "calibrated":
+        return knowledge.protocol, nothing
     begin = _begin(blocks, config) if takes_profile(config.features) else nothing
     return "zero-shot" if begin.profile is None else "calibrated", begin
 
@@ -184,8 +186,10 @@ class _Students:
         for seed in seeds:
             checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
             models.append((checkpoint.model(), scalers))
-            held = checkpoint.meta["points"]
-            threshold, source = held.get(protocol) or held["zero-shot" if protocol == "adapted" else "calibrated"]
+            points_of_seed = checkpoint.meta["points"]
+            threshold, source = (
+                points_of_seed.get(protocol) or points_of_seed["zero-shot" if protocol == "adapted" else "calibrated"]
+            )
             points.append(np.array([threshold], np.float32).astype(np.float64))
         threshold = float(points[0][0])
         if len(seeds) > 1:
@@ -209,11 +213,11 @@ class _Students:
             **arrays, attack=np.zeros(len(starts), np.uint8), feature_set=features, size=size,
             capture_names=("",), attack_names=(BENIGN,),
         )  # fmt: skip
-        found = [
+        probabilities = [
             f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0]))
             for model, scalers in self.models
         ]
-        p = f32(mean_logit(found)) if len(found) > 1 else found[0]
+        p = f32(mean_logit(probabilities)) if len(probabilities) > 1 else probabilities[0]
         return (starts + base) // self.config.windows.stride, store.t0, store.t0 + store.duration, p
 
 
@@ -223,7 +227,7 @@ def detect(
     dataset: str,
     seeds: int | Sequence[int],
     on_bad_rows: OnBadRows = "raise",
-    known: Knowledge = Knowledge(),
+    knowledge: Knowledge = Knowledge(),
 ) -> Detection:
     """Score every window of the capture at `path` as the evaluation would; several seeds by their mean logit.
 
@@ -234,40 +238,42 @@ def detect(
     from kdgat.evaluation import adaptation
 
     side = SET_ASIDE if path == STDIN else None
-    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=known.channel)
+    reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=knowledge.channel)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
     config = scores.configuration(release, dataset, numbers[0])
-    found = Detection(known.protocol, 0.0, 0.0, "", reader, iter(()))
+    detection = Detection(knowledge.protocol, 0.0, 0.0, "", reader, iter(()))
 
     def timed() -> Iterator[Frames]:
         for block in reader:
-            found.read_at = time.monotonic()
+            detection.read_at = time.monotonic()
             yield block
 
     blocks = timed()
-    found.protocol, begin = _known(blocks, config, known, on_bad_rows)
-    students = _Students.of(release, dataset, numbers, found.protocol)
-    found.threshold, found.source, follower = students.threshold, students.source, None
-    if found.protocol == "calibrated":
-        found.profile_seconds = config.windows.profile_seconds
-    if found.protocol == "adapted":
+    detection.protocol, begin = _known(blocks, config, knowledge, on_bad_rows)
+    students = _Students.of(release, dataset, numbers, detection.protocol)
+    detection.threshold, detection.source, follower = students.threshold, students.source, None
+    if detection.protocol == "calibrated":
+        detection.profile_seconds = config.windows.profile_seconds
+    if detection.protocol == "adapted":
         follower = adaptation.Follower(students.threshold, config.adaptation)
-        found.threshold, found.source = adaptation.POINT.threshold, adaptation.POINT.source
+        detection.threshold, detection.source = adaptation.POINT.threshold, adaptation.POINT.source
 
     def counted() -> Iterator[Frames]:
         for block in chain([begin.frames] if len(begin.frames) else [], blocks):
-            found.frames += len(block)
+            detection.frames += len(block)
             yield block
 
-    verdicts = _verdicts(_scored(counted(), begin, students, found), found, follower)
-    found.verdicts = chain(list(islice(verdicts, 1)), verdicts)  # what is wrong with the capture's begin is told here
-    return found
+    verdicts = _verdicts(_scored(counted(), begin, students, detection), detection, follower)
+    detection.verdicts = chain(
+        list(islice(verdicts, 1)), verdicts
+    )  # what is wrong with the capture's begin is told here
+    return detection
 
 
 def _scored(
-    blocks: Iterable[Frames], begin: _Begin, students: _Students, found: Detection
+    blocks: Iterable[Frames], begin: _Begin, students: _Students, detection: Detection
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """What `_Students.score` gives of all windows, in their order; stretches are scored at once, a thread each core."""
+    """Score all windows in their order; stretches are scored at once, one thread per core."""
     import torch
 
     from kdgat.compiled import threads_available
@@ -278,22 +284,24 @@ def _scored(
     config = students.config.windows
     state = State(begin.profile) if students.config.features == "memory" else None
     pending: deque[Future[tuple[np.ndarray, ...]]] = deque()
-    ahead = 0 if found.reader.live else 2 * threads_available()
+    ahead = 0 if detection.reader.live else 2 * threads_available()
     with ThreadPoolExecutor(threads_available()) as pool:
         for base, frames, columns, first_time, starts in windows(blocks, config.size, config.stride, state):
-            wanted = starts[begin.open(starts + base, config.size, causal=config.causal)]
-            if len(wanted):
-                pending.append(pool.submit(students.score, (base, frames, columns, first_time, wanted), begin.profile))
+            open_starts = starts[begin.open(starts + base, config.size, causal=config.causal)]
+            if len(open_starts):
+                pending.append(
+                    pool.submit(students.score, (base, frames, columns, first_time, open_starts), begin.profile)
+                )
             while len(pending) > ahead:
                 yield pending.popleft().result()
         for scored in pending:
             yield scored.result()
-    if found.frames < config.size:
-        raise KdgatError(f"{found.reader.path}: {found.frames} frames; a window needs {config.size}")
+    if detection.frames < config.size:
+        raise KdgatError(f"{detection.reader.path}: {detection.frames} frames; a window needs {config.size}")
 
 
 def _verdicts(
-    scored: Iterable[tuple[np.ndarray, ...]], found: Detection, follower: Follower | None
+    scored: Iterable[tuple[np.ndarray, ...]], detection: Detection, follower: Follower | None
 ) -> Iterator[Verdict]:
     """Judge what is scored by the operating point, or by the one that follows the stream."""
     from kdgat.evaluation.thresholds import logit
@@ -304,7 +312,7 @@ def _verdicts(
             p = f32(
                 np.array([follower.margin(*pair) for pair in zip(f32(begin).tolist(), logit(p).tolist(), strict=True)])
             )
-        columns = (c.tolist() for c in (window, begin, end, p, p >= found.threshold))
+        columns = (c.tolist() for c in (window, begin, end, p, p >= detection.threshold))
         for row in zip(*columns, strict=True):
             yield Verdict(*row)
 
@@ -328,7 +336,7 @@ def run(
     dataset: str | None = None,
     seed: int | None = None,
     *,
-    known: Knowledge = Knowledge(),
+    knowledge: Knowledge = Knowledge(),
     alarms_only: bool = False,
     on_bad_rows: OnBadRows = "raise",
 ) -> int:
@@ -338,7 +346,7 @@ def run(
         captures: files in any format that `kdgat.captures` reads; of several, each row names its own.
         release: name of the release; None: the current one.
         dataset, seed: which students, see `choose`; without a seed all of them, by their mean logit.
-        known: what they are given of the vehicle.
+        knowledge: what they are given of the vehicle.
         alarms_only: print only windows with an alarm.
         on_bad_rows: what to do with unreadable rows.
     """
@@ -346,48 +354,51 @@ def run(
     name, number = choose(opened, dataset, seed)
     numbers = scores.seeds(opened, name) if seed is None else [number]
     for place, capture in enumerate(captures):
-        found = detect(capture, opened, name, numbers, on_bad_rows, known)
+        detection = detect(capture, opened, name, numbers, on_bad_rows, knowledge)
         if not place:
-            print(f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm", flush=found.reader.live)
-        terminal.note(f"{capture}: {_known_as(found, known)}")
+            print(
+                f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm",
+                flush=detection.reader.live,
+            )
+        terminal.note(f"{capture}: {_known_as(detection, knowledge)}")
         terminal.note(
             f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
             f"seed {', '.join(map(str, numbers))}"
         )
-        terminal.note(f"alarm at or over {found.threshold:.4f} ({found.source})")
-        _print(found, str(capture) if len(captures) > 1 else None, alarms_only=alarms_only)
+        terminal.note(f"alarm at or over {detection.threshold:.4f} ({detection.source})")
+        _print(detection, str(capture) if len(captures) > 1 else None, alarms_only=alarms_only)
     terminal.note("Research on recorded traffic: an alarm is a reason to look, no alarm is no proof of safety.")
     return 0
 
 
-def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
+def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> None:
     """Print windows as they are judged, each flushed where they come from a pipe; then say on stderr what they were.
 
     Args:
-        found: in a capture.
+        detection: in a capture.
         capture: begins each row; None: nothing does.
         alarms_only: print only windows with an alarm.
     """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    live = found.reader.live
+    live = detection.reader.live
     windows = alarms = 0
     longest_wait = waited = 0.0
 
     def printed() -> Iterator[Verdict]:
         nonlocal windows, alarms, longest_wait, waited
-        for v in found.verdicts:
+        for v in detection.verdicts:
             windows, alarms = windows + 1, alarms + v.alarm
             if v.alarm or not alarms_only:
                 row = (v.window, f"{v.begin:.6f}", f"{v.end:.6f}", f"{v.score:.6f}", int(v.alarm))
                 writer.writerow(row if capture is None else (capture, *row))
                 if live:
                     sys.stdout.flush()
-            wait = time.monotonic() - found.read_at
+            wait = time.monotonic() - detection.read_at
             longest_wait, waited = max(longest_wait, wait), waited + wait
             yield v
 
     longest = heapq.nlargest(5, episodes(printed()), key=lambda episode: episode[2])
-    terminal.note(f"{found.frames:,} frames, {set_aside(found.reader.bad)}")
+    terminal.note(f"{detection.frames:,} frames, {set_aside(detection.reader.bad)}")
     terminal.note(f"{windows} windows, {alarms} alarms")
     if live and windows:
         mean = 1e3 * waited / windows
@@ -399,20 +410,20 @@ def _print(found: Detection, capture: str | None, *, alarms_only: bool) -> None:
 def set_aside(rows: Sequence[BadRow]) -> str:
     """Count rows that were set aside, and how many for each reason, the commonest first."""
     reasons = Counter(f"{row.column}: {row.reason}" for row in rows).most_common()
-    shown = [f"{count:,} × {reason}" for reason, count in reasons[:5]]
+    parts = [f"{count:,} × {reason}" for reason, count in reasons[:5]]
     if rest := sum(count for _, count in reasons[5:]):
-        shown.append(f"{rest:,} for other reasons")
-    return f"{len(rows):,} rows set aside" + (f" ({'; '.join(shown)})" if shown else "")
+        parts.append(f"{rest:,} for other reasons")
+    return f"{len(rows):,} rows set aside" + (f" ({'; '.join(parts)})" if parts else "")
 
 
-def _known_as(found: Detection, known: Knowledge) -> str:
+def _known_as(detection: Detection, knowledge: Knowledge) -> str:
     """Say what was known of the vehicle."""
-    if found.profile_seconds:
-        reason = f"the first {found.profile_seconds:g} s give the vehicle's profile and are not scored"
-    elif found.protocol == "profiled":
-        reason = f"{known.profile} gives the vehicle's profile"
-    elif found.protocol == known.protocol:
-        reason = "nothing is known of the vehicle" + (" but its stream" if found.protocol == "adapted" else "")
+    if detection.profile_seconds:
+        reason = f"the first {detection.profile_seconds:g} s give the vehicle's profile and are not scored"
+    elif detection.protocol == "profiled":
+        reason = f"{knowledge.profile} gives the vehicle's profile"
+    elif detection.protocol == knowledge.protocol:
+        reason = "nothing is known of the vehicle" + (" but its stream" if detection.protocol == "adapted" else "")
     else:
         reason = "too short for a profile of the vehicle, or the model uses none"
-    return f"{reason} ({found.protocol})"
+    return f"{reason} ({detection.protocol})"

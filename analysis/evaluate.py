@@ -38,7 +38,7 @@ MARK = "not part of the release"
 SHOWN = ("f1", "recall_at_fpr_1pct", "roc_auc", "events_found", "alarm_events_far_per_hour")
 
 
-def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
+def captures_below(data: Path, names: Sequence[str]) -> Iterator[Capture]:
     """List captures below `data`: those of the datasets `chosen`, else of every dataset there, else every plain file.
 
     Raises:
@@ -46,16 +46,16 @@ def found(data: Path, chosen: Sequence[str]) -> Iterator[Capture]:
     """
     if not data.exists():
         raise KdgatError(f"no folder or file {data}")
-    if VIRTUAL in chosen:
+    if VIRTUAL in names:
         yield from (c for c in judged.captures() if c.split != "train")
-    if list(chosen) == [VIRTUAL]:
+    if list(names) == [VIRTUAL]:
         return
-    listed = [name for name in chosen if name != VIRTUAL] or [
+    entries = [name for name in names if name != VIRTUAL] or [
         name for name in datasets.entries() if data.is_dir() and datasets.files(name, data)
     ]
-    for name in listed:
+    for name in entries:
         yield from datasets.captures(name, data)
-    if listed:
+    if entries:
         return
     files = [data] if data.is_file() else sorted(p for p in data.rglob("*") if p.is_file())
     plain = [p for p in files if not p.name.startswith(".") and p.suffix != ".md"]
@@ -88,14 +88,14 @@ class Known:
 
     def reason(self, capture: Capture, frames: pa.Table) -> str:
         """Say why a capture cannot serve; empty if it can."""
-        seen = self.split.get(capture.sha256)
-        if seen:
-            return "the models were trained on it" if seen == "train" else f"the release has scored it ({seen})"
+        split = self.split.get(capture.sha256)
+        if split:
+            return "the models were trained on it" if split == "train" else f"the release has scored it ({split})"
         if capture.duplicate_of:
             return f"the same content as {capture.duplicate_of}"
         own = _sequence(frames)
-        for name, held in self.trained:
-            longer, shorter = sorted((own, held), key=len, reverse=True)
+        for name, sequence in self.trained:
+            longer, shorter = sorted((own, sequence), key=len, reverse=True)
             if contents.contains(longer, shorter):
                 return f"apart from forged frames it holds those of {name}, which the models were trained on"
         attacked = bool(frames["label"].to_numpy().any())
@@ -115,20 +115,20 @@ class Evaluation:
 
     Args:
         seeds: models of each seed.
-        wanted: names of models; empty: all.
+        models: names of models; empty: all.
         profile: of the car, for the protocol `profiled`; None: from another recording below `data`, if there is one.
         data: folder of captures.
     """
 
-    def __init__(self, seeds: Sequence[Frozen], wanted: Sequence[str], profile: Profile | None, data: Path) -> None:
+    def __init__(self, seeds: Sequence[Frozen], models: Sequence[str], profile: Profile | None, data: Path) -> None:
         from analysis.checks.models import ENSEMBLE
         from kdgat.dataset.profiles import Profiles
 
         self.seeds, self.profile = seeds, profile
-        self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not wanted or m in wanted]
-        if unknown := [m for m in wanted if m not in (*seeds[0].models, ENSEMBLE)]:
-            held = ", ".join((*seeds[0].models, ENSEMBLE))
-            raise KdgatError(f"the release holds no weights of {unknown[0]!r}; there are {held}")
+        self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not models or m in models]
+        if unknown := [m for m in models if m not in (*seeds[0].models, ENSEMBLE)]:
+            choices = ", ".join((*seeds[0].models, ENSEMBLE))
+            raise KdgatError(f"the release holds no weights of {unknown[0]!r}; there are {choices}")
         self.profiles = Profiles(seeds[0].config, data if data.is_dir() else None)
         #: (dataset, car or kind of attack, protocol) → for each seed, the captures' names, windows and scores
         self.parts: dict[tuple[str, str, str], list[tuple[str, Any, list[dict[str, np.ndarray]]]]] = {}
@@ -154,24 +154,24 @@ class Evaluation:
         config = self.seeds[0].config
         config = config.model_copy(update={"windows": config.windows.model_copy(update={"max_windows": None})})
         for protocol in ("zero-shot", "calibrated", "profiled") if takes_profile(config.features) else ("zero-shot",):
-            known = self.profile
-            if protocol == "profiled" and known is None and capture.dataset != FILES:
-                known = self.profiles.of(capture, frames)
-            made = view(capture, frames, config, protocol, known=known)
-            if made is not None:
-                yield protocol, made
+            profile = self.profile
+            if protocol == "profiled" and profile is None and capture.dataset != FILES:
+                profile = self.profiles.of(capture, frames)
+            windows = view(capture, frames, config, protocol, known=profile)
+            if windows is not None:
+                yield protocol, windows
 
     def scored(self) -> Iterator[list[Scored]]:
-        """Join the captures of each (dataset, car, protocol): a list of one `Scored` a seed, and one of the ensemble."""
+        """Join the captures of each (dataset, car, protocol): a list of one `Scored` per seed, and one of the ensemble."""
         for (dataset, vehicle, protocol), parts in sorted(self.parts.items()):
             per_seed = [self._joined(dataset, vehicle, protocol, parts, i) for i in range(len(self.seeds))]
             groups = [per_seed, *self._ensemble(per_seed)]
             if protocol == "zero-shot":
                 groups += [[self._adapted(s) for s in group] for group in groups]
             for group in groups:
-                kept = [m for m in group[0].scores if m in self.models]
-                if kept:
-                    yield [replace(s, scores={m: s.scores[m] for m in kept}) for s in group]
+                models = [m for m in group[0].scores if m in self.models]
+                if models:
+                    yield [replace(s, scores={m: s.scores[m] for m in models}) for s in group]
 
     def _joined(self, dataset: str, vehicle: str, protocol: str, parts: Sequence[Any], number: int) -> Scored:
         from kdgat.experiment.scoring import joined_scores
@@ -222,12 +222,12 @@ def tables(evaluation: Evaluation) -> dict[str, pa.Table]:
     groups += [list(pooled([s for group in together for s in group])) for together in cars.values()]
     judged = [[metric_rows(s, AlarmRule(*config.alarm)) for s in group] for group in groups]
     metrics = [[row for part, _ in seeds for row in part] for seeds in judged]
-    made = {
+    results = {
         "metrics": records.table("metrics", [row for rows in metrics for row in rows]),
         "confusion": records.table("confusion", [row for seeds in judged for _, part in seeds for row in part]),
     }
     together = [pair for pair in zip(groups, metrics, strict=True) if pair[0]]
-    return made | over_seeds(together, config.bootstrap_draws, config.alarm)
+    return results | over_seeds(together, config.bootstrap_draws, config.alarm)
 
 
 def printed(summary: pa.Table) -> Iterator[str]:
@@ -274,7 +274,7 @@ def evaders(summary: pa.Table, costs: Mapping[str, float]) -> Iterator[str]:
             yield f"| {kind} | {share:.0%} | {protocol} | " + " | ".join(values) + " |"
 
 
-def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
+def keep(folder: Path, release: Release, results: dict[str, pa.Table]) -> None:
     """Write each table as Parquet; its schema says that it is no part of the release.
 
     Raises:
@@ -283,9 +283,9 @@ def keep(folder: Path, release: Release, made: dict[str, pa.Table]) -> None:
     about = {"status": MARK, "release": release.name, "manifest_sha256": release.manifest_sha256}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in made.items():
-            marked = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
-            atomic.write_bytes(folder / f"{name}.parquet", records.parquet_bytes(marked))
+        for name, table in results.items():
+            annotated = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
+            atomic.write_bytes(folder / f"{name}.parquet", records.parquet_bytes(annotated))
     except OSError as error:
         raise KdgatError(f"cannot write {folder}: {error.strerror}") from None
 
@@ -323,25 +323,25 @@ def run(
     seeds = [Frozen.of(opened, name, seed) for seed in scores.seeds(opened, name)]
     known_car = _profile(profile, seeds[0], on_bad_rows) if profile is not None else None
     evaluation = Evaluation(seeds, models, known_car, data)
-    listed = list(found(data, chosen))
-    known = Known.of(opened, listed)
+    captures = list(captures_below(data, chosen))
+    known = Known.of(opened, captures)
     terminal.note(f"{opened.name}: models trained on {name}, seeds {', '.join(str(s.seed) for s in seeds)}")
-    for number, capture in enumerate(listed, 1):
+    for number, capture in enumerate(captures, 1):
         begin = time.monotonic()
-        said = _one(evaluation, known, capture, on_bad_rows)
+        line = _one(evaluation, known, capture, on_bad_rows)
         terminal.note(
-            f"[{number}/{len(listed)}] {capture.dataset}/{capture.name}: {said}, {time.monotonic() - begin:.1f} s"
+            f"[{number}/{len(captures)}] {capture.dataset}/{capture.name}: {line}, {time.monotonic() - begin:.1f} s"
         )
     if not evaluation.parts:
-        raise KdgatError(f"none of the {len(listed)} captures in {data} can serve")
-    made = tables(evaluation)
-    keep(out, opened, made)
+        raise KdgatError(f"none of the {len(captures)} captures in {data} can serve")
+    results = tables(evaluation)
+    keep(out, opened, results)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
-    print("\n".join(printed(made["summary"])))
+    print("\n".join(printed(results["summary"])))
     if VIRTUAL in chosen:
         print("\nWhat attackers who know the detector give up, and recall at 1 % false positives:\n")
-        print("\n".join(evaders(made["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
-    terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in made)} ({MARK})")
+        print("\n".join(evaders(results["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
+    terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in results)} ({MARK})")
     return 0
 
 

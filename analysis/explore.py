@@ -28,7 +28,7 @@ SHOWN = 500
 
 
 def sources() -> list[str]:
-    """What can be opened: `run <id>` of the store, newest first, then `release <name>`."""
+    """List what can be opened: `run <id>` of the store, newest first, then `release <name>`."""
     return [*(f"run {run}" for run in runs.everything()), *(f"release {name}" for name in names())]
 
 
@@ -42,10 +42,10 @@ def tables(source: str) -> Tables:
     if kind == "release":
         release = Release.open(name)
         return {table: release.table(table).to_pandas() for table in release.tables}
-    made: dict[str, pa.Table] = concatenate(runs.read([runs.unfinished_too(name)])[0])
-    if not made:
+    content: dict[str, pa.Table] = concatenate(runs.read([runs.unfinished_too(name)])[0])
+    if not content:
         raise KdgatError(f"{source} has left no records yet")
-    return {table: rows.to_pandas() for table, rows in made.items()}
+    return {table: rows.to_pandas() for table, rows in content.items()}
 
 
 def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
@@ -61,7 +61,7 @@ def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
 
 
 def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) -> Any:
-    """One metric of every model and seed, one panel per scenario: the spread of seeds, not an interval."""
+    """One metric of every model and seed, one panel per scenario: single seeds, not an interval."""
     rows = _rows(all_tables, "metrics", dataset=dataset, protocol=protocol, metric=metric, attack="all")
     rows = rows.assign(colour=rows["model"].map(labels.color))
     return rows.hvplot.scatter(
@@ -79,10 +79,10 @@ def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
         for model in models
         for _, of_run in rows[rows["model"] == model].groupby("run")
     ]
-    shown = lines[0]
+    plot = lines[0]
     for line in lines[1:]:
-        shown = shown * line
-    return shown.opts(width=720, height=360, legend_position="right")
+        plot = plot * line
+    return plot.opts(width=720, height=360, legend_position="right")
 
 
 def scores(all_tables: Tables, dataset: str, protocol: str, model: str) -> Any:
@@ -125,7 +125,7 @@ def sql(all_tables: Tables, query: str) -> DataFrame:
 
 
 def app() -> Any:
-    """The views as one Panel object: chosen source, and a tab a view.
+    """The views as one Panel object: the source, and one tab per view.
 
     Raises:
         KdgatError: the `explore` extra is missing, or there is neither a run nor a release.
@@ -137,11 +137,11 @@ def app() -> Any:
         raise KdgatError(
             f"this needs the `explore` extra (pip install -e '.[explore]'): {error.name} is missing"
         ) from None
-    found = sources()
-    if not found:
+    choices = sources()
+    if not choices:
         raise KdgatError("there is neither a run nor a release: run the flow first")
     pn.extension(sizing_mode="stretch_width")
-    source = pn.widgets.Select(name="Source", options=found)
+    source = pn.widgets.Select(name="Source", options=choices)
 
     def guarded(view: Callable[[], Any]) -> Any:
         try:
@@ -149,25 +149,25 @@ def app() -> Any:
         except KdgatError as error:
             return pn.pane.Alert(str(error), alert_type="warning")
 
-    def views(chosen: str) -> Any:
-        return guarded(lambda: _tabs(pn, guarded, tables(chosen)))
+    def views(choice: str) -> Any:
+        return guarded(lambda: _tabs(pn, guarded, tables(choice)))
 
     return pn.Column("# KD-GAT: runs and releases", source, pn.bind(views, source))
 
 
-def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -> Any:
-    """A tab a view over the tables of one source."""
+def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], data: Tables) -> Any:
+    """One tab per view over the tables of one source."""
 
     def options(table: str, column: str) -> list[str]:
-        return sorted(found[table][column].unique()) if table in found else []
+        return sorted(data[table][column].unique()) if table in data else []
 
     def pick(name: str, table: str, column: str, first: str = "") -> Any:
         values = options(table, column)
         return pn.widgets.Select(name=name, options=values, value=first if first in values else None)
 
     def tab(view: Callable[..., Any], **inputs: Any) -> Any:
-        shown = pn.bind(lambda **values: guarded(lambda: view(found, **values)), **inputs)
-        return pn.Column(pn.Row(*inputs.values()), shown)
+        pane = pn.bind(lambda **values: guarded(lambda: view(data, **values)), **inputs)
+        return pn.Column(pn.Row(*inputs.values()), pane)
 
     def dataset() -> Any:
         return pick("dataset", "runs", "dataset")
@@ -176,8 +176,8 @@ def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], found: Tables) -
         return pick("protocol", "metrics", "protocol", "zero-shot")
 
     # a run may have an operating point of a model whose window scores it does not keep
-    scored = [m for m in options("operating_points", "model") if "predictions" in found and m in found["predictions"]]
-    table = pn.widgets.Select(name="table", options=sorted(found))
+    scored = [m for m in options("operating_points", "model") if "predictions" in data and m in data["predictions"]]
+    table = pn.widgets.Select(name="table", options=sorted(data))
     query = pn.widgets.TextAreaInput(name="query", value=next(iter(queries().values())).sql, rows=8)
     model = pn.widgets.Select(name="model", options=scored)
     return pn.Tabs(

@@ -80,13 +80,13 @@ def build(
         raise FreezeError(f"{name!r} cannot name a release: lower-case letters, digits, `.`, `_`, `-`")
     check_policy(tables, policy)
     if problems := cross_sums.cross_sums(tables):
-        raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} contradictions)")
+        raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} mismatches)")
     files: dict[str, bytes] = {}
     entries: dict[str, Any] = {}
     for table_name in sorted(tables):
-        made = records.validate(table_name, tables[table_name])
-        written, entries[table_name] = files_of(table_name, made)
-        files |= written
+        valid = records.validate(table_name, tables[table_name])
+        parts, entries[table_name] = files_of(table_name, valid)
+        files |= parts
     for path, data in weights.items():
         files[f"weights/{path}"] = data
     manifest = describe(dict(tables)) | {
@@ -184,9 +184,9 @@ def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Tab
     datasets, last = pa.array(set(own["dataset"].to_pylist())), pc.max(own["time"])
     parts = [own]
     for release in (Release(root / name) for name in names(root) if not name.startswith(LOCAL)):
-        told = release.table("readings")
-        same = pc.and_(pc.is_in(told["dataset"], datasets), pc.less_equal(told["time"], last))
-        parts.append(told.filter(same).cast(own.schema))
+        readings = release.table("readings")
+        same = pc.and_(pc.is_in(readings["dataset"], datasets), pc.less_equal(readings["time"], last))
+        parts.append(readings.filter(same).cast(own.schema))
     return {"readings": concatenate([{"readings": part} for part in parts])["readings"]}
 
 

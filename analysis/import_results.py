@@ -92,10 +92,10 @@ def _number(path: Path, line: int, text: str | None) -> float:
 
 def _check_range(path: Path, line: int, metric: str, value: float) -> None:
     """Refuse a share beyond 0 to 1, or any value below what the metric can be; a metric that is not known is not judged."""
-    known = metrics().get(metric)
-    if known is None:
+    about = metrics().get(metric)
+    if about is None:
         return
-    low, high = (-1.0 if metric == "mcc" else 0.0), (1.0 if known.format == "share" else math.inf)
+    low, high = (-1.0 if metric == "mcc" else 0.0), (1.0 if about.format == "share" else math.inf)
     if not low <= value <= high:
         raise CaptureError(str(path), line, f"value: {value:g} is no {metric}: {low:g} to {high:g}")
 
@@ -121,13 +121,13 @@ def keep(rows: list[Imported], source: Path, folder: Path) -> Path:
 
 def beside(rows: list[Imported], release: Release) -> str:
     """A Markdown table: each imported value next to what the release says, or `not in it`."""
-    told = {tuple(r[k] for k in KEY): r for r in release.table("summary").to_pylist()}
+    frozen = {tuple(r[k] for k in KEY): r for r in release.table("summary").to_pylist()}
     lines = [
         f"| {' | '.join(KEY)} | {MARK} | {release.name} | 95 % interval |",
         f"|{' :-- |' * len(KEY)} --: | --: | --: |",
     ]
     for row in rows:
-        metric, have = row.key[5], told.get(row.key)
+        metric, have = row.key[5], frozen.get(row.key)
         value, interval = "not in it", ""
         if have is not None:
             value = by_metric(metric, have["mean"])

@@ -89,9 +89,9 @@ def run(release: Release, project: Path) -> dict[str, int]:
     if release.current:
         judged.refuse(claims, numbers, project)
     keys = {key for key, _, _ in used if key in numbers} | set(numbers.facts())
-    shown = [*results.all_tables(release).values(), ablations.table(release)]
-    keys |= {k for text in shown for k in _SPAN.findall(text)}
-    made = statics.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
+    tables = [*results.all_tables(release).values(), ablations.table(release)]
+    keys |= {k for text in tables for k in _SPAN.findall(text)}
+    drawings = statics.write_static(release, project / STATIC) + diagrams.write(project / DIAGRAMS)
     text = yaml.safe_dump(tree, sort_keys=True, allow_unicode=True, width=10**6)
     atomic.write_text(project / "_variables.yml", f"# made by analysis.prerender from release {release.name}\n{text}")
     verdicts = {j.claim.assertion: {"state": j.verdict.state, "why": j.verdict.why} for j in claims}
@@ -101,7 +101,12 @@ def run(release: Release, project: Path) -> dict[str, int]:
     atomic.write_text(
         project / "trace.json", json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     )
-    return {"variables": len({k for k, _, _ in used}), "claims": len(claims), "traces": len(keys), "figures": len(made)}
+    return {
+        "variables": len({k for k, _, _ in used}),
+        "claims": len(claims),
+        "traces": len(keys),
+        "figures": len(drawings),
+    }
 
 
 def main() -> int:

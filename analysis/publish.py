@@ -35,7 +35,7 @@ _TYPES = {
 
 
 def model_card(numbers: Numbers, dataset: str) -> str:
-    """What the released student is, what it was trained on, how it did, and what it is not for."""
+    """Write the student's model card: what it is, its training, its results, and what it is not for."""
     release = numbers.release
     model = records.HEADLINE_MODEL
     rows = [

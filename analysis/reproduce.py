@@ -35,9 +35,9 @@ _LABEL = re.compile(r"^#\|\s*label:\s*(tbl-\S+)", re.MULTILINE)
 def render(release: Release) -> int:
     """Render paper and site of a release, then check all output; 1 if there is a problem."""
     rendering.render(release.name)
-    found = report(f"release {release.name}", verify_release(release.path))
-    found += report("rendered output", Site(REPO / "_site", REPO).problems())
-    return 1 if found else 0
+    problems = report(f"release {release.name}", verify_release(release.path))
+    problems += report("rendered output", Site(REPO / "_site", REPO).problems())
+    return 1 if problems else 0
 
 
 def manuscript(project: Path) -> str:
@@ -64,36 +64,38 @@ class Table:
 def paper_tables(project: Path) -> list[Table]:
     """Every table of the paper in its order, which is how the PDF numbers them."""
     text = manuscript(project)
-    found = [
+    tables = [
         (match.start(), Table(label[1], match[1], cell=True))
         for match in _CELL.finditer(text)
         if (label := _LABEL.search(match[1]))
     ]
-    found += [(match.start(), Table(match["label"], match[0].strip(), cell=False)) for match in _WRITTEN.finditer(text)]
-    return [made for _, made in sorted(found, key=lambda pair: pair[0])]
+    tables += [
+        (match.start(), Table(match["label"], match[0].strip(), cell=False)) for match in _WRITTEN.finditer(text)
+    ]
+    return [table for _, table in sorted(tables, key=lambda pair: pair[0])]
 
 
 def table(release: Release, number: str) -> int:
     """Print one table of the paper as Markdown, by the number it has in the PDF or by its label."""
-    known = paper_tables(REPO)
-    chosen = [t for i, t in enumerate(known, 1) if number in (str(i), t.label)]
-    if not chosen:
-        listed = ", ".join(f"{i} {t.label}" for i, t in enumerate(known, 1))
-        raise KdgatError(f"no table {number!r}; there are: {listed}")
-    if not chosen[0].cell:
-        print(chosen[0].text)
+    tables = paper_tables(REPO)
+    matches = [t for i, t in enumerate(tables, 1) if number in (str(i), t.label)]
+    if not matches:
+        choices = ", ".join(f"{i} {t.label}" for i, t in enumerate(tables, 1))
+        raise KdgatError(f"no table {number!r}; there are: {choices}")
+    if not matches[0].cell:
+        print(matches[0].text)
         return 0
-    print(TABLES[chosen[0].label](release))
+    print(TABLES[matches[0].label](release))
     return 0
 
 
 def figure(release: Release, name: str) -> int:
     """Write one static figure as `<name>.svg` into the current folder."""
-    known = {s.name: s for s in statics.STATICS}
-    if name not in known:
-        raise KdgatError(f"no figure {name!r}; there are: {', '.join(known)}")
+    figures = {s.name: s for s in statics.STATICS}
+    if name not in figures:
+        raise KdgatError(f"no figure {name!r}; there are: {', '.join(figures)}")
     path = Path(f"{name}.svg")
-    path.write_bytes(statics.svg(release, known[name]))
+    path.write_bytes(statics.svg(release, figures[name]))
     print(path)
     return 0
 
@@ -104,7 +106,7 @@ def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
     from kdgat.catalog.datasets import absolute_root
 
     root = absolute_root(data or "")
-    found = 0
+    problems = 0
     for name in [dataset] if dataset else sorted(release.manifest["datasets"]):
         seeds = scores.seeds(release, name)
         if not seeds:
@@ -113,9 +115,9 @@ def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
             begin = time.monotonic()
             fresh = list(scores.rescore(release, name, seed, root))
             title = f"{name}, seed {seed}: {len(fresh)} windows scored again in {time.monotonic() - begin:.0f} s"
-            found += report(title, scores.differences(release, fresh, name, seed))
-    found += report("metrics from the scores", verify_release(release.path))
-    return 1 if found else 0
+            problems += report(title, scores.differences(release, fresh, name, seed))
+    problems += report("metrics from the scores", verify_release(release.path))
+    return 1 if problems else 0
 
 
 def train(release: str | None, preset: str | None, seeds: str | None) -> int:

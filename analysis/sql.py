@@ -1,4 +1,4 @@
-"""`python -m analysis.sql "select …"`: SQL over a release with DuckDB, one view a table."""
+"""`python -m analysis.sql "select …"`: SQL over a release with DuckDB, one view per table."""
 
 from __future__ import annotations
 

@@ -25,17 +25,19 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         print(json.dumps(keys, indent=1) if as_json else "\n".join(keys))
         return 0
     number = numbers[key]
-    found = trace.document(numbers, [key]) | {"claims": [j.trace(REPO) for j in _resting_on(numbers, key)]}
+    document = trace.document(numbers, [key]) | {"claims": [j.trace(REPO) for j in _resting_on(numbers, key)]}
     if as_json:
-        print(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False))
+        print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
     print(f"{number.key} = {number.text}" + (f"   95 % interval {number.interval}" if number.interval else ""))
-    print(f"release     {found['release']} ({found['data_kind']} data), manifest sha256 {found['manifest_sha256']}")
+    print(
+        f"release     {document['release']} ({document['data_kind']} data), manifest sha256 {document['manifest_sha256']}"
+    )
     print(f"query       {number.query}")
     for row in trace.rows(numbers.release, number):
         print(f"row         {json.dumps(row, ensure_ascii=False)}")
-    for run in found["numbers"][number.key]["runs"]:
-        facts = found["runs"][run]
+    for run in document["numbers"][number.key]["runs"]:
+        facts = document["runs"][run]
         print(f"run         {run}: {facts['stage']} {facts['model']}, seed {facts['seed']}, {facts['started']}")
         for address in facts["links"].values():
             print(f"            {address}")
@@ -45,12 +47,12 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         ("data", "data_hash"),
         ("lock", "lock_hash"),
     ):
-        for value in sorted({f[column] for f in found["runs"].values()}):
+        for value in sorted({f[column] for f in document["runs"].values()}):
             print(f"{label:11} {value}")
-    for changed in {json.dumps(f["config_diff"]) for f in found["runs"].values() if f["config_diff"]}:
-        print(f"differs from its preset: {changed}")
-    print(f"recompute   {found['numbers'][number.key]['recompute']}")
-    for claim in found["claims"]:
+    for difference in {json.dumps(f["config_diff"]) for f in document["runs"].values() if f["config_diff"]}:
+        print(f"differs from its preset: {difference}")
+    print(f"recompute   {document['numbers'][number.key]['recompute']}")
+    for claim in document["claims"]:
         print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {claim['text']}")
     return 0
 

@@ -44,8 +44,8 @@ def run(names: Sequence[str] = (), demands: Demands | None = None, *, as_json: b
         as_json: print one object, what was checked → its problems.
     """
     problems: dict[str, list[str]] = {}
-    for title, note, found in _checks(names, demands or Demands()):
-        problems[title] = list(found)
+    for title, note, lines in _checks(names, demands or Demands()):
+        problems[title] = list(lines)
         if not as_json:
             report(title, problems[title], note=note)
     if as_json:
@@ -59,9 +59,9 @@ def _checks(names: Sequence[str], demands: Demands) -> Iterator[tuple[str, str, 
     for name in names:
         if not (root / name).is_dir():  # nothing to check: a name that was mistyped
             Release(root / name)
-    chosen = names or release.names(root)
+    selection = names or release.names(root)
     history = anchor.History()
-    for name, problems in zip(chosen, verify_releases([root / name for name in chosen]), strict=True):
+    for name, problems in zip(selection, verify_releases([root / name for name in selection]), strict=True):
         note = ""
         if not problems:  # else its own hashes do not hold, and there is nothing to anchor
             opened = Release(root / name)

@@ -21,13 +21,13 @@ def main() -> None:
     from kdgat.runtime import work_folder
 
     few = 2 if quick else 5
-    made = [*traffic.rows(few), *(training.rows(1, ["gat-student"]) if quick else training.rows())]
-    made += latency.rows(100 if quick else latency.REPETITIONS)
-    made += detect.rows([20_000] if quick else detect.FRAMES)
-    made += [] if quick else flow.rows()
-    for row in made:
+    rows = [*traffic.rows(few), *(training.rows(1, ["gat-student"]) if quick else training.rows())]
+    rows += latency.rows(100 if quick else latency.REPETITIONS)
+    rows += detect.rows([20_000] if quick else detect.FRAMES)
+    rows += [] if quick else flow.rows()
+    for row in rows:
         print(f"{row['name']:32} {row['value']:14,.3f} {row['unit']:9} {row['n']} repetitions")
-    table = records.table("benchmarks", made)
+    table = records.table("benchmarks", rows)
     target = work_folder() / "benchmarks.arrow"
     atomic.write_bytes(target, records.dump({"benchmarks": table})["benchmarks"])
     print(f"kept: {target}")

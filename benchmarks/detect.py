@@ -77,8 +77,8 @@ def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", default=",".join(map(str, FRAMES)), help="lengths of logs, comma-separated")
-    for made in rows([int(n) for n in parser.parse_args().frames.split(",")]):
-        print(f"{made['name']:36} {made['value']:14,.1f} {made['unit']}", flush=True)
+    for row in rows([int(n) for n in parser.parse_args().frames.split(",")]):
+        print(f"{row['name']:36} {row['value']:14,.1f} {row['unit']}", flush=True)
 
 
 if __name__ == "__main__":

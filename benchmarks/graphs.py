@@ -51,13 +51,13 @@ def captures(folder: Path) -> Captures:
     from kdgat.errors import KdgatError
 
     try:
-        found = [c for c in sources.captures("hcrl-sa") if not c.duplicate_of]
-        print(f"captures: hcrl-sa, {len(found)} files")
-        return [(c.name, c.attack, c.path) for c in found if c.path]
+        real = [c for c in sources.captures("hcrl-sa") if not c.duplicate_of]
+        print(f"captures: hcrl-sa, {len(real)} files")
+        return [(c.name, c.attack, c.path) for c in real if c.path]
     except KdgatError:
-        made = sources.captures("synthetic")
-        print(f"captures: synthetic, {len(made)} files (no hcrl-sa found)")
-        return [(c.name, c.attack, csv_of(c.frames(), folder / f"{i}.csv")) for i, c in enumerate(made)]
+        synthetic = sources.captures("synthetic")
+        print(f"captures: synthetic, {len(synthetic)} files (no hcrl-sa found)")
+        return [(c.name, c.attack, csv_of(c.frames(), folder / f"{i}.csv")) for i, c in enumerate(synthetic)]
 
 
 def polars_frames(files: Captures) -> int:

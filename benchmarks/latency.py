@@ -153,9 +153,9 @@ def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    made = list(rows(parser.parse_args().repetitions))
-    whole = {r["name"].rsplit(" ", 1)[1]: r["value"] for r in made if " window " in r["name"]}
-    for r in made:
+    table = list(rows(parser.parse_args().repetitions))
+    whole = {r["name"].rsplit(" ", 1)[1]: r["value"] for r in table if " window " in r["name"]}
+    for r in table:
         share = r["value"] / whole[r["name"].rsplit(" ", 1)[1]]
         print(f"{r['name']:28} {r['value']:7.3f} {r['unit']}  {share:5.0%} of a window, {r['n']} windows")
 

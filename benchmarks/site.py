@@ -195,10 +195,10 @@ def main() -> None:
 
     with served(folder) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for made in rows(browser, address, folder):
-            asked, aim = BOUNDS[made["name"]]
-            value = f"{made['value']:14,.3f} {made['unit']:9} {made['n']} repetitions"
-            print(f"{made['name']:44} {value:45} asked {asked:g}, aim {aim:g}", flush=True)
+        for row in rows(browser, address, folder):
+            asked, aim = BOUNDS[row["name"]]
+            value = f"{row['value']:14,.3f} {row['unit']:9} {row['n']} repetitions"
+            print(f"{row['name']:44} {value:45} asked {asked:g}, aim {aim:g}", flush=True)
         browser.close()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

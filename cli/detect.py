@@ -40,9 +40,9 @@ def detect(
     from analysis.detect import Knowledge, run
     from kdgat.errors import KdgatError
 
-    asked = {"zero-shot": zero_shot, "adapted": adapted, "profiled": profile is not None}
-    chosen = [protocol for protocol, wanted in asked.items() if wanted] or ["calibrated"]
-    if len(chosen) > 1:
+    options = {"zero-shot": zero_shot, "adapted": adapted, "profiled": profile is not None}
+    protocols = [protocol for protocol, flag in options.items() if flag] or ["calibrated"]
+    if len(protocols) > 1:
         raise KdgatError("one of --zero-shot, --adapted and --profile FILE")
-    known = Knowledge(chosen[0], profile, channel)
-    return run(captures, release, dataset, seed, known=known, alarms_only=alarms, on_bad_rows=bad_rows)
+    knowledge = Knowledge(protocols[0], profile, channel)
+    return run(captures, release, dataset, seed, knowledge=knowledge, alarms_only=alarms, on_bad_rows=bad_rows)

@@ -37,12 +37,12 @@ class Layout:
             _print(console, text if "\n  " in text else textwrap.fill(" ".join(text.split()), _width(console)))
 
 
-def _text(shown: Any, console: Console) -> str:
+def _text(content: Any, console: Console) -> str:
     """Text of what the library hands over to be drawn."""
-    if shown is None or isinstance(shown, str):
-        return shown or ""
+    if content is None or isinstance(content, str):
+        return content or ""
     unwrapped = console.options.update_width(_UNWRAPPED)
-    lines = "".join(segment.text for segment in console.render(shown, unwrapped)).splitlines()
+    lines = "".join(segment.text for segment in console.render(content, unwrapped)).splitlines()
     return "\n".join(line.rstrip() for line in lines)
 
 

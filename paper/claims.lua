@@ -66,6 +66,11 @@ local function image(element)
   return element
 end
 
+-- The line that says what a page is for stands by itself: it is struck, and takes nothing along.
+local function headline(element)
+  return element.t == "Div" and (element.classes:includes("finding") or element.classes:includes("so-what"))
+end
+
 -- How many claims a block holds, and how many of them the release does not bear out.
 local function count(element)
   local all, lost = 0, 0
@@ -103,7 +108,7 @@ local function giveWay(blocks)
     local all, lost = 0, 0
     for _, element in ipairs(section) do
       local n, m = count(element)
-      all, lost = all + n, lost + m
+      if not headline(element) then all, lost = all + n, lost + m end
     end
     local gone = 2 * lost > all
     local notice = pandoc.Div({pandoc.Para({pandoc.Str(GIVES_WAY)})}, pandoc.Attr("", {"gave-way"}))

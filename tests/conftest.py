@@ -65,7 +65,7 @@ SLOW = (
     "analysis/test_verify.py",
     *("analysis/test_engines.py", "analysis/test_explore.py", "analysis/test_faults.py", "analysis/test_imports.py"),
     *("kdgat/test_ablation.py", "kdgat/test_devices.py", "kdgat/test_dvc.py", "kdgat/test_explain.py"),
-    *("kdgat/test_flaws.py", "kdgat/test_interrupt.py", "kdgat/test_pieces.py", "kdgat/test_resume.py"),
+    *("kdgat/test_flaws.py", "kdgat/test_interrupt.py", "kdgat/test_micro_batches.py", "kdgat/test_resume.py"),
     *("kdgat/test_search.py", "kdgat/test_selection.py", "kdgat/test_shapes.py", "kdgat/test_training.py"),
     *("paper/test_draft.py", "paper/test_figures_js.py", "paper/test_quarto.py", "paper/test_releases.py"),
     *("test_benchmarks.py", "test_contributing.py"),

@@ -28,7 +28,7 @@ def copy_sources(target: Path) -> Path:
     (target / "data").mkdir()
     for file in ("catalog.toml", "choice.toml"):
         shutil.copy(REPO / "data" / file, target / "data")
-    for file in ("_quarto.yml", "_environment", "index.qmd"):
+    for file in ("_quarto.yml", "_environment", "index.qmd", "CITATION.cff"):
         shutil.copy(REPO / file, target)
     (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)
     return target

@@ -35,14 +35,14 @@ def folder() -> Path:
 def once(name: str, make: Callable[[Path], object]) -> Path:
     """The path at which the first process to ask has made a file or folder; the others wait for it and only read."""
     root = folder()
-    made, done = root / name, root / f".{name}.done"
+    target, done = root / name, root / f".{name}.done"
     with open(root / f".{name}.lock", "a") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         if not done.exists():  # or made by halves, by a process that failed
-            shutil.rmtree(made, ignore_errors=True)
-            make(made)
+            shutil.rmtree(target, ignore_errors=True)
+            make(target)
             done.touch()
-    return made
+    return target
 
 
 def copy(source: Path, target: Path) -> Path:

@@ -64,7 +64,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def table(part: str, lines: Sequence[dict[str, Any]]) -> str:
-    """The pieces of one part as Markdown, a row each thing that was tried."""
+    """The pieces of one part as Markdown, one row per thing that was tried."""
     heading, unit = PARTS[part]
     text = f"## {heading}\n\n"
     if not lines:
@@ -92,7 +92,7 @@ def document(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def tests(arguments: Sequence[str]) -> int:
-    """The long tests, one row a file."""
+    """The long tests, one row per file."""
     file, begin = notes(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"

@@ -53,8 +53,8 @@ def test_a_dataset(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypa
     for number, name in enumerate(("train/free.csv", "train/flood.csv", "test_01/flood-2.csv", "notes.csv")):
         (tmp_path / "my-car" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "my-car" / name).write_text(line + f"{2 + number}.0,12B,00,0\n")
-    found = [(c.split, c.attack, c.vehicle, c.frames().num_rows) for c in datasets.captures("my-car", tmp_path)]
-    assert sorted(found) == [
+    captures = [(c.split, c.attack, c.vehicle, c.frames().num_rows) for c in datasets.captures("my-car", tmp_path)]
+    assert sorted(captures) == [
         ("test_01", "dos", "my-car", 301),
         ("train", "benign", "my-car", 301),
         ("train", "dos", "my-car", 301),
@@ -103,9 +103,9 @@ def test_a_metric(examples: dict[str, dict[str, str]]) -> None:
 def test_a_figure(examples: dict[str, dict[str, str]], release) -> None:
     from analysis.figures.statics import STATICS, svg
 
-    made = run(examples["A figure"]["python"])["DURATIONS"]
-    assert made.name not in {s.name for s in STATICS}, "the example takes the place of a figure that there is"
-    drawn = svg(release, made)
+    figure = run(examples["A figure"]["python"])["DURATIONS"]
+    assert figure.name not in {s.name for s in STATICS}, "the example takes the place of a figure that there is"
+    drawn = svg(release, figure)
     assert drawn.startswith(b"<?xml") and b"<svg" in drawn
 
 
@@ -122,7 +122,7 @@ def test_a_sentence(examples: dict[str, dict[str, str]], release, tmp_path: Path
     from analysis.numbers import Numbers
 
     (tmp_path / "a.qmd").write_text(examples["A sentence"]["markdown"])
-    found = judged.judged(Numbers(release), stated([tmp_path / "a.qmd"]), tmp_path)
-    assert [j.verdict.state for j in found] == ["false", "true"], [
-        j.verdict.why for j in found
+    claims = judged.judged(Numbers(release), stated([tmp_path / "a.qmd"]), tmp_path)
+    assert [j.verdict.state for j in claims] == ["false", "true"], [
+        j.verdict.why for j in claims
     ]  # two seeds resolve little

@@ -42,11 +42,11 @@ def test_the_lock_has_every_dependency_and_no_address(repo: Path) -> None:
     assert "torch==2.13.0\n" in lock, "a local version (+cpu) could not be had elsewhere"
     assert not re.search(r"https?://|file:|@ ", lock)
     project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
-    wanted = [
+    requirements = [
         *project["dependencies"],
         *(d for k, v in project["optional-dependencies"].items() if k != "quarto" for d in v),
     ]
-    for requirement in wanted:
+    for requirement in requirements:
         name = re.split(r"[<>=\[ ]", requirement)[0].lower().replace("_", "-")
         assert name in names, f"{name} is not in requirements.lock: run `make lock`"
 
@@ -238,8 +238,8 @@ def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:
     files = [entry["file"] for entry in check["manifest"]]
     drawn = {Path(file).stem for file in files if file.endswith(".svg")}
     assert drawn == set(re.findall(r"figures/static/([\w-]+)\.svg", manuscript(repo))) <= {s.name for s in STATICS}
-    made = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in drawn)]
-    assert sorted(files) == sorted(made) and all(entry["comment"] for entry in check["manifest"])
+    paths = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in drawn)]
+    assert sorted(files) == sorted(paths) and all(entry["comment"] for entry in check["manifest"])
 
 
 def test_only_compiled_kernels_are_long_or_take_many_arguments(repo: Path) -> None:

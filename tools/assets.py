@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from analysis.checks.anchor import History, anchor
-from analysis.checks.signature import signature_file
+from analysis.checks.verification import standing
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
 from kdgat.errors import cli
@@ -59,18 +58,18 @@ import(new URL("page.js", assets)).then(({{install}}) => install(document.body, 
 """
 
 
-def measured(shown: Release, folder: Path) -> None:
+def measured(current: Release, folder: Path) -> None:
     """Copy the speeds of the listed releases and of the shown one, as they are; `index.json` has their names in the order of time."""
     index = frozen_root() / "index.json"
-    listed = json.loads(index.read_text()) if index.is_file() else {}
-    releases = [shown, *(Release.open(name) for name in listed if name != shown.name)]
-    found = [r for r in releases if "benchmarks" in r.tables]
-    found.sort(key=lambda r: (min(r.table("runs")["started"].to_pylist()), r.name))
-    for release in found:
+    names = json.loads(index.read_text()) if index.is_file() else {}
+    releases = [current, *(Release.open(name) for name in names if name != current.name)]
+    with_speeds = [r for r in releases if "benchmarks" in r.tables]
+    with_speeds.sort(key=lambda r: (min(r.table("runs")["started"].to_pylist()), r.name))
+    for release in with_speeds:
         (folder / release.name).mkdir(parents=True)
         shutil.copyfile(release.file("benchmarks"), folder / release.name / "benchmarks.parquet")
     folder.mkdir(exist_ok=True)
-    (folder / "index.json").write_text(json.dumps([r.name for r in found]))
+    (folder / "index.json").write_text(json.dumps([r.name for r in with_speeds]))
 
 
 def mirror(source: Path, target: Path) -> None:
@@ -78,11 +77,11 @@ def mirror(source: Path, target: Path) -> None:
 
     Folders are never taken away from under a renderer that walks them, and what is unchanged keeps its time.
     """
-    wanted = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
-    for name in sorted(wanted):
+    files = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
+    for name in sorted(files):
         if not (target / name).is_file() or not filecmp.cmp(source / name, target / name, shallow=False):
             atomic.write_bytes(target / name, (source / name).read_bytes())
-    for old in [p for p in target.rglob("*") if p.is_file() and p.relative_to(target) not in wanted]:
+    for old in [p for p in target.rglob("*") if p.is_file() and p.relative_to(target) not in files]:
         old.unlink()
 
 
@@ -97,8 +96,7 @@ def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
     for key, number in trace["numbers"].items():
         parts.setdefault(prefix(key), {})[key] = number
     about = {k: trace[k] for k in ("release", "manifest_sha256", "data_kind", "runs")}
-    signed = "signed" if signature_file(release).is_file() else "not signed"
-    about["state"] = f"{anchor(release, History())}, {signed}"
+    about["state"] = standing(release)
     folder.mkdir()
     for name, content in {"about": about, **parts}.items():
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

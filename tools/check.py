@@ -91,7 +91,7 @@ def steps(of: Sequence[Step]) -> list[str]:
 
 
 def left_out(absent: Sequence[str]) -> list[str]:
-    """What cannot be checked or tried here, each with its remedy."""
+    """List what cannot be checked or tried here, each with its remedy."""
     out = [f"{program} (the extra audit)" for program in absent]
     out += [f"{p.tests} ({p.remedy})" for name, p in PROGRAMS.items() if p.tests and shutil.which(name) is None]
     if not os.environ.get("KDGAT_DATA") or not any((root / "hcrl-sa").is_dir() for root in root_folders()):
@@ -103,17 +103,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one kind of check; further arguments are pytest's."""
     parser = argparse.ArgumentParser(prog="python -m tools.check", description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=KINDS, nargs="?", default="test")
-    given, rest = parser.parse_known_args(arguments)
-    asked, tests = KINDS[given.kind]
-    absent = [s.program for s in asked if not Path(sys.executable).with_name(s.program).exists()]
+    options, rest = parser.parse_known_args(arguments)
+    checks, tests = KINDS[options.kind]
+    absent = [s.program for s in checks if not Path(sys.executable).with_name(s.program).exists()]
     if tests is not None and (missing := left_out(absent)):
         print("left out: " + "; ".join(missing), file=sys.stderr, flush=True)
     elif absent:
         print(f"not installed: {', '.join(absent)}", file=sys.stderr)
         return 1
-    failed = steps([s for s in asked if s.program not in absent])
+    failed = steps([s for s in checks if s.program not in absent])
     if tests is not None:
-        # one process a core, a file of tests to each (their fixtures are made once), in the order of tests/conftest.py
+        # one process per core, one file of tests at a time (their fixtures are made once), in the order of tests/conftest.py
         workers = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder"]
         pytest = [sys.executable, "-m", "pytest", *workers, "-rs", *tests, *rest]
         if subprocess.run(pytest, cwd=REPO).returncode:

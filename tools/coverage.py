@@ -58,10 +58,10 @@ REGIMES: dict[str, Callable[[int, np.random.Generator], list[np.ndarray]]] = {
 def scores(regime: str, seeds: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Scores f64[n] of each seed; an alarm is at or over one half."""
     y = recording().y == 1
-    drawn = REGIMES[regime](seeds, rng)
+    sample = REGIMES[regime](seeds, rng)
     if regime == "seeds":
-        return [np.where(y, d, 0.0) for d in drawn]
-    return [np.where(y, 1.0, d) for d in drawn]
+        return [np.where(y, d, 0.0) for d in sample]
+    return [np.where(y, 1.0, d) for d in sample]
 
 
 def coverage(regime: str, seeds: int, repetitions: int, draws: int, method: str) -> float:

@@ -122,10 +122,10 @@ def sources() -> list[Path]:
 
 def main() -> int:
     """Print every breach; 1 if there are any."""
-    found = [p for path in sources() for p in problems(str(path.relative_to(REPO)), path.read_text())]
-    for problem in found:
+    breaches = [p for path in sources() for p in problems(str(path.relative_to(REPO)), path.read_text())]
+    for problem in breaches:
         print(problem, file=sys.stderr)
-    return 1 if found else 0
+    return 1 if breaches else 0
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _quiet(frames: Frames, head: float, rng: np.random.Generator) -> Frames:
 
 
 def _odd(frames: Frames, head: float, rng: np.random.Generator) -> Frames:
-    """What real recordings hold and a clean bus does not: steps back in time, ties, empty frames, changing lengths."""
+    """Draw what real recordings hold and a clean bus does not: steps back in time, ties, empty frames, changing lengths."""
     del head
     n = len(frames)
     t = frames.timestamp + np.where(rng.random(n) < 0.05, -0.004, 0)

@@ -17,8 +17,8 @@ _LEFT_OUT = {"kdgat", "pip", "setuptools", "wheel"}
 
 def main() -> None:
     """Write the lock."""
-    found = {d.metadata["Name"].lower().replace("_", "-"): d.version.split("+")[0] for d in distributions()}
-    lines = [f"{name}=={version}" for name, version in sorted(found.items()) if name not in _LEFT_OUT]
+    versions = {d.metadata["Name"].lower().replace("_", "-"): d.version.split("+")[0] for d in distributions()}
+    lines = [f"{name}=={version}" for name, version in sorted(versions.items()) if name not in _LEFT_OUT]
     header = "# Tested versions, for `pip install -c`; made by `make lock`. Python 3.11; limits, not requirements.\n"
     atomic.write_text(REPO / "requirements.lock", header + "\n".join(lines) + "\n")
     print(f"requirements.lock: {len(lines)} versions")

@@ -42,20 +42,20 @@ def site() -> dict[str, bytes]:
     """Screenshots of `PAGES`."""
     from playwright.sync_api import sync_playwright
 
-    made = {}
+    pictures = {}
     handler = functools.partial(_Quiet, directory=str(REPO / "_site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1200, "height": 800})
-        for name, (path, wanted) in PAGES.items():
+        for name, (path, selector) in PAGES.items():
             page.goto(f"http://127.0.0.1:{server.server_port}/{path}")
-            page.wait_for_selector(wanted)
+            page.wait_for_selector(selector)
             page.wait_for_timeout(500)  # figures fade in
-            made[name] = page.screenshot()
+            pictures[name] = page.screenshot()
         browser.close()
         server.shutdown()
-    return made
+    return pictures
 
 
 def paper() -> bytes:

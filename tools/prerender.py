@@ -39,15 +39,21 @@ def environment() -> None:
 
 def places(root: Path) -> tuple[list[Path], list[Path]]:
     """List what a pre-render reads, the release apart, and what it writes, both as files that are there."""
-    sources = [root / "index.qmd", root / "_quarto.yml", root / "requirements.lock", root / "conf" / "site.toml"]
+    sources = [
+        root / "index.qmd",
+        root / "CITATION.cff",
+        root / "_quarto.yml",
+        root / "requirements.lock",
+        root / "conf" / "site.toml",
+    ]
     for folder in ("paper", "analysis", "kdgat", "tools", "docs"):
         sources += (root / folder).rglob("*")
     skipped = ("node_modules", "__pycache__", "dist", "static", "diagrams")
     read = [p for p in sources if p.is_file() and not set(skipped) & set(p.relative_to(root).parts)]
-    written = [root / name for name in ("_variables.yml", "claims.json", "trace.json")]
+    outputs = [root / name for name in ("_variables.yml", "claims.json", "trace.json")]
     for folder in ("assets", "paper/figures/static", "paper/figures/diagrams"):
-        written += (root / folder).rglob("*")
-    return read, [p for p in written if p.is_file()]
+        outputs += (root / folder).rglob("*")
+    return read, [p for p in outputs if p.is_file()]
 
 
 def state(root: Path, release: str) -> dict[str, list[list[object]]]:
@@ -59,14 +65,14 @@ def state(root: Path, release: str) -> dict[str, list[list[object]]]:
     """
     frozen = root / "data" / "frozen"
     name = release or ((frozen / "current").read_text().strip() if (frozen / "current").is_file() else "")
-    read, written = places(root)
+    read, outputs = places(root)
     read += [p for p in (frozen / "current", frozen / "index.json", frozen / name / "manifest.json") if p.is_file()]
 
-    def told(files: list[Path]) -> list[list[object]]:
+    def stamps(files: list[Path]) -> list[list[object]]:
         stats = ((p.relative_to(root).as_posix(), p.stat()) for p in sorted(files))
         return [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
 
-    return {"read": [[name, 0, 0], *told(read)], "written": told(written)}
+    return {"read": [[name, 0, 0], *stamps(read)], "written": stamps(outputs)}
 
 
 def main() -> None:

@@ -52,14 +52,14 @@ def sources() -> list[Path]:
 
 
 def prose(text: str) -> str:
-    """What readers read, at its place; what was blanked is closed up, so that no rule sees the gap."""
+    """Keep what readers read, at its place; gaps are closed, so that no rule sees them."""
     # a number for each variable, so that what stands around it reads as a sentence
-    shown = readable(_VARIABLE.sub(lambda match: "1".ljust(len(match[0])), text))
-    kept = [
+    page = readable(_VARIABLE.sub(lambda match: "1".ljust(len(match[0])), text))
+    letters = [
         char if char != " " or before not in (" ", "\n") else ""
-        for before, char in zip("\n" + shown, shown, strict=False)
+        for before, char in zip("\n" + page, page, strict=False)
     ]
-    lines = "".join(kept).split("\n")
+    lines = "".join(letters).split("\n")
     return "\n".join(
         re.sub(r"\s+([.,;:)])", r"\1", re.sub(r"[\[\]*_\"]|^:::.*$|^[#>|]+ ?", "", line)) for line in lines
     )
@@ -67,21 +67,21 @@ def prose(text: str) -> str:
 
 def breaches(name: str, text: str) -> Iterator[str]:
     """Breaches of the rules, and sentences that are too long, as `file:line: rule`."""
-    shown = prose(text)
+    page = prose(text)
     for pattern, advice in RULES.items():
-        for match in re.finditer(pattern, shown, re.IGNORECASE):
-            yield f"{name}:{shown.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {advice}"
+        for match in re.finditer(pattern, page, re.IGNORECASE):
+            yield f"{name}:{page.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {advice}"
     at = 0
-    for sentence in re.split(r"(?<=[.!?:;])\s|\n\s*\n|\n(?=- |\d+\. )", shown):
+    for sentence in re.split(r"(?<=[.!?:;])\s|\n\s*\n|\n(?=- |\d+\. )", page):
         words = len(re.findall(r"[\w'’-]+", sentence))
         if words > LONGEST:
-            line = shown.count("\n", 0, shown.index(sentence, at)) + 1
+            line = page.count("\n", 0, page.index(sentence, at)) + 1
             yield f"{name}:{line}: a sentence of {words} words: {' '.join(sentence.split())[:70]} …"
-        at = shown.index(sentence, at) if sentence else at
+        at = page.index(sentence, at) if sentence else at
 
 
 def linted(texts: dict[str, str]) -> Iterator[str]:
-    """What proselint says of some sources, as `file:line: rule`.
+    """Run proselint over some sources; yield its complaints as `file:line: rule`.
 
     Raises:
         KdgatError: proselint is not installed, or did not run.
@@ -106,10 +106,10 @@ def linted(texts: dict[str, str]) -> Iterator[str]:
 def main(names: Sequence[Path] | None = None) -> int:
     """Print every breach; 1 if there are any."""
     texts = {str(file.relative_to(REPO)): file.read_text(encoding="utf-8") for file in names or sources()}
-    found = [problem for name, text in texts.items() for problem in breaches(name, text)] + list(linted(texts))
-    for problem in found:
+    problems = [problem for name, text in texts.items() for problem in breaches(name, text)] + list(linted(texts))
+    for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if found else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

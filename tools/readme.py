@@ -36,10 +36,10 @@ def commands(text: str) -> list[Command]:
     ]
 
 
-def run(found: list[Command]) -> int:
+def run(lines: list[Command]) -> int:
     """Run them one after the other in the checkout, in the environment that `make` builds; stops at the first failure."""
     print("| command | seconds |\n| :-- | --: |")
-    for command in found:
+    for command in lines:
         if command.why:
             print(f"| `{command.line}` | not run: {command.why} |", flush=True)
             continue
@@ -64,10 +64,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.readme", description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="run them")
     args = parser.parse_args()
-    found = commands((REPO / "README.md").read_text())
+    lines = commands((REPO / "README.md").read_text())
     if args.run:
-        return run(found)
-    for command in found:
+        return run(lines)
+    for command in lines:
         print(command.line + (f"    # not run: {command.why}" if command.why else ""))
     return 0
 

@@ -51,7 +51,7 @@ class History:
         self.foreign = False
 
     def git(self, *args: str, data: bytes | None = None) -> bytes | None:
-        """What git prints; None where it fails or is not there."""
+        """Return what git prints; None where it fails or is not there."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         command = ["git", "--no-replace-objects", "-c", "log.showSignature=false", *args]
         try:
@@ -63,7 +63,7 @@ class History:
 
     @cached_property
     def missing(self) -> str:
-        """Why there is no whole history here; empty where there is one."""
+        """Say why there is no whole history here; empty where there is one."""
         top = self.git("rev-parse", "--show-toplevel")
         if top is None or Path(os.fsdecode(top[:-1])).resolve() != self.repo.resolve():
             if self.foreign:
@@ -76,13 +76,13 @@ class History:
     def commits(self, kinds: str, folder: str) -> list[str]:
         """Commits up to HEAD, also merges, that added (A), changed (M), deleted (D) or retyped (T) files below `folder`."""
         options = ("log", "-m", "--no-renames", f"--diff-filter={kinds}", "--format=%H")
-        made = self.git(*options, "HEAD", "--", f":(top,literal){folder}")
-        return list(dict.fromkeys((made or b"").decode().split()))
+        log = self.git(*options, "HEAD", "--", f":(top,literal){folder}")
+        return list(dict.fromkeys((log or b"").decode().split()))
 
     def blobs(self, commit: str, *folders: str) -> dict[str, str]:
         """Path → id of the files of a commit below `folders`."""
-        listed = self.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) or b""
-        entries = (entry.split("\t", 1) for entry in os.fsdecode(listed).split("\0") if entry)
+        listing = self.git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders) or b""
+        entries = (entry.split("\t", 1) for entry in os.fsdecode(listing).split("\0") if entry)
         return {path: about.split()[2] for about, path in entries}
 
     def contents(self, ids: list[str]) -> Iterator[bytes]:
@@ -111,8 +111,8 @@ class History:
 
     def trees(self, commit: str) -> dict[str, str]:
         """Ids of the trees of the code, as a manifest records them."""
-        made = ((p, self.git("rev-parse", "--verify", "--quiet", f"{commit}:{p}")) for p in _PACKAGES)
-        return {package: (tree or b"").decode().strip() for package, tree in made}
+        trees = ((p, self.git("rev-parse", "--verify", "--quiet", f"{commit}:{p}")) for p in _PACKAGES)
+        return {package: (tree or b"").decode().strip() for package, tree in trees}
 
 
 def anchor(release: Release, history: History) -> Anchor:
@@ -141,11 +141,11 @@ def anchor(release: Release, history: History) -> Anchor:
 
 def _files(release: Release, history: History, commit: str, folder: str) -> list[str]:
     """Files are those of the commit: the manifest, byte by byte, and through its hashes the others."""
-    held = {path.removeprefix(f"{folder}/"): blob for path, blob in history.blobs(commit, folder).items()}
+    blobs = {path.removeprefix(f"{folder}/"): blob for path, blob in history.blobs(commit, folder).items()}
     problems = []
-    if next(iter(history.contents([held["manifest.json"]]))) != (release.path / "manifest.json").read_bytes():
+    if next(iter(history.contents([blobs["manifest.json"]]))) != (release.path / "manifest.json").read_bytes():
         problems.append(f"manifest.json is not that of commit {commit[:12]}, which added it")
-    elif odd := sorted(held.keys() ^ {*release.files(), "manifest.json"}):
+    elif odd := sorted(blobs.keys() ^ {*release.files(), "manifest.json"}):
         problems.append(f"{odd[0]} is not in both the manifest and commit {commit[:12]}, which added it")
     return problems
 
@@ -157,8 +157,8 @@ def _code(release: Release, history: History, adding: str) -> list[str]:
         if history.git("merge-base", "--is-ancestor", f"{commit}^{{commit}}", adding) is None:
             problems.append(f"its runs name commit {commit[:12]}, which is not in the history of commit {adding[:12]}")
             continue
-        told = release.manifest["code"]["trees"].get(commit)
-        if told != history.trees(commit):
+        trees = release.manifest["code"]["trees"].get(commit)
+        if trees != history.trees(commit):
             problems.append(f"the manifest's trees of commit {commit[:12]} are not those of git")
         runs = [r for r in release.table("runs").to_pylist() if r["commit"] == commit and not r["dirty"]]
         for field, want in (("code_hash", history.code_hash(commit)), ("lock_hash", history.lock_hash(commit))):
@@ -171,11 +171,11 @@ def captures(release: Release) -> list[str]:
     """Captures that the catalog knows by hash are the catalog's, and all are there: no scenario was left out."""
     problems = []
     for dataset, entry in sorted(release.manifest["datasets"].items()):
-        held = set(entry["captures"].values())
+        digests = set(entry["captures"].values())
         expected = entries().get(dataset, {}).get("expected", {})
-        known = {capture: facts["sha256"] for capture, facts in expected.items() if "sha256" in facts}
-        if held & set(known.values()):
-            lacking = (capture for capture, digest in known.items() if digest not in held)
+        by_capture = {capture: facts["sha256"] for capture, facts in expected.items() if "sha256" in facts}
+        if digests & set(by_capture.values()):
+            lacking = (capture for capture, digest in by_capture.items() if digest not in digests)
             problems += [f"datasets lacks {dataset}/{capture}, which the catalog lists" for capture in lacking]
     for row in release.table("datasets").to_pylist():
         expected = entries().get(row["dataset"], {}).get("expected", {}).get(row["capture"], {})

@@ -30,24 +30,24 @@ SHARE = 0.05
 
 
 def units(release: Release, keys: Iterable[str]) -> set[Unit]:
-    """What is drawn again in every verification.
+    """List what is drawn again in every verification.
 
     Args:
         release: whose manifest's hash draws `SHARE` of all.
         keys: of numbers that pages show, whose intervals a reader sees.
     """
-    named = {".".join(key.split(".")[:4]) for key in keys}
+    prefixes = {".".join(key.split(".")[:4]) for key in keys}
     out = set()
     for row in release.table("summary").to_pylist():
         unit = row["dataset"], row["scenario"], row["model"], row["protocol"]
-        drawn = int(sha256("\0".join((release.manifest_sha256, *unit)).encode())[:8], 16) < SHARE * 2**32
-        if drawn or ".".join(unit).replace("-", "_") in named:
+        in_sample = int(sha256("\0".join((release.manifest_sha256, *unit)).encode())[:8], 16) < SHARE * 2**32
+        if in_sample or ".".join(unit).replace("-", "_") in prefixes:
             out.add(unit)
     return out
 
 
 def can_draw(release: Release) -> bool:
-    """Whether what is installed can draw the release's intervals."""
+    """Say whether the packages that draw the release's intervals are installed."""
     plain = set(release.table("summary")["interval"].to_pylist()) <= {FIRST, None}
     return plain or find_spec("numba") is not None
 
@@ -70,62 +70,62 @@ def scored(release: Release) -> Iterator[list[Any]]:
     models = release.scored_models
     for (dataset, scenario, protocol), by_seed in sorted(groups.items()):
         captures = [r["capture"] for r in order if (r["dataset"], r["split"]) == (dataset, scenario)]
-        made = []
+        per_seed = []
         for seed, rows in sorted(by_seed.items()):
             rows.sort(key=lambda r: (captures.index(r["capture"]), r["window"]))
-            held = [c for c in captures if any(r["capture"] == c for r in rows)]
+            recordings = [c for c in captures if any(r["capture"] == c for r in rows)]
             columns = {k: np.array([r[k] for r in rows]) for k in ("window", "t0", "duration", "injected", "attack")}
             here = [m for m in models if all(r[m] is not None for r in rows)]
-            made.append(
+            per_seed.append(
                 Scored(
                     dataset=dataset,
                     scenario=scenario,
                     protocol=protocol,
                     seed=seed,
-                    captures=tuple(held),
-                    windows=ScoredWindows(recording=np.array([held.index(r["capture"]) for r in rows]), **columns),
+                    captures=tuple(recordings),
+                    windows=ScoredWindows(
+                        recording=np.array([recordings.index(r["capture"]) for r in rows]), **columns
+                    ),
                     scores={m: np.array([r[m] for r in rows], np.float64) for m in here},
                     thresholds={m: thresholds[dataset, m, protocol, seed] for m in here},
                     runs=dict.fromkeys(here, ""),
                 )
             )
-        together.setdefault((dataset, protocol), []).append(made)
-        yield made
+        together.setdefault((dataset, protocol), []).append(per_seed)
+        yield per_seed
     if POOLED in release.table("summary")["scenario"].to_pylist():
         for scenarios in together.values():
-            if joined := list(pooled([s for made in scenarios for s in made])):
-                yield joined
+            if union := list(pooled([s for per_seed in scenarios for s in per_seed])):
+                yield union
 
 
-def mismatches(release: Release, wanted: set[Unit] | None = None) -> list[str]:
-    """Summary rows of the scored models whose interval the bootstrap does not give again; `wanted`: of these alone."""
+def mismatches(release: Release, only: set[Unit] | None = None) -> list[str]:
+    """Summary rows of the scored models whose interval the bootstrap does not give again; `only`: of these alone."""
     try:
-        return list(_mismatches(release, wanted))
+        return list(_mismatches(release, only))
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError) as error:
         # rows that agree with each other and that no run writes
         return [f"intervals cannot be drawn again: {type(error).__name__}: {' '.join(str(error).split())[:200]}"]
 
 
-def _mismatches(release: Release, wanted: set[Unit] | None) -> Iterator[str]:
+def _mismatches(release: Release, only: set[Unit] | None) -> Iterator[str]:
     from kdgat.evaluation.alarms import AlarmRule
     from kdgat.evaluation.summary import summary_rows
 
     key = ("dataset", "scenario", "attack", "model", "protocol", "metric")
-    told = {tuple(r[k] for k in key): r for r in release.table("summary").to_pylist()}
+    frozen = {tuple(r[k] for k in key): r for r in release.table("summary").to_pylist()}
     metrics = release.table("metrics").to_pylist()
     (draws,) = {c["bootstrap_draws"] for c in release.manifest["configurations"].values()}
-    (method,) = {row["interval"] or FIRST for row in told.values()}
+    (method,) = {row["interval"] or FIRST for row in frozen.values()}
     (rule,) = {AlarmRule(*c.get("alarm", (1, 1))) for c in release.manifest["configurations"].values()}
     for per_seed in scored(release):
         first = per_seed[0]
-        chosen = {
-            m for m in first.scores if wanted is None or (first.dataset, first.scenario, m, first.protocol) in wanted
-        }
-        if not chosen:
+        models = {m for m in first.scores if only is None or (first.dataset, first.scenario, m, first.protocol) in only}
+        if not models:
             continue
-        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in chosen}) for s in per_seed]
+        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in models}) for s in per_seed]
         for row in summary_rows(few, metrics, draws, method, rule):
-            have = told.get(tuple(row[k] for k in key))
+            have = frozen.get(tuple(row[k] for k in key))
             for end in ("ci_low", "ci_high"):
                 a, b = (None if r is None else r[end] for r in (have, row))
                 if (a is None) != (b is None) or (

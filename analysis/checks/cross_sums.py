@@ -30,21 +30,21 @@ _CONFUSION_METRICS = {
 
 
 def cross_sums(tables: Mapping[str, pa.Table]) -> list[str]:
-    """All contradictions between the tables, as sentences; empty if they agree."""
+    """List all mismatches between the tables as sentences; none if they agree."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 2})
     for name in records.TABLES:
         con.register(name, tables.get(name, records.schema(name).arrow().empty_table()))
-    found: list[str] = []
+    problems: list[str] = []
     for check in (_metrics_from_confusion, _summary_from_metrics, _known_runs, _configurations, _counts, _parameters):
-        found += check(con)
-    return found + repeats.repeats(con, tables) + metrics.mismatches(tables)
+        problems += check(con)
+    return problems + repeats.repeats(con, tables) + metrics.mismatches(tables)
 
 
 def _metrics_from_confusion(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Threshold metrics follow from the confusion counts, also of models whose scores are not released."""
-    found = []
+    problems = []
     for metric, (formula, total) in _CONFUSION_METRICS.items():
         sql = f"""
             with wanted as (
@@ -57,8 +57,8 @@ def _metrics_from_confusion(con: duckdb.DuckDBPyConnection) -> list[str]:
             order by all"""
         for d, s, a, model, p, seed, value, want, n, total_n in con.execute(sql).fetchall():
             what = f"{metric} of {model} ({d}, {s}, {a}, {p}, seed {seed})"
-            found.append(f"{what} is {value} over {n} windows, its confusion gives {want} over {total_n}")
-    return found
+            problems.append(f"{what} is {value} over {n} windows, its confusion gives {want} over {total_n}")
+    return problems
 
 
 def _summary_from_metrics(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -73,7 +73,7 @@ def _summary_from_metrics(con: duckdb.DuckDBPyConnection) -> list[str]:
         where (s.mean is null) <> (o.mean is null) or abs(s.mean - o.mean) > {TOLERANCE} * greatest(1, abs(o.mean))
           or s.n_seeds is distinct from o.seeds
         order by all"""
-    found = [
+    problems = [
         f"summary of {metric} of {model} ({d}, {s}, {a}, {p}) is {mean} over {n} seeds, "
         f"the metrics give {want} over {seeds}"
         for d, s, a, model, p, metric, mean, want, n, seeds in con.execute(sql).fetchall()
@@ -81,16 +81,16 @@ def _summary_from_metrics(con: duckdb.DuckDBPyConnection) -> list[str]:
     sql = """select dataset, scenario, attack, model, protocol, metric, ci_low, mean, ci_high from summary
         where ci_low > ci_high or (ci_low is null) <> (ci_high is null) or (mean is null and ci_low is not null)
         order by all"""
-    found += [
+    problems += [
         f"summary of {metric} of {model} ({d}, {s}, {a}, {p}): {low}–{high} is no interval of {mean}"
         for d, s, a, model, p, metric, low, mean, high in con.execute(sql).fetchall()
     ]
-    return found
+    return problems
 
 
 def _known_runs(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Every row that names a run names one of `runs`, of the same dataset, seed and model."""
-    found = []
+    problems = []
     for name in ("metrics", "curves", "operating_points", "confusion", "cka"):
         # a model without a run of its own (a weighted mean, say) is listed under the run that it belongs to
         sql = f"""select distinct t.run, t.dataset, t.seed, t.model, r.dataset, r.seed, r.model
@@ -98,11 +98,11 @@ def _known_runs(con: duckdb.DuckDBPyConnection) -> list[str]:
             where r.run is null or r.dataset <> t.dataset or r.seed <> t.seed or (r.model <> t.model and exists
               (select 1 from runs o where o.dataset = t.dataset and o.seed = t.seed and o.model = t.model))
             order by all"""
-        for run, dataset, seed, model, *told in con.execute(sql).fetchall():
-            found.append(f"{name} has rows of {model} ({dataset}, seed {seed}) under run {run}, `runs` says {told}")
+        for run, dataset, seed, model, *facts in con.execute(sql).fetchall():
+            problems.append(f"{name} has rows of {model} ({dataset}, seed {seed}) under run {run}, `runs` says {facts}")
     sql = "select distinct run from hyperparameters where run not in (select run from runs) order by all"
-    found += [f"hyperparameters has rows of unknown run {run}" for (run,) in con.execute(sql).fetchall()]
-    return found
+    problems += [f"hyperparameters has rows of unknown run {run}" for (run,) in con.execute(sql).fetchall()]
+    return problems
 
 
 def _configurations(con: duckdb.DuckDBPyConnection) -> list[str]:

@@ -129,7 +129,7 @@ def counts(windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float)
 def metrics(
     parts: list[np.ndarray], windows: dict[str, np.ndarray], scores: np.ndarray, threshold: float
 ) -> dict[str, float | None]:
-    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms an hour), None where undefined."""
+    """Metric → value over n windows in `segments` (see `counts`; minutes, alarms per hour), None where undefined."""
     c = counts(windows, scores, threshold)
     tp, fp, tn, fn = (c[k] for k in ("tp", "fp", "tn", "fn"))
     y = windows["injected"] > 0
@@ -264,7 +264,7 @@ def newer(windows: Windows, scores: np.ndarray, threshold: float, rule: tuple[in
 
 
 def _alarms(windows: Windows, over: np.ndarray, k: int, n: int) -> dict[str, float | None]:
-    """Alarm events an hour where an alarm needs `k` of `n` windows that are `over`, attack events found, missed, late."""
+    """Alarm events per hour where an alarm needs `k` of `n` windows that are `over`, attack events found, missed, late."""
     sounds, begins = np.zeros(len(over), bool), np.zeros(len(over), bool)
     for capture in sorted(set(windows.whole["capture"])):
         here = np.flatnonzero(windows.whole["capture"] == capture)
@@ -325,10 +325,10 @@ class Stated:
         for r in tables["summary"].to_pylist():
             extents.setdefault(tuple(r[k] for k in _KEY[:-1]), set()).add(tuple(r[c] for c in _EXTENT))
         confusion = {_group(r): r for r in tables["confusion"].to_pylist()}
-        held = {metric for values in metrics.values() for metric in values}
+        names = {metric for values in metrics.values() for metric in values}
         rules = {tuple(json.loads(text).get("alarm", (1, 1))) for text in tables["runs"]["config"].to_pylist()}
         k, n = min(rules, default=(1, 1))
-        return cls(metrics, sizes, confusion, extents, held, (k, n))
+        return cls(metrics, sizes, confusion, extents, names, (k, n))
 
 
 def mismatches(tables: Mapping[str, pa.Table]) -> list[str]:
@@ -402,7 +402,7 @@ def _who(group: Group) -> str:
 
 
 def _extent(parts: list[np.ndarray], windows: dict[str, np.ndarray]) -> tuple[int, ...]:
-    """What n windows in `segments` amount to, in the order of `_EXTENT`."""
+    """Count what n windows in `segments` amount to, in the order of `_EXTENT`."""
     positives = int((windows["injected"] > 0).sum())
     return len(set(windows["capture"])), len(parts), positives, len(windows["injected"]) - positives
 

@@ -52,17 +52,17 @@ class Frozen:
         config = scores.configuration(release, dataset, seed)
         students = {model: scores.student(release, dataset, seed, model) for model in scores.STUDENTS}
         checkpoints = {model: checkpoint for model, (checkpoint, _) in students.items()}
-        held = release.manifest["weights"]
+        files = release.manifest["weights"]
         baselines, combined = {}, {}
         for name, entry in registry.models().items():
             stem = f"weights/{dataset}/{name}-s{seed}"
-            if f"{stem}.json" not in held or name in checkpoints:
+            if f"{stem}.json" not in files or name in checkpoints:
                 continue
             description = release.weight(f"{stem}.json")
             if entry.builder is None:
                 combined[name] = kept.either(name, description)
             else:
-                arrays = release.weight(f"{stem}.safetensors") if f"{stem}.safetensors" in held else b""
+                arrays = release.weight(f"{stem}.safetensors") if f"{stem}.safetensors" in files else b""
                 baselines[name] = kept.baseline(name, config, description, arrays)
         points: dict[str, Any] = {
             model: {protocol: OperatingPoint(*point) for protocol, point in checkpoint.meta["points"].items()}
@@ -71,8 +71,8 @@ class Frozen:
         points |= {name: other.points for name, other in (baselines | combined).items()}
         scalers = students["gat-student"][1]
         detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
-        joined = Fusion.of(checkpoints["fusion-dqn-student"])
-        return Frozen(seed, config, detector, joined, baselines, combined, points)
+        fusion = Fusion.of(checkpoints["fusion-dqn-student"])
+        return Frozen(seed, config, detector, fusion, baselines, combined, points)
 
     @property
     def models(self) -> list[str]:
@@ -97,5 +97,5 @@ class Frozen:
 
 def mean_logit(seeds: list[np.ndarray]) -> np.ndarray:
     """The logistic function of the mean logit of each window, f64[n]; also that of the seeds' operating points."""
-    made: np.ndarray = 1 / (1 + np.exp(-np.mean([logit(s) for s in seeds], axis=0)))
-    return made
+    probability: np.ndarray = 1 / (1 + np.exp(-np.mean([logit(s) for s in seeds], axis=0)))
+    return probability

@@ -175,8 +175,8 @@ def read_page(file: Path, *, results: bool = False) -> RenderedPage:
 def sentence(text: str, part: str) -> str:
     """The sentence of `text` that holds `part`, shortened."""
     text = " ".join(text.split())
-    found = [s for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text) if part in s]
-    return (found[0] if found else text)[:200]
+    sentences = [s for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text) if part in s]
+    return (sentences[0] if sentences else text)[:200]
 
 
 class Site:
@@ -192,8 +192,8 @@ class Site:
         pages = sorted(p for p in self.site.rglob("*.html") if "assets" not in p.relative_to(self.site).parts)
         if not pages:
             return [f"{self.site.name} holds no page"]
-        found = []
-        shown: list[claims.Shown] = []
+        problems = []
+        claims_of_pages: list[claims.Shown] = []
         gave_way = False
         for file in pages:
             name = file.relative_to(self.site).as_posix()
@@ -201,17 +201,17 @@ class Site:
             try:
                 numbers = self.numbers(page.release)
             except KdgatError as error:
-                found.append(f"{name}: {error}")
+                problems.append(f"{name}: {error}")
                 continue
-            shown += page.claims
+            claims_of_pages += page.claims
             gave_way |= page.gave_way
-            said = claims.differences(page.claims, OfRelease(numbers))
+            differences = claims.differences(page.claims, OfRelease(numbers))
             images = self._images(file, page, numbers)
-            checks = (self._spans(page, numbers), said, images, self._pdf(file, page), self._targets(file, page))
-            found += [f"{name}: {p}" for part in checks for p in part]
+            checks = (self._spans(page, numbers), differences, images, self._pdf(file, page), self._targets(file, page))
+            problems += [f"{name}: {p}" for part in checks for p in part]
         for numbers in self._numbers.values():
-            found += claims.lost(self.project, shown, numbers, gave_way=gave_way)
-        return found + self._assets()
+            problems += claims.lost(self.project, claims_of_pages, numbers, gave_way=gave_way)
+        return problems + self._assets()
 
     def numbers(self, content: str) -> Numbers:
         """Numbers of the release that a page's `kdgat-release` names (`<name> <manifest sha256>`)."""
@@ -226,118 +226,118 @@ class Site:
         return self._numbers[content]
 
     def _spans(self, page: RenderedPage, numbers: Numbers) -> list[str]:
-        found = []
+        problems = []
         for span in page.spans:
             try:
                 number = numbers[span.key]
             except KeyUnknown as error:
-                found.append(str(error))
+                problems.append(str(error))
                 continue
             want = number.text if span.kind == "num" else number.interval
             if " ".join(span.text.split()).strip("()") != want:
                 where = sentence(page.blocks[span.block], span.text)
-                found.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
+                problems.append(f"{span.key} reads {span.text!r}, the release says {want!r}, in: {where}")
         for block, text in page.loose:
-            shown = LEVEL.sub(" ", text)
-            for match in (*DECIMAL.finditer(shown), *_HIDDEN.finditer(shown)):
+            prose = LEVEL.sub(" ", text)
+            for match in (*DECIMAL.finditer(prose), *_HIDDEN.finditer(prose)):
                 where = sentence(page.blocks[block], text.strip())
-                found.append(f"{match[0]!r} comes from no key, in: {where}")
+                problems.append(f"{match[0]!r} comes from no key, in: {where}")
         for text in page.blocks:
-            found += [f"unresolved {m[0]!r}, in: {sentence(text, m[0])}" for m in _UNRESOLVED.finditer(text)]
-        return found
+            problems += [f"unresolved {m[0]!r}, in: {sentence(text, m[0])}" for m in _UNRESOLVED.finditer(text)]
+        return problems
 
     def _images(self, file: Path, page: RenderedPage, numbers: Numbers) -> list[str]:
-        known = {s.name: s for s in statics.STATICS}
+        drawings = {s.name: s for s in statics.STATICS}
         release = numbers.release
-        found = []
+        problems = []
         for source in page.images:
             path = (file.parent / source).resolve()
             if path.parent.name != "static" or path.suffix != ".svg":
                 continue
-            if path.stem not in known:
-                found.append(f"figure {path.stem} is drawn by nothing in analysis.figures")
+            if path.stem not in drawings:
+                problems.append(f"figure {path.stem} is drawn by nothing in analysis.figures")
                 continue
             if not path.is_file():
-                found.append(f"figure {path.stem} is missing from the output")
+                problems.append(f"figure {path.stem} is missing from the output")
                 continue
             key = release.manifest_sha256, path.stem
             if key not in self._drawn:  # pages share figures
-                self._drawn[key] = statics.svg(release, known[path.stem])
+                self._drawn[key] = statics.svg(release, drawings[path.stem])
             if path.read_bytes() != self._drawn[key]:
-                found.append(f"figure {path.stem} is not what the release's rows draw")
-        return found
+                problems.append(f"figure {path.stem} is not what the release's rows draw")
+        return problems
 
     def _targets(self, file: Path, page: RenderedPage) -> list[str]:
         """Nothing is loaded from elsewhere, all that is loaded or linked to is there, and a policy forbids the rest."""
-        found = [f"its policy has no {part!r}" for part in _POLICY if part not in page.policy]
+        problems = [f"its policy has no {part!r}" for part in _POLICY if part not in page.policy]
         for element, address in page.targets:
             if element in _LINKS and re.match(r"https?://|mailto:", address):
                 continue
             if element == "img" and re.match(r"data:image/", address):
                 continue
             if re.match(r"\s*(?:[A-Za-z][\w+.-]*:|//)", address):
-                found.append(f"<{element}> loads {address[:80]!r} from elsewhere")
+                problems.append(f"<{element}> loads {address[:80]!r} from elsewhere")
                 continue
             path = (file.parent / unquote(address.partition("#")[0].partition("?")[0])).resolve()
-            drawn = element == "img" and path.parent.name == "static"  # `_images` knows more of it
-            if not path.is_relative_to(self.site.resolve()) or not (path.exists() or drawn):
-                found.append(f"<{element}> names {address[:80]!r}, which is not in the output")
-        return found
+            is_figure = element == "img" and path.parent.name == "static"  # `_images` knows more of it
+            if not path.is_relative_to(self.site.resolve()) or not (path.exists() or is_figure):
+                problems.append(f"<{element}> names {address[:80]!r}, which is not in the output")
+        return problems
 
     @staticmethod
     def _pdf(file: Path, page: RenderedPage) -> list[str]:
         """The PDF made from the same source, if there is one beside the page."""
-        made = file.with_suffix(".pdf")
-        if not made.is_file():
+        document = file.with_suffix(".pdf")
+        if not document.is_file():
             return []
         rows = [text for element, text in page.units if element == "tr"]
         prose = [text for element, text in page.units if element != "tr"]
         sentences = [s for text in prose for s in re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)]
         try:
-            text, off = pdf.read(made)
+            text, off = pdf.read(document)
             return off + pdf.differences(text, rows, sentences, page.everything) + claims.absent(text, page.claims)
         except KdgatError as error:
             return [str(error)]
 
     def _copied(self, release: Release) -> list[str]:
         """Style sheets and pictures are the project's, and what stands beside the tables is the release's."""
-        found = []
+        problems = []
         for copied in sorted(p for p in (self.site / "theme").glob("*") if p.suffix in (".css", ".svg")):
             source = self.project / "paper" / "theme" / copied.name
             if source.is_file() and source.read_bytes() != copied.read_bytes():
-                found.append(f"theme/{copied.name} is not the project's")
+                problems.append(f"theme/{copied.name} is not the project's")
         files = release.files()
         for copied in sorted(p for p in (self.site / "assets" / "release").rglob("*") if p.is_file()):
             name = copied.relative_to(self.site / "assets" / "release").as_posix()
             want = release.manifest_sha256 if name == "manifest.json" else files.get(name, {}).get("sha256")
             if not name.endswith(".parquet") and sha256(copied.read_bytes()) != want:
-                found.append(f"assets/release/{name} is not the release's")
-        return found
+                problems.append(f"assets/release/{name} is not the release's")
+        return problems
 
     def _assets(self) -> list[str]:
-        """What the pages load: tables, traces; and whether the sources changed since."""
-        found = []
+        """Check the tables and traces that pages load, and that the sources have not changed since."""
+        problems = []
         try:
-            told: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text())
-            numbers = self.numbers(f"{told['release']} {told['manifest_sha256']}")
-            want = trace.document(numbers, sorted(told["numbers"]))
+            document: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text())
+            numbers = self.numbers(f"{document['release']} {document['manifest_sha256']}")
+            want = trace.document(numbers, sorted(document["numbers"]))
         except (OSError, ValueError, KeyError, KdgatError) as error:
             return [f"assets/trace.json: {error}"]
         for key in sorted(want["numbers"]):
-            if told["numbers"][key] != want["numbers"][key]:
-                found.append(f"assets/trace.json: the trace of {key} differs from the release's")
-        if told.get("claims") != [j.trace(self.project) for j in of_project(numbers, self.project)]:
-            found.append("assets/trace.json: its claims differ from what the release makes of the sources")
-        if told["runs"] != want["runs"]:
-            found.append("assets/trace.json: its runs differ from the release's")
+            if document["numbers"][key] != want["numbers"][key]:
+                problems.append(f"assets/trace.json: the trace of {key} differs from the release's")
+        if document.get("claims") != [j.trace(self.project) for j in of_project(numbers, self.project)]:
+            problems.append("assets/trace.json: its claims differ from what the release makes of the sources")
+        if document["runs"] != want["runs"]:
+            problems.append("assets/trace.json: its runs differ from the release's")
         now = source_hashes(self.project)
-        for file in sorted({*now, *told["sources"]}):
-            if now.get(file) != told["sources"].get(file):
-                found.append(f"stale: {file} changed since the output was rendered; render again")
-        found += self._copied(numbers.release)
+        for file in sorted({*now, *document["sources"]}):
+            if now.get(file) != document["sources"].get(file):
+                problems.append(f"stale: {file} changed since the output was rendered; render again")
+        problems += self._copied(numbers.release)
         files = numbers.release.files()
         for name in sorted(f for f in files if f.endswith(".parquet")):
             copy = self.site / "assets" / "release" / name
             if not copy.is_file() or sha256(copy.read_bytes()) != files[name]["sha256"]:
-                found.append(f"assets/release/{name} is not the release's")
-        return found
+                problems.append(f"assets/release/{name} is not the release's")
+        return problems

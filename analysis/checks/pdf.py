@@ -47,7 +47,7 @@ def numerals(text: str) -> list[str]:
 
 
 def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], page_text: str) -> list[str]:
-    """Where the PDF differs from the page.
+    """List where the PDF differs from the page.
 
     Args:
         pdf_text: text of the PDF.
@@ -55,7 +55,7 @@ def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], pa
         sentences: of the same sections; a float or the end of a column may stand between two parts of one.
         page_text: all text of the page.
     """
-    found = []
+    problems = []
     have = numerals(pdf_text)
     places: dict[str, list[int]] = {}
     for place, numeral in enumerate(have):
@@ -70,14 +70,14 @@ def differences(pdf_text: str, rows: Sequence[str], sentences: Sequence[str], pa
         want = numerals(text)
         if not want or begin(want) is not None:
             continue
-        pieces = ((want[:k], want[k:]) for k in range(1, len(want)) if cuts == 2)
-        if not any((i := begin(a)) is not None and begin(b, i) is not None for a, b in pieces):
-            found.append(f"the PDF has not, in this order, the numerals of: {' '.join(text.split())[:160]}")
+        halves = ((want[:k], want[k:]) for k in range(1, len(want)) if cuts == 2)
+        if not any((i := begin(a)) is not None and begin(b, i) is not None for a, b in halves):
+            problems.append(f"the PDF has not, in this order, the numerals of: {' '.join(text.split())[:160]}")
     here, there = Counter(_RESULT.findall(page_text)), Counter(_RESULT.findall(pdf_text))
-    found += [
+    problems += [
         f"the PDF has {numeral} {n} times more often than the page" for numeral, n in sorted((there - here).items())
     ]
-    found += [
+    problems += [
         f"the PDF has {numeral} {n} times less often than the page" for numeral, n in sorted((here - there).items())
     ]
-    return found
+    return problems

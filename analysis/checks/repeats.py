@@ -56,7 +56,7 @@ _RULES = {
         left join datasets d on (d.dataset, d.capture) = (t.dataset, t.capture)
         where s.score is distinct from t.score or s.attack is distinct from t.attack or s.injected is distinct from t.injected
           or d.vehicle is distinct from t.vehicle or t.frames <> t.last or t.late > 0""",
-    "graphs: one row a frame, in the order of time": """
+    "graphs: one row per frame, in the order of time": """
         select graph, frame, "offset", before from (select graph, frame, "offset",
           lag("offset") over (partition by graph order by frame) as before from graphs) where "offset" < before""",
     "graphs: a graph is one window": """
@@ -166,19 +166,19 @@ def repeats(con: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> l
         tables: the same, those without rows may lack.
     """
     con.execute("create or replace temp view scores as " + _scores(tables))
-    found = []
+    problems = []
     for rule, query in _RULES.items():
         of_scores = " scores " in query or " predictions " in query
         if rule.partition(":")[0] not in tables or (of_scores and "predictions" not in tables):
             continue
         if rows := con.execute(f"select * from ({query}) order by all").fetchall():
-            found.append(f"{rule}: not in {len(rows)} cases, first {' · '.join(map(str, rows[0]))}")
+            problems.append(f"{rule}: not in {len(rows)} cases, first {' · '.join(map(str, rows[0]))}")
     checks = (_settings, _data, _corrections, _methods, _regrets)
-    return found + [sentence for check in checks for sentence in check(tables)]
+    return problems + [sentence for check in checks for sentence in check(tables)]
 
 
 def _scores(tables: Mapping[str, pa.Table]) -> str:
-    """Query of the zero-shot scores, one row a model."""
+    """Query of the zero-shot scores, one row per model."""
     if "predictions" not in tables:
         return _NO_SCORES
     from kdgat.records import scored_models
@@ -199,17 +199,19 @@ def _settings(tables: Mapping[str, pa.Table]) -> Iterator[str]:
     """Hyper-parameters are the configuration of their run, flat; settings that its text leaves out are at their defaults."""
     if "hyperparameters" not in tables:
         return
-    told: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str]] = {}
     for row in tables["hyperparameters"].to_pylist():
         if not row["name"].startswith(FITTED):
-            told.setdefault(row["run"], {})[row["name"]] = row["value"]
+            settings.setdefault(row["run"], {})[row["name"]] = row["value"]
     whole: dict[str, dict[str, Any]] = {}
     for run in tables["runs"].to_pylist():
-        text, have = run["config"], told.get(run["run"], {})
+        text, have = run["config"], settings.get(run["run"], {})
         if text not in whole:
             whole[text] = Config.model_validate_json(text).flat()
-        named = dict(_flat("", json.loads(text)))
-        want = {name: json.dumps(whole[text].get(name)) for name in have} | {n: json.dumps(v) for n, v in named.items()}
+        settings_of_run = dict(_flat("", json.loads(text)))
+        want = {name: json.dumps(whole[text].get(name)) for name in have} | {
+            n: json.dumps(v) for n, v in settings_of_run.items()
+        }
         if odd := sorted(want.items() ^ have.items()):
             yield f"hyperparameters: {odd[0][0]} of {run['run']} is not that of its configuration"
 
@@ -246,11 +248,11 @@ def _corrections(tables: Mapping[str, pa.Table]) -> Iterator[str]:
             who = f"{row['model']} and {row['other']} ({dataset}, {row['scenario']}, {metric})"
             if abs(row["p_holm"] - want) > _TOLERANCE:
                 yield f"differences: p_holm of {who} is {row['p_holm']}, Holm's correction gives {want}"
-            said = "indistinguishable" if row["ci_high"] - row["ci_low"] <= 0.02 else "not resolved by this data"
+            phrase = "indistinguishable" if row["ci_high"] - row["ci_low"] <= 0.02 else "not resolved by this data"
             if row["p_holm"] < 0.05:
-                said = "more" if row["difference"] > 0 else "less"
-            if row["verdict"] != said:
-                yield f"differences: {who} are {row['verdict']!r}, the interval and p say {said!r}"
+                phrase = "more" if row["difference"] > 0 else "less"
+            if row["verdict"] != phrase:
+                yield f"differences: {who} are {row['verdict']!r}, the interval and p say {phrase!r}"
 
 
 def _holm(p: list[float]) -> list[float]:
@@ -264,9 +266,9 @@ def _holm(p: list[float]) -> list[float]:
 
 def _methods(tables: Mapping[str, pa.Table]) -> Iterator[str]:
     """Every interval of a release is made in the same way."""
-    named = {r for t in ("summary", "differences") if t in tables for r in set(tables[t]["interval"].to_pylist())}
-    if len(named) > 1:
-        yield f"summary: intervals are made in {len(named)} ways: {', '.join(sorted(map(str, named)))}"
+    methods = {r for t in ("summary", "differences") if t in tables for r in set(tables[t]["interval"].to_pylist())}
+    if len(methods) > 1:
+        yield f"summary: intervals are made in {len(methods)} ways: {', '.join(sorted(map(str, methods)))}"
 
 
 def _regrets(tables: Mapping[str, pa.Table]) -> Iterator[str]:
@@ -288,8 +290,10 @@ def _regrets(tables: Mapping[str, pa.Table]) -> Iterator[str]:
             continue
         cost = np.where(y, 0.5 / share, 0.5 * min(costs[dataset]) / max(1 - share, 1e-9))
         reward = cost * (((fused >= 0.5) == y) - np.abs(y - fused))
-        chosen = np.take_along_axis(reward, np.rint(columns["alpha"][here] * 20).astype(int)[:, None], 1)[:, 0]
-        apart = np.abs(np.maximum(reward.max(1) - chosen, 0.0) - columns["regret"][here])
+        reward_of_choice = np.take_along_axis(reward, np.rint(columns["alpha"][here] * 20).astype(int)[:, None], 1)[
+            :, 0
+        ]
+        apart = np.abs(np.maximum(reward.max(1) - reward_of_choice, 0.0) - columns["regret"][here])
         # a fused score that float32 rounds to the decision's other side is another decision
         close = (np.abs(fused - 0.5) < 1e-6).any(1)
         wrong = np.flatnonzero((apart > 1e-4 * cost.max(1)) & ~close)

@@ -46,8 +46,8 @@ def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str
         raise KdgatError(f"release {release.name} holds no weights")
     name = dataset or next(iter(trained))
     if name not in trained or (seed is not None and seed not in trained[name]):
-        known = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
-        raise KdgatError(f"release {release.name} has no such weights; there are {known}")
+        choices = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
+        raise KdgatError(f"release {release.name} has no such weights; there are {choices}")
     return name, trained[name][0] if seed is None else seed
 
 
@@ -65,33 +65,33 @@ def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Sc
     try:
         meta = strict_json(description)
         scalers = Scalers.from_dict(meta.pop("scalers"))
-        made = Checkpoint(meta.pop("kind"), weights, meta)
+        checkpoint = Checkpoint(meta.pop("kind"), weights, meta)
         if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
             raise ValueError("points")
         for part, scaler in (("node", scalers.nodes), ("edge", scalers.edges)):
-            wanted = meta.get(f"{part}_features", len(scaler.mean))
-            if {scaler.mean.shape, scaler.scale.shape} != {(wanted,)}:
+            width = meta.get(f"{part}_features", len(scaler.mean))
+            if {scaler.mean.shape, scaler.scale.shape} != {(width,)}:
                 raise ValueError(f"scaler of {part} features")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReleaseError(
             f"{name}.json does not describe a model: {type(error).__name__}: {str(error)[:100]!r}"
         ) from None
-    return made, scalers
+    return checkpoint, scalers
 
 
 def configuration(release: Release, dataset: str, seed: int) -> Config:
     """The configuration that the students of a dataset and seed were trained with."""
     from kdgat.config import Config
 
-    wanted = (dataset, seed, "gat-student")
+    training = (dataset, seed, "gat-student")
     for run in release.table("runs").to_pylist():
-        if (run["dataset"], run["seed"], run["model"]) == wanted:
+        if (run["dataset"], run["seed"], run["model"]) == training:
             try:
                 return Config.model_validate_json(run["config"])
             except ValueError as error:
                 reason = " ".join(str(error).split())[:200]
                 raise ReleaseError(f"{release.name}: {run['run']}: not a configuration: {reason}") from None
-    raise ReleaseError(f"{release.name}: no run trained {wanted[2]} for {dataset}, seed {seed}")
+    raise ReleaseError(f"{release.name}: no run trained {training[2]} for {dataset}, seed {seed}")
 
 
 def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
@@ -116,23 +116,23 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
     detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
     fusion = Fusion.of(checkpoints["fusion-dqn-student"])
-    known = release.manifest["datasets"][dataset]["captures"]
+    hashes = release.manifest["datasets"][dataset]["captures"]
     tests, profiles = test_captures(dataset, root), Profiles(config, root)
     frozen = set(release.table("predictions")["protocol"].to_pylist())
     protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
     for capture in tests:
-        if known.get(capture.name) != capture.sha256:
+        if hashes.get(capture.name) != capture.sha256:
             raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
         frames = capture.frames()
         beside = sum(c.split == capture.split for c in tests)
         for protocol in protocols:
             if protocol != "adapted":
                 profile = profiles.of(capture, frames) if protocol == "profiled" else None
-                shown = view(capture, frames, config, protocol, beside, profile)
-                if shown is None:
+                scene = view(capture, frames, config, protocol, beside, profile)
+                if scene is None:
                     continue
-                windows = scored_windows([shown.store], config)
-                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, shown.store)[0].items()}
+                windows = scored_windows([scene.store], config)
+                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, scene.store)[0].items()}
             else:  # it follows zero-shot, whose windows and scores it takes
                 scores = {m: margins(windows, s, point(checkpoints[m]), config.adaptation) for m, s in scores.items()}
             for i, place in enumerate(windows.window):
@@ -153,28 +153,28 @@ def point(checkpoint: Checkpoint) -> float:
 
 
 def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
-    """Where the fresh scores contradict the frozen ones, as sentences."""
+    """List where fresh scores differ from the frozen ones, as sentences."""
     key = ("scenario", "protocol", "capture", "window")
     frozen = {
         tuple(r[k] for k in key): r
         for r in release.table("predictions").to_pylist()
         if (r["dataset"], r["seed"]) == (dataset, seed)
     }
-    found = []
+    problems = []
     now = {tuple(r[k] for k in key): r for r in fresh}
     if frozen.keys() != now.keys():
-        found.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
+        problems.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
                      f"{len(now.keys() - frozen.keys())} scored ones are not frozen")  # fmt: skip
     shared = sorted(frozen.keys() & now.keys())
     labels = [k for k in shared if frozen[k]["injected"] != now[k]["injected"]]
     if labels:
-        found.append(f"{len(labels)} windows have other labels, first {labels[0]}")
+        problems.append(f"{len(labels)} windows have other labels, first {labels[0]}")
     for model in STUDENTS:
         apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
         wrong = sorted((d for d in apart if d[0] > TOLERANCE), reverse=True)
         if wrong:
-            found.append(
+            problems.append(
                 f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {TOLERANCE:g}, "
                 f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
             )
-    return found
+    return problems

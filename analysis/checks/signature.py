@@ -35,7 +35,7 @@ class Signed:
 
 
 def signature_file(release: Release) -> Path:
-    """Where the signature of a release lies."""
+    """Return the path of a release's signature."""
     return release.path.parent.parent / "signatures" / f"{release.name}.sig"
 
 
@@ -79,9 +79,9 @@ def check(release: Release, signers: Path | None = None) -> Signed:
         signers: public keys that are trusted, in the form of OpenSSH's `allowed_signers`; None: the owners', if there are
             any, so that taking a signature away is seen.
     """
-    file, asked = signature_file(release), signers is not None
+    file, demand = signature_file(release), signers is not None
     trusted = signers or owners(release.path.parent)
-    if asked and not trusted.is_file():
+    if demand and not trusted.is_file():
         raise SignatureError(f"no file of public keys {trusted}")
     if release.name.startswith(LOCAL):
         return Signed("local, so never signed")
@@ -94,8 +94,8 @@ def check(release: Release, signers: Path | None = None) -> Signed:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "signature"
         copy.write_bytes(data)
-        found = _ssh_keygen("find-principals", "-s", copy, "-f", trusted, data=b"")
-        for who in found.stdout.decode(errors="replace").splitlines():
+        principals = _ssh_keygen("find-principals", "-s", copy, "-f", trusted, data=b"")
+        for who in principals.stdout.decode(errors="replace").splitlines():
             options = ("-f", trusted, "-I", who, "-n", NAMESPACE, "-s", copy)
             done = _ssh_keygen("verify", *options, data=(release.path / "manifest.json").read_bytes())
             if done.returncode == 0:

@@ -49,7 +49,7 @@ def verify_release(path: Path) -> list[str]:
     except KdgatError as error:
         return [str(error)]
     try:
-        problems = _contradictions(opened, tables)
+        problems = _mismatches(opened, tables)
     except (
         LookupError,
         TypeError,
@@ -64,8 +64,8 @@ def verify_release(path: Path) -> list[str]:
     return [f"{opened.name}: {problem}" for problem in problems]
 
 
-def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
-    """What a release of valid tables says twice and differently."""
+def _mismatches(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
+    """List what a release of valid tables says twice and differently."""
     problems = []
     for name in tables:
         entry = opened.manifest["tables"][name]
@@ -73,15 +73,15 @@ def _contradictions(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
             problems.append(f"{name}: content differs from the manifest's content_hash")
     if not {"runs", "summary"} <= tables.keys():
         return ["no `runs` or no `summary` table"]
-    told = opened.manifest
-    reason = told.get("mixed_commits_reason")
-    if (reason is not None) != (len(told["code"]["commits"]) > 1) or not isinstance(reason, str | None):
+    content = opened.manifest
+    reason = content.get("mixed_commits_reason")
+    if (reason is not None) != (len(content["code"]["commits"]) > 1) or not isinstance(reason, str | None):
         problems.append("manifest: 'mixed_commits_reason' is there for one commit, or missing for several")
     for field, value in manifest.describe(tables).items():
-        if field not in told and field not in FIELDS[told["format"]]:
+        if field not in content and field not in FIELDS[content["format"]]:
             continue  # newer than the release
         # what git and the writer say belongs to the machine of the freeze, not to the rows
-        have = told[field]
+        have = content[field]
         if field == "code":
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
@@ -116,16 +116,16 @@ def verify_index(root: Path) -> list[str]:
     """Problems of the index and the pointer."""
     file = root / "index.json"
     try:
-        told = json.loads(file.read_text()) if file.exists() else {}
+        entries = json.loads(file.read_text()) if file.exists() else {}
         have = index(root)
     except (ValueError, KdgatError) as error:
         return [f"index.json: {error}"]
-    if not isinstance(told, dict):
+    if not isinstance(entries, dict):
         return ["index.json: it is no object"]
     problems = [
-        f"index.json: release {name!r} is " + ("not listed" if name not in told else "not the one that is listed")
-        for name in sorted({*told, *have})
-        if told.get(name) != have.get(name)
+        f"index.json: release {name!r} is " + ("not listed" if name not in entries else "not the one that is listed")
+        for name in sorted({*entries, *have})
+        if entries.get(name) != have.get(name)
     ]
     pointer = root / "current"
     if pointer.exists() and pointer.read_text().strip() not in release.names(root):
@@ -133,10 +133,10 @@ def verify_index(root: Path) -> list[str]:
     return problems
 
 
-def verify_sources(project: Path, shown: Release) -> list[str]:
+def verify_sources(project: Path, opened: Release) -> list[str]:
     """Find keys that do not resolve, claims that the current release does not bear out, typed results, figures without their static twin."""
     problems = []
-    numbers = Numbers(shown)
+    numbers = Numbers(opened)
     for key, file, line in uses(sources(project)):
         if key == STANDING:
             continue
@@ -145,9 +145,9 @@ def verify_sources(project: Path, shown: Release) -> list[str]:
         except KeyUnknown as error:
             problems.append(f"{file.relative_to(project)}:{line}: {error}")
     try:
-        found = judged.of_project(numbers, project)
-        if shown.current:
-            judged.refuse(found, numbers, project)
+        claims = judged.of_project(numbers, project)
+        if opened.current:
+            judged.refuse(claims, numbers, project)
     except KdgatError as error:
         problems.append(str(error))
     for file in results_sections(project):
@@ -170,12 +170,12 @@ def asserted(file: Path, line: int, number: str) -> bool:
 
 def twins(project: Path) -> list[str]:
     """Static figures that pages name but nothing draws, or that are drawn from no named query; charts without a twin."""
-    known = {s.name for s in STATICS}
-    shown = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
+    names = {s.name for s in STATICS}
+    figures = {name: file for file in sources(project) for name in _STATIC.findall(file.read_text(encoding="utf-8"))}
     problems = [
         f"{file.relative_to(project)}: static figure {name!r} is drawn by nothing in analysis.figures"
-        for name, file in sorted(shown.items())
-        if name not in known
+        for name, file in sorted(figures.items())
+        if name not in names
     ]
     problems += [f"figure {s.name}: no query {s.query!r}" for s in STATICS if s.query not in queries()]
     for page in sorted((project / "paper" / "results").glob("*.qmd")):
@@ -212,8 +212,8 @@ def standing(opened: Release, history: anchor.History | None = None) -> str:
 
 def report(title: str, problems: Iterable[str], say: Callable[[str], None] = print, note: str = "") -> int:
     """Print a heading's problems, or the note on what has none; returns how many."""
-    found = list(problems)
-    say(f"{title}: {f'{len(found)} problems' if found else 'ok'}{f' ({note})' if note and not found else ''}")
-    for problem in found:
+    lines = list(problems)
+    say(f"{title}: {f'{len(lines)} problems' if lines else 'ok'}{f' ({note})' if note and not lines else ''}")
+    for problem in lines:
         say(f"  {problem}")
-    return len(found)
+    return len(lines)

@@ -35,17 +35,17 @@ def tensors(data: bytes) -> dict[str, tuple[str, list[int], bytes]]:
     if not isinstance(header, dict):
         raise ValueError("its header is no object")
     out, end = {}, 0
-    held = memoryview(data)[8 + length :]
+    body = memoryview(data)[8 + length :]
     for name, entry in sorted(
         ((name, entry) for name, entry in header.items() if name != "__metadata__"), key=lambda e: e[1]["data_offsets"]
     ):
         shape, (begin, stop) = entry["shape"], entry["data_offsets"]
         if not (isinstance(shape, list) and len(shape) < 9 and all(type(n) is int and 0 <= n < 1 << 40 for n in shape)):
             raise ValueError(f"the shape of {name} is not one")
-        if begin != end or not begin <= stop <= len(held):
+        if begin != end or not begin <= stop <= len(body):
             raise ValueError(f"{name} does not begin where the tensor before it ends")
-        out[name], end = (entry["dtype"], shape, bytes(held[begin:stop])), stop
-    if end != len(held):
+        out[name], end = (entry["dtype"], shape, bytes(body[begin:stop])), stop
+    if end != len(body):
         raise ValueError("it holds more than its tensors")
     return out
 
@@ -86,12 +86,12 @@ def initializers(data: bytes) -> dict[str, bytes]:
     for number, tensor in _fields(graphs[0]):
         if number != _INITIALIZER or not isinstance(tensor, memoryview):
             continue
-        held: dict[int, Any] = {n: v for n, v in _fields(tensor) if n in (_TYPE, _NAME, _RAW)}
-        if held.get(_TYPE) == _FLOAT:
-            name = bytes(held.get(_NAME, b"")).decode()
+        fields: dict[int, Any] = {n: v for n, v in _fields(tensor) if n in (_TYPE, _NAME, _RAW)}
+        if fields.get(_TYPE) == _FLOAT:
+            name = bytes(fields.get(_NAME, b"")).decode()
             if name in out or len(out) > _MOST_TENSORS:
                 raise ValueError(f"it holds {name[:80]!r} twice, or too many tensors")
-            out[name] = bytes(held.get(_RAW, b""))
+            out[name] = bytes(fields.get(_RAW, b""))
     return out
 
 
@@ -100,31 +100,33 @@ def weights(release: Release) -> list[str]:
     layers: dict[tuple[str, str], dict[str, int]] = {}
     for r in release.table("parameters").to_pylist():
         layers.setdefault((r["dataset"], r["model"]), {})[r["layer"]] = r["count"]
-    found: list[str] = []
-    held: dict[str, dict[str, tuple[str, list[int], bytes]]] = {}
+    problems: list[str] = []
+    by_stem: dict[str, dict[str, tuple[str, list[int], bytes]]] = {}
     for file in release.manifest["weights"]:
         _, dataset, name = file.split("/")
         stem, _, ending = file.rpartition(".")
         try:
             if ending == "json":
-                found += _points(release, file, dataset, name)
+                problems += _points(release, file, dataset, name)
             else:
-                if stem not in held and f"{stem}.safetensors" in release.manifest["weights"]:
-                    held[stem] = tensors(release.weight(f"{stem}.safetensors"))
+                if stem not in by_stem and f"{stem}.safetensors" in release.manifest["weights"]:
+                    by_stem[stem] = tensors(release.weight(f"{stem}.safetensors"))
                 model = layers.get((dataset, name.rsplit("-s", 1)[0]), {})
-                found += _onnx(release, file, held.get(stem)) if ending == "onnx" else _layers(file, held[stem], model)
+                problems += (
+                    _onnx(release, file, by_stem.get(stem)) if ending == "onnx" else _layers(file, by_stem[stem], model)
+                )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
             kind = {"json": "a description", "onnx": "an ONNX model"}.get(ending, "a safetensors file")
-            found.append(f"{file} is not {kind}: {str(error)[:200]}")
-    return found
+            problems.append(f"{file} is not {kind}: {str(error)[:200]}")
+    return problems
 
 
-def _layers(file: str, held: dict[str, tuple[str, list[int], bytes]], model: dict[str, int]) -> Iterator[str]:
+def _layers(file: str, layers: dict[str, tuple[str, list[int], bytes]], model: dict[str, int]) -> Iterator[str]:
     for layer, count in model.items():
-        inside = math.prod(held[layer][1]) if layer in held else None
+        inside = math.prod(layers[layer][1]) if layer in layers else None
         if inside != count:
             yield f"parameters says {layer} of {file} holds {count} numbers, the file holds {inside}"
-    for layer, (kind, shape, data) in held.items():
+    for layer, (kind, shape, data) in layers.items():
         if kind == "F32":
             values = np.frombuffer(data, np.float32)
             if len(values) != math.prod(shape) or not np.isfinite(values).all():
@@ -133,16 +135,16 @@ def _layers(file: str, held: dict[str, tuple[str, list[int], bytes]], model: dic
                 yield f"{layer} of {file} is all zero: no training ends there"
 
 
-def _onnx(release: Release, file: str, held: dict[str, tuple[str, list[int], bytes]] | None) -> Iterator[str]:
-    made = {
+def _onnx(release: Release, file: str, layers: dict[str, tuple[str, list[int], bytes]] | None) -> Iterator[str]:
+    parameters = {
         name.removeprefix(_PREFIX): data
         for name, data in initializers(release.weight(file)).items()
         if name.startswith(_PREFIX)
     }
-    want = {name: data for name, (kind, _, data) in (held or {}).items() if kind == "F32"}
-    if odd := sorted(name for name in made if want.get(name) != made[name]):
+    want = {name: data for name, (kind, _, data) in (layers or {}).items() if kind == "F32"}
+    if odd := sorted(name for name in parameters if want.get(name) != parameters[name]):
         yield f"{odd[0]} of {file} is not that of the safetensors file ({len(odd)} tensors differ)"
-    elif not made:
+    elif not parameters:
         yield f"{file} holds no parameters"
 
 
@@ -150,12 +152,12 @@ def _points(release: Release, file: str, dataset: str, name: str) -> Iterator[st
     """Operating points that come with the weights are those of the table, rounded as it holds them."""
     model, _, seed = name.removesuffix(".json").rpartition("-s")
     description = strict_json(release.weight(file))
-    told = {
+    points = {
         r["protocol"]: (r["threshold"], r["source"])
         for r in release.table("operating_points").to_pylist()
         if (r["dataset"], r["model"], str(r["seed"])) == (dataset, model, seed)
     }
     for protocol, (threshold, source) in description.get("points", {}).items():
         want = (float(np.float32(threshold)), source)
-        if protocol in told and told[protocol] != want:
-            yield f"operating_points says {told[protocol]} of {model} ({dataset}, {protocol}, seed {seed}), {file} says {want}"
+        if protocol in points and points[protocol] != want:
+            yield f"operating_points says {points[protocol]} of {model} ({dataset}, {protocol}, seed {seed}), {file} says {want}"

@@ -23,27 +23,27 @@ def run(release: str | None = None, *, as_json: bool = False) -> int:
     Returns 1 if the current release does not bear a claim out, nothing could turn one, or a comparing word is bound to nothing.
     """
     numbers = Numbers(Release.open(release))
-    found = of_project(numbers, REPO)
+    claims = of_project(numbers, REPO)
     values = OfRelease(numbers)
-    turns = {j.claim.assertion: _turns(j, values) for j in found}
-    said = words((f for f in sources(REPO) if f.suffix == ".qmd"), REPO)
+    turns = {j.claim.assertion: _turns(j, values) for j in claims}
+    comparing = words((f for f in sources(REPO) if f.suffix == ".qmd"), REPO)
     if as_json:
-        told = [j.trace(REPO) | {"turned_by": turns[j.claim.assertion]} for j in found]
-        print(json.dumps(told, indent=1, ensure_ascii=False))
+        traces = [j.trace(REPO) | {"turned_by": turns[j.claim.assertion]} for j in claims]
+        print(json.dumps(traces, indent=1, ensure_ascii=False))
     else:
-        for j in sorted(found, key=lambda j: ("false", "missing", "true").index(j.verdict.state)):
+        for j in sorted(claims, key=lambda j: ("false", "missing", "true").index(j.verdict.state)):
             print(f"{j.verdict.state:8}{j.verdict.margin:<+10.3g}{_place(j.claim.file)}:{j.claim.line}: {j.claim.text}")
             print(f"{'':18}{j.verdict.why}")
             if turns[j.claim.assertion]:
                 print(f"{'':18}turned by: {'; '.join(turns[j.claim.assertion])}")
-        _summary(found, said, numbers.release.name)
+        _summary(claims, comparing, numbers.release.name)
     empty = any("" in turn for turn in turns.values())
-    lost = numbers.release.current and any(j.verdict.state != "true" for j in found)
-    return 1 if empty or lost or any(not word.bound for word in said) else 0
+    lost = numbers.release.current and any(j.verdict.state != "true" for j in claims)
+    return 1 if empty or lost or any(not word.bound for word in comparing) else 0
 
 
 def _turns(judged: Judged, values: OfRelease) -> list[str]:
-    """What turns each part of a claim that holds."""
+    """Say for each part of a claim that holds which change would turn it."""
     clauses = parse(judged.claim.assertion).clauses if judged.verdict.state == "true" else ()
     return [turned_by(clause, values) for clause in clauses]
 
@@ -52,15 +52,16 @@ def _place(file: object) -> str:
     return str(file).removeprefix(f"{REPO}/")
 
 
-def _summary(found: Sequence[Judged], said: Sequence[Word], release: str) -> None:
-    for word in (w for w in said if not w.bound):
+def _summary(claims: Sequence[Judged], comparing: Sequence[Word], release: str) -> None:
+    for word in (w for w in comparing if not w.bound):
         print(f"unbound  {_place(word.file)}:{word.line}: {word.text!r} in: {word.sentence}")
-    states = Counter(j.verdict.state for j in found)
-    bound = Counter(w.bound for w in said if w.bound)
-    share = 100 * bound.total() / max(len(said), 1)
-    print(f"{len(found)} claims on {release}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
+    states = Counter(j.verdict.state for j in claims)
+    bound = Counter(w.bound for w in comparing if w.bound)
+    share = 100 * bound.total() / max(len(comparing), 1)
+    print(f"{len(claims)} claims on {release}: " + ", ".join(f"{n} {state}" for state, n in states.items()))
     print(
-        f"{len(said)} comparing words, {share:.0f} % bound: " + ", ".join(f"{n} by {what}" for what, n in bound.items())
+        f"{len(comparing)} comparing words, {share:.0f} % bound: "
+        + ", ".join(f"{n} by {what}" for what, n in bound.items())
     )
 
 

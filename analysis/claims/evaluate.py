@@ -101,10 +101,10 @@ class Verdict:
 def judge(claim: Claim, values: Values) -> Verdict:
     """Evaluate a claim on the numbers of a release."""
     try:
-        made = _all([_clause(clause, values) for clause in claim.clauses])
+        verdict = _all([_clause(clause, values) for clause in claim.clauses])
     except Undefined as error:
         return Verdict("missing", math.nan, f"not in this release: {error}")
-    return Verdict("true" if made.holds else "false", made.margin, made.why)
+    return Verdict("true" if verdict.holds else "false", verdict.margin, verdict.why)
 
 
 def _all(outcomes: Sequence[Outcome]) -> Outcome:
@@ -115,19 +115,19 @@ def _all(outcomes: Sequence[Outcome]) -> Outcome:
 def _clause(clause: Clause, values: Values) -> Outcome:
     if isinstance(clause, Chain):
         return _chain(clause, values)
-    found = [
+    verdicts = [
         (value, _all([_chain(chain, values, value) for chain in clause.chains])) for value in domain(clause, values)
     ]
-    named = [Outcome(o.holds, o.margin, f"{value}: {o.why}") for value, o in found]
+    outcomes = [Outcome(o.holds, o.margin, f"{value}: {o.why}") for value, o in verdicts]
     if clause.quantifier == "all":
-        return _all(named)
+        return _all(outcomes)
     if clause.quantifier == "any":
-        return max(named, key=lambda o: (o.holds, o.margin))
-    count = sum(o.holds for o in named)
+        return max(outcomes, key=lambda o: (o.holds, o.margin))
+    count = sum(o.holds for o in outcomes)
     holds = _COUNTS[clause.relation](count, clause.number)
-    nearest = min(named, key=lambda o: abs(o.margin))
+    nearest = min(outcomes, key=lambda o: abs(o.margin))
     distance = abs(nearest.margin) if holds else -abs(nearest.margin)
-    return Outcome(holds, distance, f"{count} of {len(named)} hold; nearest to turning: {nearest.why}")
+    return Outcome(holds, distance, f"{count} of {len(outcomes)} hold; nearest to turning: {nearest.why}")
 
 
 _COUNTS: dict[str, Callable[[int, int], bool]] = {
@@ -136,17 +136,17 @@ _COUNTS: dict[str, Callable[[int, int], bool]] = {
 
 
 def domain(clause: Each, values: Values) -> list[str]:
-    """What `@` runs over, in order: parts of keys that the release has for any key of the clause and that match a value."""
+    """List what `@` runs over, in order: parts of keys that the release has for any key of the clause and that match a value."""
     templates = [key for key in Claim((clause,)).keys if "@" in key]
-    found = set()
+    parts = set()
     for template in templates:
         before, _, after = template.partition("@")
         pattern = re.compile(re.escape(before) + r"([a-z0-9_]+)" + re.escape(after).replace("@", r"\1"))
-        found |= {match[1] for key in values.every() if (match := pattern.fullmatch(key))}
+        parts |= {match[1] for key in values.every() if (match := pattern.fullmatch(key))}
     for value in clause.values:
-        if not any(fnmatch.fnmatchcase(part, value) for part in found):
+        if not any(fnmatch.fnmatchcase(part, value) for part in parts):
             raise Undefined(f"{value} of {templates[0]}")
-    return sorted(part for part in found if any(fnmatch.fnmatchcase(part, value) for value in clause.values))
+    return sorted(part for part in parts if any(fnmatch.fnmatchcase(part, value) for value in clause.values))
 
 
 def _chain(chain: Chain, values: Values, at: str = "") -> Outcome:
@@ -162,16 +162,18 @@ _RELATIONS: dict[str, Callable[[float], float]] = {
 
 def _compare(left: Side, relation: str, right: Side, values: Values, at: str) -> Outcome:
     a, b = _side(left, values, at), _side(right, values, at)
-    shown = f"{left} {relation} {right}: {a} {relation} {b}".replace("@", at)
+    comparison = f"{left} {relation} {right}: {a} {relation} {b}".replace("@", at)
     if isinstance(a.value, str) or isinstance(b.value, str):
         if relation != "=":
             raise Undefined(f"{left} {relation} {right}: texts are equal or not")
         same = a.value == b.value
-        return Outcome(same, 0.0 if same else -1.0, shown)
+        return Outcome(same, 0.0 if same else -1.0, comparison)
     if relation == "=":
         apart = abs(a.value - b.value)
         return Outcome(
-            apart <= 1e-9 * max(abs(a.value), abs(b.value)), -apart or 0.0, f"{shown}; any change of either turns it"
+            apart <= 1e-9 * max(abs(a.value), abs(b.value)),
+            -apart or 0.0,
+            f"{comparison}; any change of either turns it",
         )
     between = difference(left, right, values, at)
     if relation == "~":
@@ -179,16 +181,16 @@ def _compare(left: Side, relation: str, right: Side, values: Values, at: str) ->
             raise Undefined(f"{left} ~ {right}: neither has an interval, so that they cannot be called alike")
         margin = min(ALIKE - (between.high - between.low) / 2, -between.low, between.high)
         return Outcome(
-            margin >= 0, margin, f"{shown}; apart {between}, turns where that leaves zero or widens over ±{ALIKE}"
+            margin >= 0, margin, f"{comparison}; apart {between}, turns where that leaves zero or widens over ±{ALIKE}"
         )
     end = between.low if relation in (">", ">=") else between.high
     margin = _RELATIONS[relation](end)
     resolved = between.p is None or between.p < LEVEL
     holds = resolved and (margin > 0 or (margin == 0 and relation in ("<=", ">=")))
     why = (
-        f"{shown}; apart {between}, turns where {end:.4g} passes zero"
+        f"{comparison}; apart {between}, turns where {end:.4g} passes zero"
         if resolved
-        else f"{shown}; apart {between}, corrected p {between.p:.2g}"
+        else f"{comparison}; apart {between}, corrected p {between.p:.2g}"
     )
     return Outcome(holds, margin if resolved else -abs(margin), why)
 
@@ -218,21 +220,21 @@ def _side(side: Side, values: Values, at: str) -> Estimate:
     if side.how in ("min", "max"):
         return _extreme(side, values, at)
     if side.second is None:
-        made = _term(side.first, values, at)
+        estimate = _term(side.first, values, at)
     elif side.operator == "-":
-        made = _minus(side.first, side.second, values, at)
+        estimate = _minus(side.first, side.second, values, at)
     else:
         a, b = _term(side.first, values, at), _term(side.second, values, at)
         if isinstance(a.value, str) or isinstance(b.value, str) or b.low <= 0 or a.low < 0:
             raise Undefined(f"{side}: a quotient is of numbers over zero")
-        made = Estimate(a.value / b.value, a.low / b.high, a.high / b.low)
-    return exact(made.high - made.low) if side.how == "width" else made
+        estimate = Estimate(a.value / b.value, a.low / b.high, a.high / b.low)
+    return exact(estimate.high - estimate.low) if side.how == "width" else estimate
 
 
 def _extreme(side: Side, values: Values, at: str) -> Estimate:
     pattern = str(side.first).replace("@", at)
-    found = [n for key in values.every() if matches(key, pattern) and (n := values.number(key)) is not None]
-    numbers = [n for n in found if not isinstance(n.value, str)]
+    estimates = [n for key in values.every() if matches(key, pattern) and (n := values.number(key)) is not None]
+    numbers = [n for n in estimates if not isinstance(n.value, str)]
     if not numbers:
         raise Undefined(pattern)
     return (min if side.how == "min" else max)(numbers, key=lambda n: float(n.value))
@@ -240,18 +242,18 @@ def _extreme(side: Side, values: Values, at: str) -> Estimate:
 
 def matches(key: str, pattern: str) -> bool:
     """Say whether a key is one of a pattern's, whose `*` stands for (a piece of) one part."""
-    parts, wanted = key.split("."), pattern.split(".")
-    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+    parts, patterns = key.split("."), pattern.split(".")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _term(term: Term, values: Values, at: str) -> Estimate:
     if not isinstance(term, Key):
         return exact(term.value)
     name = term.name.replace("@", at)
-    found = values.number(name)
-    if found is None:
+    estimate = values.number(name)
+    if estimate is None:
         raise Undefined(name)
-    return found
+    return estimate
 
 
 def turned_by(clause: Clause, values: Values) -> str:
@@ -276,15 +278,15 @@ class Changed:
 
     def number(self, key: str) -> Estimate | None:
         """The number, changed where the pattern holds its key."""
-        found = self.values.number(key)
-        return found.shift(self.by, self.widen) if found is not None and self._moved(key) else found
+        estimate = self.values.number(key)
+        return estimate.shift(self.by, self.widen) if estimate is not None and self._moved(key) else estimate
 
     def paired(self, a: str, b: str) -> Estimate | None:
         """The difference, as the changes of both leave it."""
-        found = self.values.paired(a, b)
-        moved = self._moved(a) - self._moved(b)
+        estimate = self.values.paired(a, b)
+        steps = self._moved(a) - self._moved(b)
         widen = self.widen * (self._moved(a) or self._moved(b))
-        return found.shift(moved * self.by, widen) if found is not None and (moved or widen) else found
+        return estimate.shift(steps * self.by, widen) if estimate is not None and (steps or widen) else estimate
 
     def every(self) -> Sequence[str]:
         """All keys."""

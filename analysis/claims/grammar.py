@@ -183,13 +183,13 @@ class _Parser:
         while not relations or self._is("relation"):
             relations.append(self._take("relation", "a relation"))
             sides.append(self._side())
-        made = Chain(tuple(sides), tuple(relations))
-        marked = any("@" in token[1] for token in self.tokens[begin : self.at] if token[0] == "key")
-        if marked != bound:
+        chain = Chain(tuple(sides), tuple(relations))
+        has_mark = any("@" in token[1] for token in self.tokens[begin : self.at] if token[0] == "key")
+        if has_mark != bound:
             raise ClaimError(
-                f"{self.text!r}: {f'no key of {str(made)!r} holds `@`' if bound else '`@` stands outside of all, any and count'}"
+                f"{self.text!r}: {f'no key of {str(chain)!r} holds `@`' if bound else '`@` stands outside of all, any and count'}"
             )
-        return made
+        return chain
 
     def _side(self) -> Side:
         how = next((name for name in _FUNCTIONS if self._word(name)), "value")
@@ -223,30 +223,30 @@ class _Parser:
         )
 
     def _word(self, text: str) -> bool:
-        found = self._is("word", text)
-        self.at += found
-        return found
+        match = self._is("word", text)
+        self.at += match
+        return match
 
     def _any_mark(self, marks: str) -> str:
-        found = next((mark for mark in marks if self._is("mark", mark)), "")
-        self.at += bool(found)
-        return found
+        hit = next((mark for mark in marks if self._is("mark", mark)), "")
+        self.at += bool(hit)
+        return hit
 
     def _mark(self, text: str) -> None:
         if not self._any_mark(text):
             raise self._error(f"`{text}`")
 
-    def _take(self, kind: str, wanted: str) -> str:
+    def _take(self, kind: str, name: str) -> str:
         if not self._is(kind):
-            raise self._error(wanted)
+            raise self._error(name)
         self.at += 1
         return self.tokens[self.at - 1][1]
 
-    def _error(self, wanted: str) -> ClaimError:
+    def _error(self, name: str) -> ClaimError:
         if self.at >= len(self.tokens):
-            return ClaimError(f"{self.text!r}: {wanted} is missing at its end")
+            return ClaimError(f"{self.text!r}: {name} is missing at its end")
         _, text, place = self.tokens[self.at]
-        return ClaimError(f"{self.text!r}: {wanted} is expected at character {place + 1}, not {text!r}")
+        return ClaimError(f"{self.text!r}: {name} is expected at character {place + 1}, not {text!r}")
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:

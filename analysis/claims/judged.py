@@ -64,7 +64,7 @@ class Judged:
     verdict: Verdict
 
     def trace(self, project: Path) -> dict[str, Any]:
-        """What `trace.json` says of it."""
+        """Return its entry in `trace.json`."""
         margin = self.verdict.margin
         return {
             "file": self.claim.file.relative_to(project).as_posix(),
@@ -85,15 +85,15 @@ def judged(numbers: Numbers, claims: Iterable[Stated], project: Path) -> list[Ju
         ClaimError: an assertion cannot be read; with its file and line.
     """
     values = OfRelease(numbers)
-    known: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
     out = []
     for claim in claims:
         try:
-            if claim.assertion not in known:
-                known[claim.assertion] = judge(parse(claim.assertion), values)
+            if claim.assertion not in verdicts:
+                verdicts[claim.assertion] = judge(parse(claim.assertion), values)
         except ClaimError as error:
             raise ClaimError(f"{claim.file.relative_to(project)}:{claim.line}: {error}") from None
-        out.append(Judged(claim, known[claim.assertion]))
+        out.append(Judged(claim, verdicts[claim.assertion]))
     return out
 
 
@@ -102,9 +102,9 @@ def of_project(numbers: Numbers, project: Path) -> list[Judged]:
     return judged(numbers, stated(sources(project)), project)
 
 
-def refuse(found: Iterable[Judged], numbers: Numbers, project: Path) -> None:
+def refuse(claims: Iterable[Judged], numbers: Numbers, project: Path) -> None:
     """Raise `KdgatError` for the first claim that does not hold: file, line, sentence, numbers."""
-    wrong = [j for j in found if j.verdict.state != "true"]
+    wrong = [j for j in claims if j.verdict.state != "true"]
     if wrong:
         claim, verdict = wrong[0].claim, wrong[0].verdict
         place = f"{claim.file.relative_to(project)}:{claim.line}"

@@ -116,9 +116,9 @@ def plain(text: str, values: Callable[[str], str] = str) -> str:
 
 
 def pieces(text: str, values: Callable[[str], str]) -> list[str]:
-    """What stands in a page as it does in the source, cut where the renderer writes something of its own."""
-    found = (letters(plain(piece, values)) for piece in _RENDERED.split(text))
-    return [piece for piece in found if piece]
+    """Split a source's text where the renderer writes something of its own; a page holds each part unchanged."""
+    parts = (letters(plain(piece, values)) for piece in _RENDERED.split(text))
+    return [piece for piece in parts if piece]
 
 
 def letters(text: str) -> str:

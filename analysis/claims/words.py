@@ -58,28 +58,28 @@ class Word:
 
 def readable(source: str) -> str:
     """Replace all that is no prose by spaces, so that every character keeps its place."""
-    shown = list(source)
+    characters = list(source)
 
     def hide(begin: int, end: int) -> None:
-        shown[begin:end] = [c if c == "\n" else " " for c in source[begin:end]]
+        characters[begin:end] = [c if c == "\n" else " " for c in source[begin:end]]
 
-    kept: list[tuple[int, int]] = [match.span(2) for match in _CAPTION.finditer(source)]
+    spans: list[tuple[int, int]] = [match.span(2) for match in _CAPTION.finditer(source)]
     for pattern in _MASKED:
         for match in pattern.finditer(source):
             hide(*match.span())
     for match in _ATTRIBUTES.finditer(source):
         hide(*match.span())
-        kept += [(match.start() + a, match.start() + b) for a, b in [m.span(1) for m in _ALT.finditer(match[0])]]
+        spans += [(match.start() + a, match.start() + b) for a, b in [m.span(1) for m in _ALT.finditer(match[0])]]
     if source.startswith("---\n"):
         end = source.find("\n---", 4)
         hide(0, end + 4)
-        kept += _metadata(source[:end])
-    for begin, end in kept:
-        shown[begin:end] = source[begin:end]
+        spans += _metadata(source[:end])
+    for begin, end in spans:
+        characters[begin:end] = source[begin:end]
         for pattern in (*_MASKED[3:], _ATTRIBUTES):
             for match in pattern.finditer(source, begin, end):
                 hide(*match.span())
-    return "".join(shown)
+    return "".join(characters)
 
 
 def _metadata(front: str) -> Iterator[tuple[int, int]]:

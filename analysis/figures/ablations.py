@@ -36,8 +36,8 @@ def forest(rows: Rows) -> Figure:
             ax.plot([r["difference_low"], r["difference_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
             face = color if sign(r["difference_low"], r["difference_high"]) else "white"
             ax.plot(r["difference"], y, ls="", marker="o", ms=3.2, mew=0.9, mec=color, mfc=face)
-        shown = labels.scenario(scenario)
-        ax.set_title(shown if len({d for d, _ in places}) == 1 else f"{dataset}, {shown}")
+        title = labels.scenario(scenario)
+        ax.set_title(title if len({d for d, _ in places}) == 1 else f"{dataset}, {title}")
         ax.set_yticks(range(len(changes)), [f"{factor}: {level}" for factor, level in changes])
         ax.set_ylim(len(changes) - 0.5, -0.5)
     figure.supxlabel("F1, difference from the reference and its 95 % interval")

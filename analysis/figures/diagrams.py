@@ -149,11 +149,11 @@ DIAGRAMS: dict[str, Callable[[], Figure]] = {"pipeline": pipeline, "classifier":
 
 def write(folder: Path) -> list[Path]:
     """Write every diagram as SVG, the same bytes every time."""
-    made = []
+    files = []
     for name, draw in DIAGRAMS.items():
         with style():
             out = io.BytesIO()
             draw().savefig(out, format="svg", metadata={"Date": None, "Title": name})
-        made.append(folder / f"{name}.svg")
-        atomic.write_bytes(made[-1], out.getvalue())
-    return made
+        files.append(folder / f"{name}.svg")
+        atomic.write_bytes(files[-1], out.getvalue())
+    return files

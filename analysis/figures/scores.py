@@ -163,14 +163,14 @@ def _side_by_side(sizes: dict[str, int]) -> dict[str, tuple[float, str, int]]:
             groups[-1].append(model)
         else:
             groups.append([model])
-    found: dict[str, tuple[float, str, int]] = {}
+    places: dict[str, tuple[float, str, int]] = {}
     for group in groups:
         for i, model in enumerate(group):
             close = len(group) > 1 and sizes[group[-1]] < 1.2 * sizes[group[0]]
             shift = 0.045 * (2 * i - len(group) + 1) if close else 0.0
             align = "center" if len(group) == 1 else "right" if 2 * i + 1 < len(group) else "left"
-            found[model] = (sizes[model] * 10**shift, align, i // 2)
-    return found
+            places[model] = (sizes[model] * 10**shift, align, i // 2)
+    return places
 
 
 def embedding(rows: Rows) -> Figure:

@@ -170,7 +170,7 @@ def captures(rows: Rows) -> Figure:
 
 
 def window(rows: Rows) -> Figure:
-    """One CAN window as a graph: a node a CAN ID, an edge a transition, injected IDs marked."""
+    """One CAN window as a graph: identifiers as nodes, transitions as edges, those with injected frames marked."""
     if not rows:
         return empty("no example window in this release")
     import math
@@ -248,10 +248,10 @@ def svg(release: Release, static: Static) -> bytes:
 
 def write_static(release: Release, folder: Path, statics: Sequence[Static] = STATICS) -> list[Path]:
     """Write every static figure as `<name>.svg` below `folder`, atomically; remove those of figures that are gone."""
-    made = []
+    files = []
     for static in statics:
-        made.append(folder / f"{static.name}.svg")
-        atomic.write_bytes(made[-1], svg(release, static))
-    for old in set(folder.glob("*.svg")) - set(made):
+        files.append(folder / f"{static.name}.svg")
+        atomic.write_bytes(files[-1], svg(release, static))
+    for old in set(folder.glob("*.svg")) - set(files):
         old.unlink()
-    return made
+    return files

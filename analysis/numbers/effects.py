@@ -39,7 +39,7 @@ def sign(low: float | None, high: float | None) -> int:
 
 
 def phrase(low: float, high: float) -> str:
-    """What may be said of two sides whose difference has this interval."""
+    """Put into words what the interval of a difference lets one say of its two sides."""
     return {1: "improves on", -1: "falls short of", 0: "cannot be told from"}[sign(low, high)]
 
 
@@ -81,8 +81,8 @@ class Effects:
         if not windows or not any(w["injected"] for w in windows):
             return None
         # the draws of seeds and blocks are the same for both, so the mean of differences is the difference of means
-        whole, drawn = paired_f1(windows_of(windows), list(zip(*sides, strict=True)), DRAWS)
-        low, high = ends(drawn[0] - drawn[1])
+        whole, draws = paired_f1(windows_of(windows), list(zip(*sides, strict=True)), DRAWS)
+        low, high = ends(draws[0] - draws[1])
         return Effect(float(whole[0] - whole[1]), low, high, len(seeds))
 
     def _side(

@@ -19,7 +19,7 @@ from analysis.reference.format import NA, count, slug
 from analysis.releases.release import Release
 from kdgat.records import HEADLINE_MODEL
 
-#: one row a window: identifiers with injected frames as a share of all, by number and by absolute attribution
+#: one row per window: identifiers with injected frames as a share of all, by number and by absolute attribution
 _WINDOWS = """(select f."graph", avg(f.injected) as identifiers, sum(a.size * f.injected) / sum(a.size) as attribution
 from (select "graph", id, max(label) as injected from graphs where dataset = '{dataset}' and attack = '{attack}' group by 1, 2) f
 join (select "graph", source, sum(abs(value)) as size from attributions where kind = 'node' group by 1, 2) a

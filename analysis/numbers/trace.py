@@ -17,16 +17,16 @@ from kdgat.errors import KdgatError
 
 
 def document(numbers: Numbers, keys: Iterable[str]) -> dict[str, Any]:
-    """What `trace.json` holds: shared facts once (release, runs), and for every key what leads to them."""
-    made = {key: entry(numbers, numbers[key]) for key in keys}
-    used = {run for e in made.values() for run in e["runs"]}
+    """Return the content of `trace.json`: shared facts once (release, runs), and for every key what leads to them."""
+    entries = {key: entry(numbers, numbers[key]) for key in keys}
+    used = {run for e in entries.values() for run in e["runs"]}
     release = numbers.release
     return {
         "release": release.name,
         "manifest_sha256": release.manifest_sha256,
         "data_kind": release.data_kind,
         "runs": {r["run"]: run_facts(release, r) for r in release.table("runs").to_pylist() if r["run"] in used},
-        "numbers": made,
+        "numbers": entries,
     }
 
 
@@ -45,15 +45,15 @@ def entry(numbers: Numbers, number: Number) -> dict[str, Any]:
 
 
 def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
-    """What a run says about itself: code, configuration and its difference from the preset, data, mirrors."""
+    """Return a run's facts: code, configuration and its difference from the preset, data, mirrors."""
     from kdgat.config import PRESETS, preset
 
     config = release.manifest["configurations"][row["config_hash"]]
-    named = preset(row["preset"]) if row["preset"] in PRESETS else None
+    original = preset(row["preset"]) if row["preset"] in PRESETS else None
     return {
         **{k: row[k] for k in ("dataset", "seed", "stage", "model", "preset", "config_hash", "commit", "dirty")},
         **{k: row[k] for k in ("lock_hash", "data_hash", "data_kind", "started", "machine")},
-        "config_diff": difference(json.loads(named.canonical()), config) if named else None,
+        "config_diff": difference(json.loads(original.canonical()), config) if original else None,
         "mirror": f"{row['tracker']}:{row['tracker_id']}" if row["tracker_id"] else None,
         "links": links(row),
     }
@@ -62,34 +62,34 @@ def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _templates() -> dict[str, str]:
     """`links.toml`: service → address with fields, empty for none; raises `KdgatError` for what is no web address."""
-    told = tomllib.loads(LINKS.read_text())
-    for name, template in told.items():
+    templates = tomllib.loads(LINKS.read_text())
+    for name, template in templates.items():
         if template and not template.startswith(("https://", "http://")):
             raise KdgatError(f"analysis/reference/links.toml: {name} is no web address: {template!r}")
-    return {name: str(template) for name, template in told.items()}
+    return {name: str(template) for name, template in templates.items()}
 
 
 def links(row: dict[str, Any]) -> dict[str, str]:
     """Service → address of a run there; a run that a service does not know has none."""
     fields = {k: quote(str(row[k]), safe="/") for k in ("run", "flow_run", "tracker_id", "commit")}
-    known = {"wandb": row["tracker"] == "wandb" and row["tracker_id"], "commit": row["commit"] != "unknown"}
+    has_address = {"wandb": row["tracker"] == "wandb" and row["tracker_id"], "commit": row["commit"] != "unknown"}
     return {
         name: template.format_map(fields)
         for name, template in _templates().items()
-        if template and known.get(name, True)
+        if template and has_address.get(name, True)
     }
 
 
 def difference(preset: dict[str, Any], config: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
     """Dotted path → [value in the preset, value in the run] where they differ."""
-    found: dict[str, list[Any]] = {}
+    changes: dict[str, list[Any]] = {}
     for name in sorted({*preset, *config}):
         a, b = preset.get(name), config.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
-            found |= difference(a, b, f"{prefix}{name}.")
+            changes |= difference(a, b, f"{prefix}{name}.")
         elif a != b:
-            found[prefix + name] = [a, b]
-    return found
+            changes[prefix + name] = [a, b]
+    return changes
 
 
 def recompute(release: Release, number: Number) -> str:
@@ -106,7 +106,7 @@ def rows(release: Release, number: Number) -> list[dict[str, Any]]:
     """Result of the number's query on the release."""
     if not number.query.startswith("select"):
         return []
-    found = release.rows(number.query)
-    if not found:
+    result = release.rows(number.query)
+    if not result:
         raise KdgatError(f"{number.key}: its query finds no row in {release.name}")
-    return found
+    return result

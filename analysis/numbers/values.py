@@ -33,9 +33,22 @@ from analysis.reference import PUBLISHED
 from analysis.reference.format import NA, by_metric, count, plain, signed, slug
 from analysis.releases.release import ABLATION, Release
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 from kdgat.records import HEADLINE_MODEL
 
 METRIC_COLUMNS = ("dataset", "scenario", "attack", "model", "protocol", "metric")
+
+
+def citation() -> dict[str, str]:
+    """Who made this and under what terms, from the one file that says it, `CITATION.cff`."""
+    import yaml
+
+    told = yaml.safe_load((REPO / "CITATION.cff").read_text())
+    people = (a.get("name") or f"{a['given-names']} {a['family-names']}" for a in told["authors"])
+    facts = {"title": told["title"], "authors": " and ".join(people), "licence": told["license"]}
+    return facts | {
+        name: str(told[key]) for name, key in (("repository", "repository-code"), ("doi", "doi")) if key in told
+    }
 
 
 class Numbers:
@@ -77,8 +90,8 @@ class Numbers:
 
     def with_interval(self, key: str) -> str:
         """The number as `markdown` gives it and, where it has one, its interval in parentheses: a keyed span too."""
-        shown = self[key].interval
-        return f'{self.markdown(key)} ([{shown}]{{.ci data-key="{key}"}})' if shown else self.markdown(key)
+        interval = self[key].interval
+        return f'{self.markdown(key)} ([{interval}]{{.ci data-key="{key}"}})' if interval else self.markdown(key)
 
     def title(self, number: Number) -> str:
         """One line for the span's title: interval, seeds, runs."""
@@ -110,8 +123,8 @@ class Numbers:
     @cached_property
     def hyperparameters(self) -> list[dict[str, Any]]:
         """Rows of the table `hyperparameters` without those of ablations."""
-        kept = {r["run"] for r in self.release.trained()}
-        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in kept]
+        ids = {r["run"] for r in self.release.trained()}
+        return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in ids]
 
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:
@@ -120,8 +133,8 @@ class Numbers:
     @cached_property
     def _evaluated(self) -> dict[tuple[str, str], set[str]]:
         pairs: dict[tuple[str, str], set[str]] = {}
-        made = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
-        for r in made.aggregate([]).to_pylist():
+        groups = self.release.table("metrics").select(["dataset", "model", "run"]).group_by(["dataset", "model", "run"])
+        for r in groups.aggregate([]).to_pylist():
             pairs.setdefault((r["dataset"], r["model"]), set()).add(r["run"])
         return pairs
 
@@ -185,15 +198,15 @@ class Numbers:
     @cached_property
     def _metric_rows(self) -> dict[str, dict[str, Any]]:
         """Key → row of `summary`."""
-        found = {}
+        rows = {}
         for row in self.summary:
             segments = [
                 row["dataset"],
                 row["scenario"],
                 *([] if row["attack"] == "all" else [f"attack_{row['attack']}"]),
             ]
-            found[".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))] = row
-        return found
+            rows[".".join(slug(s) for s in (*segments, row["model"], row["protocol"], row["metric"]))] = row
+        return rows
 
     def _metric_keys(self) -> Makers:
         for key, row in self._metric_rows.items():
@@ -245,17 +258,17 @@ class Numbers:
     @cached_property
     def _frozen_differences(self) -> dict[str, tuple[dict[str, Any], int]]:
         """Key → (row of `differences`, 1 or −1 where the sides are exchanged)."""
-        found = {}
+        rows = {}
         for row in self.release.table("differences").to_pylist():
             for a, b, sign in ((row["model"], row["other"], 1), (row["other"], row["model"], -1)):
                 parts = (row["dataset"], row["scenario"], f"{a}_minus_{b}", row["protocol"], row["metric"])
-                found[".".join(map(slug, parts))] = row, sign
-        return found
+                rows[".".join(map(slug, parts))] = row, sign
+        return rows
 
     def _frozen_difference(self, key: str, row: dict[str, Any], sign: int) -> Number:
         columns = ("dataset", "scenario", "protocol", "metric", "model", "other")
-        told = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
-        query = f"select {told}, p_holm, n_seeds from differences where "
+        selection = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
+        query = f"select {selection}, p_holm, n_seeds from differences where "
         query += " and ".join(f"{c} = '{row[c]}'" for c in columns)
         where = {"dataset": row["dataset"], "model": row["model"]}
         if row["difference"] is None:
@@ -265,7 +278,7 @@ class Numbers:
         return Number(key, signed(value), value, query, low, high, where, row["n_seeds"], p=row["p_holm"])
 
     def _words(self, key: str, minus: str) -> Number:
-        """What the interval of a difference lets one say."""
+        """Put into words what the interval of a difference lets one say."""
         number = self[minus]
         text = NA
         if number.low is not None and number.high is not None:
@@ -423,14 +436,14 @@ class Numbers:
         values: dict[str, set[str]] = {}
         for r in self.hyperparameters:
             values.setdefault(r["name"], set()).add(r["value"])
-        for name, found in values.items():
-            if len(found) == 1:  # a value that differs between runs has no single answer
+        for name, settings in values.items():
+            if len(settings) == 1:  # a value that differs between runs has no single answer
                 sql = (
                     "select distinct value from hyperparameters join runs using (run) "
                     f"where stage <> '{ABLATION}' and name = '{name}'"
                 )
                 key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
-                (value,) = found
+                (value,) = settings
                 yield self._simple(key, value, sql, {}, _written(json.loads(value)))
 
     def _release_keys(self) -> Makers:
@@ -447,10 +460,14 @@ class Numbers:
             "data_kind": self.release.data_kind,
             "machine": "; ".join(m["machines"]),
             "data_note": data_note(m["datasets"]),
+            "date": max((r["started"] for r in self._runs), default="")[:10],
         }
         for name, text in texts.items():
             key = f"release.{name}"
             yield key, partial(Number, key, text, text, "manifest.json", span=False)
+        for name, text in citation().items():
+            key = f"about.{name}"
+            yield key, partial(Number, key, text, text, "CITATION.cff", span=False)
         yield self._simple("release.seeds", len(m["seeds"]), "select count(distinct seed) from runs", {})
         yield self._simple("release.runs", len(self._runs), "select count(*) from runs", {})
         yield self._simple("release.compute_hours", hours, "select sum(seconds) / 3600 from runs", {}, plain(hours))

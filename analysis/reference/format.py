@@ -1,4 +1,4 @@
-"""How values are written: one rule a kind of number, the same in text, tables and figures."""
+"""How values are written: one rule per kind of number, the same in text, tables and figures."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ class Query:
 def queries() -> dict[str, Query]:
     """All named queries in the order of the file."""
     text = QUERIES.read_text(encoding="utf-8")
-    found = {m[1]: Query(m[1], m[2], m[3].strip().rstrip(";")) for m in _BLOCK.finditer(text)}
-    if len(found) != text.count("-- name: ") - 1:  # the header mentions the mark once
+    by_name = {m[1]: Query(m[1], m[2], m[3].strip().rstrip(";")) for m in _BLOCK.finditer(text)}
+    if len(by_name) != text.count("-- name: ") - 1:  # the header mentions the mark once
         raise KdgatError("queries.sql: a block is malformed or two share a name")
-    return found
+    return by_name
 
 
 def query(name: str) -> Query:

@@ -20,13 +20,13 @@ LEVEL = re.compile(r"\b95\s*%")
 
 def sources(project: Path) -> list[Path]:
     """All .qmd, .md and Quarto metadata files that may hold a `var`, sorted."""
-    found = [p for p in project.glob("_*.yml") if p.name != "_variables.yml"]
+    files = [p for p in project.glob("_*.yml") if p.name != "_variables.yml"]
     for top in sorted(project.glob("*.qmd")):
-        found.append(top)
+        files.append(top)
     if (project / "paper").is_dir():
         for pattern in ("*.qmd", "*.md", "_*.yml"):
-            found += [p for p in (project / "paper").rglob(pattern) if not _SKIP & set(p.parts)]
-    return sorted(set(found))
+            files += [p for p in (project / "paper").rglob(pattern) if not _SKIP & set(p.parts)]
+    return sorted(set(files))
 
 
 def uses(files: Iterable[Path]) -> Iterator[tuple[str, Path, int]]:
@@ -50,7 +50,7 @@ def results_sections(project: Path) -> list[Path]:
 
 def typed_numbers(file: Path) -> list[tuple[int, str]]:
     """(line, text) of decimals and percentages typed by hand in a results section."""
-    found = []
+    numbers = []
     lines = file.read_text(encoding="utf-8").splitlines()
     fence: str | None = None
     yaml = bool(lines) and lines[0].strip() == "---"
@@ -66,5 +66,5 @@ def typed_numbers(file: Path) -> list[tuple[int, str]]:
                 fence = None
         else:
             text = LEVEL.sub(" ", _NOT_TEXT.sub(" ", line))
-            found += [(number, m[0]) for m in DECIMAL.finditer(text)]
-    return found
+            numbers += [(number, m[0]) for m in DECIMAL.finditer(text)]
+    return numbers

@@ -9,15 +9,15 @@ from analysis.releases.release import LOCAL, Release, names
 
 
 def index(root: Path) -> dict[str, Any]:
-    """What `index.json` must say: every release on disk that is not local, with what identifies it."""
-    listed = {}
+    """Return the right content of `index.json`: every release on disk that is not local, with what identifies it."""
+    entries = {}
     for name in names(root):
         if not name.startswith(LOCAL):
             release = Release(root / name)
-            listed[name] = {
+            entries[name] = {
                 "manifest_sha256": release.manifest_sha256,
                 "data_kind": release.data_kind,
                 "datasets": sorted(release.manifest["datasets"]),
                 "commits": release.manifest["code"]["commits"],
             }
-    return listed
+    return entries

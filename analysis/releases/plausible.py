@@ -49,11 +49,11 @@ def strict_json(data: bytes | str) -> Any:
     """Parse JSON in which no object has a key twice, so that no two readers see two things; raises `ValueError`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             keys = [key for key, _ in pairs]
             raise ValueError(f"it says {next(k for k in keys if keys.count(k) > 1)[:80]!r} twice")
-        return made
+        return members
 
     return json.loads(data, object_pairs_hook=distinct)
 
@@ -103,9 +103,9 @@ def _reason_of_fields(entry: Any, kinds: dict[str, type]) -> str:
     return "" if wrong is None else f"{wrong!r} is missing or not a {kinds[wrong].__name__}"
 
 
-def _unknown(entry: dict[str, Any], known: set[str]) -> str:
+def _unknown(entry: dict[str, Any], fields: set[str]) -> str:
     """Say which field nothing reads: it could hold anything, under a hash that is right."""
-    return next((f"unknown field {field[:80]!r}" for field in entry if field not in known), "")
+    return next((f"unknown field {field[:80]!r}" for field in entry if field not in fields), "")
 
 
 def _reason_of_table(name: str, entry: Any) -> str:

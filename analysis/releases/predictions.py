@@ -25,15 +25,15 @@ _ORDER = ("protocol", "capture", "window")
 _WINDOW = ("protocol", "capture", "window", "t0", "duration", "attack", "injected")
 
 
-def pack(made: pa.Table) -> dict[str, tuple[dict[str, Any], pa.Table]]:
+def pack(table: pa.Table) -> dict[str, tuple[dict[str, Any], pa.Table]]:
     """Split a table `predictions` into parts: file → (what the manifest says of it, its columns).
 
     Raises:
         RecordError: two seeds of a scenario scored different windows.
     """
     parts = {}
-    for dataset, scenario in sorted(set(zip(*(made[c].to_pylist() for c in _PLACE), strict=True))):
-        rows = made.filter(pc.and_(pc.equal(made["dataset"], dataset), pc.equal(made["scenario"], scenario)))
+    for dataset, scenario in sorted(set(zip(*(table[c].to_pylist() for c in _PLACE), strict=True))):
+        rows = table.filter(pc.and_(pc.equal(table["dataset"], dataset), pc.equal(table["scenario"], scenario)))
         seeds = sorted(set(rows["seed"].to_pylist()))
         of_seed = [rows.filter(pc.equal(rows["seed"], seed)) for seed in seeds]
         windows = of_seed[0].select(_WINDOW)
@@ -93,8 +93,8 @@ def unpack(parts: Iterable[tuple[Mapping[str, Any], pa.Table]], models: Sequence
                 **{name: part[name] for name in _WINDOW},
             }
             for model in models:
-                held = next((name for name in (model, f"{model}@{seed}") if name in part.column_names), None)
-                fixed[model] = part[held] if held else pa.nulls(n, pa.float32())
+                column = next((name for name in (model, f"{model}@{seed}") if name in part.column_names), None)
+                fixed[model] = part[column] if column else pa.nulls(n, pa.float32())
             tables.append(pa.table([fixed[name] for name in arrow.names], schema=arrow))
     whole = pa.concat_tables(tables) if tables else arrow.empty_table()
     return whole.sort_by([(k, "ascending") for k in want.key])

@@ -128,7 +128,7 @@ class Release:
 
     @property
     def current(self) -> bool:
-        """Whether it is the release that `current` names, for which the sources are written; the environment does not count."""
+        """Say whether it is the release that `current` names, for which the sources are written; the environment does not count."""
         pointer = frozen_root() / "current"
         return self.path == frozen_root() / self.name and pointer.is_file() and pointer.read_text().strip() == self.name
 
@@ -150,9 +150,9 @@ class Release:
 
     def held(self, name: str) -> pa.Table:
         """The table `name` with the columns that the release holds itself: what its hash is taken of."""
-        listed = self.manifest["tables"][name]["columns"]
-        made = self.table(name)
-        return made.select([column for column in made.column_names if column in listed])
+        columns = self.manifest["tables"][name]["columns"]
+        table = self.table(name)
+        return table.select([column for column in table.column_names if column in columns])
 
     @cached_property
     def scored_models(self) -> tuple[str, ...]:
@@ -169,10 +169,10 @@ class Release:
             entry = self.manifest["tables"][name]
             try:
                 if "parts" in entry:
-                    made = predictions.unpack(self._parts(entry), entry["models"])
+                    table = predictions.unpack(self._parts(entry), entry["models"])
                 else:
-                    made = self._rows(f"{name}.parquet")
-                self._cache[name] = records.of_release(name, made, entry["columns"])
+                    table = self._rows(f"{name}.parquet")
+                self._cache[name] = records.of_release(name, table, entry["columns"])
             except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns need not be text
                 raise ReleaseError(f"{self.name}: {name}.parquet cannot be read: {error}") from None
         return self._cache[name]
@@ -186,7 +186,7 @@ class Release:
         return self.path / f"{name}.parquet"
 
     def con(self) -> duckdb.DuckDBPyConnection:
-        """A fresh in-memory DuckDB connection with one view a table (also the empty ones)."""
+        """A fresh in-memory DuckDB connection with one view per table (also the empty ones)."""
         import duckdb
 
         # one thread: two add floats in an order of their own each time, and a number would not be the same twice
@@ -206,8 +206,8 @@ class Release:
         import duckdb
 
         try:
-            found = self.con().sql(sql)
-            rows = found.to_arrow_table().to_pylist() if found is not None else []
+            relation = self.con().sql(sql)
+            rows = relation.to_arrow_table().to_pylist() if relation is not None else []
         except duckdb.Error as error:
             raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None
         return [{k: _plain(v) for k, v in row.items()} for row in rows]
@@ -253,15 +253,15 @@ class Release:
                 f"{self.name}: {file}: column {odd.name[:80]!r} is {odd.type}: no table has such a column"
             )
         texts = [f.name for f in schema if pa.types.is_string(f.type)]
-        made = pq.read_table(pa.BufferReader(data), use_threads=False, read_dictionary=texts)
+        table = pq.read_table(pa.BufferReader(data), use_threads=False, read_dictionary=texts)
         filled = 0
         for name in texts:
-            for chunk in made[name].chunks:
+            for chunk in table[name].chunks:
                 longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
                 filled += longest * len(chunk)
         if filled > MAX_TEXT_BYTES:
             raise ReleaseError(f"{self.name}: {file} unfolds to up to {filled} bytes of text: refused")
-        return made.cast(schema)
+        return table.cast(schema)
 
     def _files_of(self, name: str) -> dict[str, dict[str, Any]]:
         """Relative path → manifest entry of the files that hold a table."""
@@ -304,12 +304,12 @@ class Release:
         for file, entry in sorted(self.files().items()):
             if sha256(self._bytes(self.path / file)) != entry["sha256"]:
                 raise ReleaseError(f"{self.name}: {file} was changed after the freeze (sha256 differs)")
-        listed = {*self.files(), "manifest.json"}
-        for root, folders, found in os.walk(self.path):
-            for name in (*folders, *found):
+        contents = {*self.files(), "manifest.json"}
+        for root, folders, files in os.walk(self.path):
+            for name in (*folders, *files):
                 path = Path(root, name)
                 relative = path.relative_to(self.path).as_posix()
                 if path.is_symlink():
                     raise ReleaseError(f"{self.name}: {relative} is a symbolic link: refused")
-                if path.is_file() and relative not in listed:
+                if path.is_file() and relative not in contents:
                     raise ReleaseError(f"{self.name}: {relative} is not in the manifest")

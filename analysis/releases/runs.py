@@ -62,8 +62,8 @@ def select(ids: Sequence[str] | None, *, latest: bool = False, tag: str | None =
     Raises:
         RunError: a run is unknown or unfinished, or none is left.
     """
-    chosen = _select(ids, latest, tag)
-    return [min(chosen, key=validation_loss)] if best else chosen
+    selection = _select(ids, latest, tag)
+    return [min(selection, key=validation_loss)] if best else selection
 
 
 def validation_loss(run: Run) -> float:
@@ -82,15 +82,15 @@ def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Ru
 
     if ids:
         try:
-            chosen = [metaflow.Run(i if "/" in i else f"{FLOW}/{i}") for i in ids]
+            selection = [metaflow.Run(i if "/" in i else f"{FLOW}/{i}") for i in ids]
         except MetaflowNotFound:
             raise RunError(
                 f"no run {', '.join(ids)} in the store; known: {', '.join(_known(metaflow)) or 'none'}"
             ) from None
-        for run in chosen:
+        for run in selection:
             if not run.successful:
                 raise RunError(f"run {run.pathspec} did not finish: resume it first")
-        return chosen
+        return selection
     try:
         finished = [run for run in metaflow.Flow(FLOW).runs(*([tag] if tag else [])) if run.successful]
     except MetaflowNotFound:
@@ -119,14 +119,14 @@ def read(runs: Sequence[Run]) -> tuple[list[dict[str, pa.Table]], dict[str, byte
     """
     parts: list[dict[str, pa.Table]] = []
     weights: dict[str, bytes] = {}
-    seen: set[str] = set()
+    origins: set[str] = set()
     for run in runs:
         for step in run:
             for task in step:
                 for artifact in task:
-                    if artifact.id not in ("records", "weights") or artifact.sha in seen:
+                    if artifact.id not in ("records", "weights") or artifact.sha in origins:
                         continue
-                    seen.add(artifact.sha)
+                    origins.add(artifact.sha)
                     if artifact.id == "records":
                         try:
                             parts.append(records.load(artifact.data))

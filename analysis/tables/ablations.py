@@ -17,12 +17,12 @@ METRIC = "f1"
 
 def _rows(numbers: Numbers, protocol: str) -> list[dict[str, Any]]:
     """Rows of `ablations` of the main dataset, in the order factor, reference first, level, scenario."""
-    found = [
+    rows = [
         row
         for row in numbers.release.table("ablations").to_pylist()
         if (row["dataset"], row["protocol"], row["metric"]) == (numbers.main_dataset, protocol, METRIC)
     ]
-    return sorted(found, key=lambda r: (r["factor"], not r["reference"], r["level"], r["scenario"]))
+    return sorted(rows, key=lambda r: (r["factor"], not r["reference"], r["level"], r["scenario"]))
 
 
 def _distinct(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -52,8 +52,8 @@ def table(release: Source = None, protocol: str = "zero-shot") -> str:
             key = ".".join(
                 (slug(numbers.main_dataset), "ablations", *map(slug, (factor, level, scenario, protocol)), METRIC)
             )
-            told = not row["reference"] and sign(row["difference_low"], row["difference_high"]) != 0
-            cells.append(cell(numbers, key if row["reference"] else f"{key}_minus_reference", bold=told))
+            significant = not row["reference"] and sign(row["difference_low"], row["difference_high"]) != 0
+            cells.append(cell(numbers, key if row["reference"] else f"{key}_minus_reference", bold=significant))
         name = f"{level} (reference)" if of_level[0]["reference"] else level
         body.append([factor, name, count(of_level[0]["parameters"]), *cells])
     return markdown(header, body, left=2)

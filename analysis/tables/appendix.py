@@ -28,7 +28,7 @@ def checklist(release: Source = None) -> str:
     runs = numbers.release.trained()
     configurations = sorted({r["config_hash"] for r in runs})
     captures = numbers.release.table("datasets").to_pylist()
-    known = entries()
+    catalog = entries()
 
     def distinct(rows: Iterable[dict[str, object]], column: str) -> str:
         return enumerate_words(sorted({str(row[column]) for row in rows if row[column]}) or ["not recorded"])
@@ -42,12 +42,12 @@ def checklist(release: Source = None) -> str:
     points = numbers.release.table("operating_points").to_pylist()
     synthetic = sorted(name for name, entry in manifest["datasets"].items() if entry["data_kind"] == "synthetic")
     terms = {
-        name: sorted({known[m].get("licence", "see the catalog") for m in members(name)})
+        name: sorted({catalog[m].get("licence", "see the catalog") for m in members(name)})
         for name in manifest["datasets"]
     }
     licences = [f"{name}: {enumerate_words(terms[name] or ['made by this project'])}" for name in sorted(terms)]
     duplicates = sum(1 for row in captures if row["duplicate_of"])
-    missing = sorted(set(known) - {m for name in manifest["datasets"] for m in members(name)})
+    missing = sorted(set(catalog) - {m for name in manifest["datasets"] for m in members(name)})
     rows = [
         ("Code that made the results is named", f"Yes: commit {code(manifest['code']['commits'])}"),
         ("It had no uncommitted changes", yes(not manifest["code"]["dirty"])),
@@ -154,12 +154,12 @@ def _layer(parameter: str) -> str:
 
 def _runs(numbers: Numbers) -> dict[tuple[str, ...], list[dict[str, object]]]:
     """Rows of `runs` by what they share but the seed: flow run, dataset, model, preset, commit, kind of data."""
-    found: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, object]]] = {}
     rows = numbers.release.table("runs").to_pylist()
     for row in sorted(rows, key=lambda r: (r["dataset"], r["seed"], r["started"], r["run"])):
         flow = "/".join(row["run"].split("/")[:2])
-        found.setdefault((row["dataset"], row["model"], flow, *(row[c] for c in _SHARED)), []).append(row)
-    return found
+        groups.setdefault((row["dataset"], row["model"], flow, *(row[c] for c in _SHARED)), []).append(row)
+    return groups
 
 
 #: what a run has besides dataset, model and seed
@@ -185,11 +185,11 @@ def run_table(release: Source = None) -> str:
         "Data": [kind for *_, kind in groups],
     }
     shared = {name for name in ("Dataset", "Preset", "Commit", "Data") if len(set(columns[name])) == 1}
-    shown = {name: cells for name, cells in columns.items() if name not in shared}
+    body = {name: cells for name, cells in columns.items() if name not in shared}
     for seed in seeds:
         cells = [", ".join(task(r) for r in rows if r["seed"] == seed) for rows in groups.values()]
-        shown[f"Seed {seed}"] = [cell or "–" for cell in cells]
-    return markdown(list(shown), list(zip(*shown.values(), strict=True)), left=len(shown))
+        body[f"Seed {seed}"] = [cell or "–" for cell in cells]
+    return markdown(list(body), list(zip(*body.values(), strict=True)), left=len(body))
 
 
 def departures_table(release: Source = None) -> str:
@@ -199,11 +199,11 @@ def departures_table(release: Source = None) -> str:
     usual: dict[str, set[str]] = {}
     for row in numbers.hyperparameters:
         usual.setdefault(row["name"], set()).add(row["value"])
-    found: dict[tuple[str, str], set[int]] = {}
+    departures: dict[tuple[str, str], set[int]] = {}
     for row in numbers.release.table("hyperparameters").to_pylist():
         if row["value"] not in usual.get(row["name"], set()):
-            found.setdefault((row["name"], row["value"]), set()).add(position[row["run"]])
-    body = [[f"`{name}`", f"`{value}`", ranges(runs)] for (name, value), runs in sorted(found.items())]
+            departures.setdefault((row["name"], row["value"]), set()).add(position[row["run"]])
+    body = [[f"`{name}`", f"`{value}`", ranges(runs)] for (name, value), runs in sorted(departures.items())]
     return markdown(["Name", "Value", "Runs"], body or [["none", "–", "–"]], left=3)
 
 
@@ -212,10 +212,10 @@ def _positions(numbers: Numbers) -> dict[str, int]:
     return {str(row["run"]): i for i, rows in enumerate(_runs(numbers).values(), 1) for row in rows}
 
 
-def ranges(found: Iterable[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """`1–3, 7`."""
     parts = []
-    for _, run in groupby(enumerate(sorted(found)), lambda pair: pair[1] - pair[0]):
+    for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0]):
         values = [value for _, value in run]
         parts.append(str(values[0]) if len(values) == 1 else f"{values[0]}–{values[-1]}")
     return ", ".join(parts)

@@ -85,10 +85,10 @@ def metric_table(
     """
     numbers = numbers_of(release)
     dataset = numbers.main_dataset
-    found, scenarios = _rows(numbers, dataset, protocol)
+    rows, scenarios = _rows(numbers, dataset, protocol)
     several = len(metrics) > 1
     body = []
-    for model in (m for m in found if m in (numbers.release.scored_models if models is None else models)):
+    for model in (m for m in rows if m in (numbers.release.scored_models if models is None else models)):
         for metric in metrics:
             keys = [".".join((*map(slug, (dataset, s, model, protocol)), metric)) for s in scenarios]
             if any(key in numbers and numbers[key].value is not None for key in keys):

@@ -61,13 +61,13 @@ def _summary(numbers: Numbers, **where: str) -> list[dict[str, Any]]:
 def _best(numbers: Numbers, metric: str, keys: Mapping[str, str]) -> set[str]:
     """Keys that share the best value, as it is written; `keys`: model → key. Bounds, which know the labels, do not compete."""
     direction = registry.metric(metric).direction
-    known: list[Number] = [
+    candidates: list[Number] = [
         numbers[k] for m, k in keys.items() if m not in bounds() and k in numbers and numbers[k].value is not None
     ]
-    if not known or direction is None:
+    if not candidates or direction is None:
         return set()
-    best = (min if direction == "low" else max)(known, key=lambda n: n.value)
-    return {n.key for n in known if n.text == best.text}
+    best = (min if direction == "low" else max)(candidates, key=lambda n: n.value)
+    return {n.key for n in candidates if n.text == best.text}
 
 
 def sister(captures: Iterable[Mapping[str, Any]]) -> str:
@@ -106,13 +106,13 @@ def main_table(
         mine = [r for r in rows if r["dataset"] == name]
         models = labels.sort_models(r["model"] for r in mine)
         for protocol in protocols:
-            shown = [m for m in models if any(r["model"] == m and r["protocol"] == protocol for r in mine)]
+            lines = [m for m in models if any(r["model"] == m and r["protocol"] == protocol for r in mine)]
 
             def key(model: str, scenario: str, name: str = name, protocol: str = protocol) -> str:
                 return ".".join((*map(slug, (name, scenario, model, protocol)), metric))
 
-            best = {k for s in scenarios for k in _best(numbers, metric, {m: key(m, s) for m in shown})}
-            for model in shown:
+            best = {k for s in scenarios for k in _best(numbers, metric, {m: key(m, s) for m in lines})}
+            for model in lines:
                 cells = [cell(numbers, key(model, s), bold=key(model, s) in best) for s in scenarios]
                 body.append([*([name] if several else []), labels.model(model), protocol, *cells])
         body += [[*([name] if several else []), *cited] for cited in _cited(name, metric, scenarios)]
@@ -218,8 +218,8 @@ def latency_table(release: Source = None) -> str:
     names = [m[1] for r in numbers.release.table("benchmarks").to_pylist() if (m := pattern.fullmatch(r["name"]))]
     body = []
     for name in sorted(names, key=lambda n: (n == "window", n)):
-        shown = "whole window" if name == "window" else labels.model(name)
-        body.append([shown, *(cell(numbers, f"benchmarks.latency_{slug(name)}_{p}") for p in ("p50", "p99"))])
+        title = "whole window" if name == "window" else labels.model(name)
+        body.append([title, *(cell(numbers, f"benchmarks.latency_{slug(name)}_{p}") for p in ("p50", "p99"))])
     return markdown(["Stage", "Median (ms)", "99th percentile (ms)"], body or [["not covered by this release", NA, NA]])
 
 
@@ -232,9 +232,9 @@ def dataset_table(release: Source = None) -> str:
     for dataset, split in sorted({(r["dataset"], r["split"]) for r in rows}):
         prefix = f"{slug(dataset)}.{slug(split)}"
         kinds = {r["data_kind"] for r in rows if r["dataset"] == dataset}
-        shown = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
+        title = f"{dataset} (synthetic)" if kinds == {"synthetic"} else dataset
         body.append(
-            [shown, scenario_label(numbers, split, dataset), *(cell(numbers, f"{prefix}.{c}") for c in columns)]
+            [title, scenario_label(numbers, split, dataset), *(cell(numbers, f"{prefix}.{c}") for c in columns)]
         )
     absent = sorted(entries().keys() - {m for r in rows for m in members(r["dataset"])})
     body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
@@ -256,8 +256,8 @@ def hyperparameter_table(release: Source = None) -> str:
 
 #: tables whose keys a page may show; their traces are written before the page is rendered
 ALL: dict[str, Callable[[Source], str]] = {
-    made.__name__: made
-    for made in (
+    table.__name__: table
+    for table in (
         main_table,
         attack_table,
         effect_table,
@@ -273,11 +273,11 @@ ALL: dict[str, Callable[[Source], str]] = {
 def all_tables(release: Source = None) -> dict[str, str]:
     """Every table with its defaults, besides `main_table` for each metric."""
     numbers = numbers_of(release)
-    made = {name: table(numbers.release) for name, table in ALL.items()}
+    tables = {name: table(numbers.release) for name, table in ALL.items()}
     for metric in sorted({r["metric"] for r in _summary(numbers, attack="all")}):
-        made[f"main_table {metric}"] = main_table(numbers.release, metric)
-        made[f"attack_table {metric}"] = attack_table(numbers.release, metric)
-    return made
+        tables[f"main_table {metric}"] = main_table(numbers.release, metric)
+        tables[f"attack_table {metric}"] = attack_table(numbers.release, metric)
+    return tables
 
 
 def names(text: str) -> list[str]:

@@ -7,6 +7,25 @@ import {categoryColor} from "./lib/theme.js";
 /** What points may be coloured by. */
 export const colourings = ["attack", "vehicle", "scenario", "score", "outcome"];
 
+/** Rows of `graphs`, which are scored by the headline model at the first seed, with what became of each window. */
+export function judged(rows, points) {
+  const of = points.filter((point) => HEADLINE.includes(point.model));
+  const model = (dataset) => HEADLINE.find((name) => of.some((point) => point.dataset === dataset && point.model === name));
+  const seed = Math.min(...of.map((point) => point.seed));
+  return outcomes(rows.map((row) => ({...row, model: model(row.dataset), seed})), points);
+}
+const HEADLINE = ["gat-student", "gat-alone-student"];
+
+/** How many of the example windows were misjudged, in a sentence. `rows`: from `judged`. */
+export function misjudged(rows) {
+  const windows = [...new Map(rows.map((row) => [row.graph, row])).values()];
+  const count = (outcome) => windows.filter((row) => row.outcome === outcome).length;
+  const [missed, alarms] = [count("missed"), count("false alarm")];
+  if (!windows.length) return message("This release holds no example windows.");
+  const what = missed + alarms ? `${missed} attacked ${missed === 1 ? "window was" : "windows were"} missed and ${alarms} benign ${alarms === 1 ? "one gave a false alarm" : "ones gave false alarms"}: they stand first` : "none was misjudged; those nearest to it stand first";
+  return element("p", {}, `Of ${windows.length} example windows, ${what}.`);
+}
+
 /** `rows` of `embeddings` with what became of each window at the model's zero-shot operating point. `points`: rows of `operating_points`. */
 export function outcomes(rows, points) {
   const thresholds = new Map(points.filter((point) => point.protocol === "zero-shot").map((point) => [key(point), point.threshold]));

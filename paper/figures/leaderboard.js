@@ -1,58 +1,93 @@
 import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
-import {figure, message} from "./lib/figure.js";
-import {metricLabel} from "./lib/registry.js";
+import published from "../../analysis/reference/published.json";
+import {element, figure, message} from "./lib/figure.js";
+import {directionOf, isBound, metricLabel, unitOf} from "./lib/registry.js";
 import {distinct, models, number} from "./lib/rows.js";
 import {base, labelRoom, modelColor} from "./lib/theme.js";
 
-/** How models may be ordered: as the method builds them, or by their mean over the scenarios. */
-export const orders = ["method", "highest first", "lowest first"];
+/** How models may be ordered: by their mean over the scenarios, or as the method builds them. */
+export const orders = ["best first", "method", "highest first", "lowest first"];
+
+/** Values that others printed for these scenarios, as rows beside those of `summary`; cited, not measured here. */
+export function asPublished({dataset, protocol, metric, attack}) {
+  const tables = Object.values(published).filter((table) => table.dataset === dataset && table.metric === metric);
+  if (protocol !== "zero-shot" || attack !== "all") return [];
+  return tables.flatMap(({rows}) =>
+    rows.flatMap(({model, values}) => Object.entries(values).map(([scenario, mean]) => ({dataset, scenario, protocol, metric, attack, model: `${model} (cited)`, mean, kind: "published"})))
+  );
+}
+
+/** What a metric is worth where every window is called an attack: a row's floor, null where that is not told. */
+export function floorOf({metric, positives, negatives}) {
+  if (!positives) return null;
+  return {f1: (2 * positives) / (2 * positives + negatives), precision: positives / (positives + negatives)}[metric] ?? null;
+}
 
 /**
- * One metric of every model, one panel per scenario: the mean over seeds and its 95 % interval.
+ * One metric of every model, one panel per scenario: the mean over seeds and its 95 % interval. A dashed line is the floor; what others
+ * printed and bounds, which know the labels, stand below the ranking, hollow.
  * `rows`: rows of `summary`, of one dataset, protocol, attack and metric. `order`: one of `orders`.
  */
-export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : "", order = "method"} = {}) {
-  const shown = rows.filter((row) => row.mean != null);
-  if (!shown.length) return message("No value of this metric: the scenario holds one class only, or nothing was selected.");
-  const names = ordered(shown, order);
-  const scenarios = distinct(shown, "scenario");
+export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].metric : "", order = "best first", cited = []} = {}) {
+  const measured = rows.filter((row) => row.mean != null).map((row) => ({...row, kind: isBound(row.model) ? "bound" : "measured"}));
+  if (!measured.length) return message("No value of this metric: the scenario holds one class only, or nothing was selected.");
+  const scenarios = distinct(measured, "scenario");
+  const shown = [...measured, ...cited.filter((row) => scenarios.includes(row.scenario))];
+  const of = (kind) => shown.filter((row) => row.kind === kind);
+  const names = [...ordered(of("measured"), order, metric), ...distinct(of("published"), "model"), ...models(of("bound"))];
+  const label = (model) => (isBound(model) && width >= 520 ? `${model} (bound)` : model);
+  const floors = scenarios.flatMap((scenario) => measured.filter((row) => row.scenario === scenario).slice(0, 1)).map((row) => ({...row, floor: floorOf(row)})).filter(({floor}) => floor !== null);
   const stacked = width < 640 || scenarios.length > 6; // else the panels stand side by side, and a model is one line across
   const panel = stacked ? "fy" : "fx";
   const title = {[panel]: (name) => name, text: (name) => name, fontWeight: 600, frameAnchor: "top-left", dy: -14};
   const row = {y: "model", [panel]: "scenario"};
+  const hollow = of("published").concat(of("bound"));
+  const counted = unitOf(metric) === "1/h"; // over orders of magnitude, and down to none
   const chart = Plot.plot({
     ...base({width}),
-    marginLeft: labelRoom(names, width),
+    marginLeft: labelRoom(names.map(label), width),
     marginTop: stacked ? 22 : 28,
     marginRight: 12,
     marginBottom: 42,
     height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 70 + names.length * 21,
-    x: {label: `${metricLabel(metric)} →`, labelOffset: 36, grid: true, nice: true, ticks: stacked ? 4 : 3, insetLeft: 5, insetRight: 5},
-    y: {domain: names, label: null},
+    x: {
+      label: `${metricLabel(metric)}${unitOf(metric) ? ` (${unitOf(metric)})` : ""} →`, labelOffset: 36, grid: true, insetLeft: 5, insetRight: 5,
+      ...(counted ? {type: "symlog", ticks: [0, 10, 1000, 100_000], tickFormat: "~s"} : {nice: true, ticks: stacked ? 4 : 3})
+    },
+    y: {domain: names, label: null, tickFormat: label},
     [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? 0.12 : 0.16},
     color: {domain: names, range: names.map(modelColor)},
     marks: [
       Plot.text(scenarios, title),
       Plot.ruleY(shown, {...row, stroke: "currentColor", strokeOpacity: 0.1}),
-      Plot.ruleY(shown, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
-      Plot.dot(shown, {...row, x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf})
+      Plot.ruleX(floors, {[panel]: "scenario", x: "floor", stroke: "currentColor", strokeDasharray: "3 3", strokeOpacity: 0.7}),
+      Plot.ruleY(measured, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
+      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf}),
+      Plot.dot(hollow, {...row, x: "mean", stroke: "currentColor", strokeWidth: 1.5, symbol: (d) => (d.kind === "bound" ? "circle" : "diamond"), r: 4.5, title: describe})
     ]
   });
   chart.querySelectorAll("a").forEach(toClick);
-  const columns = ["model", "scenario", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives"];
-  return figure(chart, {label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: sorted(shown, names), columns, link: runsOf, keys: {mean: keyOf}});
+  const columns = ["model", "scenario", "protocol", "mean", "ci_low", "ci_high", "n_seeds", "recordings", "positives", "negatives", ...(hollow.length ? ["kind"] : [])];
+  const node = figure(chart, {
+    label: `${metric} by scenario and model, mean over seeds with 95 % interval`, rows: sorted(shown, names), columns,
+    link: (row) => (row.kind === "published" ? null : runsOf(row)), keys: {mean: (row) => (row.kind === "published" ? null : keyOf(row))}
+  });
+  const says = [floors.length && "dashed: every window called an attack", of("published").length && "diamonds: as printed by others, not measured here", of("bound").length && "hollow circles: bounds that know the labels, out of the ranking"].filter(Boolean);
+  if (says.length) node.insertBefore(element("p", {class: "kdgat-readout"}, `${says.join("; ")}.`), node.lastChild);
+  return node;
 }
 
 /** Rows by scenario, within it in the order of the chart. */
 const sorted = (rows, names) => rows.toSorted((a, b) => ascending(a.scenario, b.scenario) || names.indexOf(a.model) - names.indexOf(b.model));
 
-function ordered(rows, order) {
+function ordered(rows, order, metric) {
   const names = models(rows);
   if (order === "method") return names;
   const level = rollup(rows, (of) => mean(of, (row) => row.mean), (row) => row.model);
   names.sort((a, b) => descending(level.get(a), level.get(b)));
-  return order === "highest first" ? names : names.reverse();
+  const low = order === "lowest first" || (order === "best first" && directionOf(metric) === "low");
+  return low ? names.reverse() : names;
 }
 
 /** A chart is one image to a screen reader, so it may hold no links: they work by click here, and as links in the data table. */
@@ -74,5 +109,6 @@ const keyOf = ({dataset, scenario, attack, model, protocol, metric}) =>
 const slug = (name) => name.toLowerCase().replace(/[^a-z0-9_]+/g, "_");
 
 const describe = (row) =>
+  row.kind === "published" ? `${row.model}, ${row.scenario}\n${row.metric} ${number(row.mean)}, not measured here` :
   `${row.model}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
   `${row.n_seeds} seeds, ${row.recordings} recordings, ${row.positives} attacked and ${row.negatives} benign windows`;

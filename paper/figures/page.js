@@ -9,9 +9,29 @@ export function makeScrollable(root) {
   }
 }
 
+/** The pages before and after this one, in the order of the navigation bar, at the end of the text. */
+export function joinPages(root, here = location) {
+  const path = (address) => address.pathname.replace(/\/$/, "/index.html");
+  const links = [...root.querySelectorAll("header nav a[href], nav.navbar a[href], nav.navbar a.dropdown-item[href]")].filter((link) => link.hash === "" && /\.html$|\/$/.test(link.pathname) && !link.closest(".navbar-brand, .brand"));
+  const pages = links.filter((link, i) => !link.matches(".brand, .navbar-brand") && links.findIndex((other) => path(other) === path(link)) === i);
+  const at = pages.findIndex((link) => path(link) === path(here));
+  const main = root.querySelector("main");
+  if (at < 0 || !main) return;
+  const to = (link, rel, arrow) => {
+    if (!link) return document.createElement("span");
+    const text = link.textContent.trim();
+    return Object.assign(document.createElement("a"), {href: link.href, rel, textContent: rel === "prev" ? `${arrow} ${text}` : `${text} ${arrow}`});
+  };
+  const nav = Object.assign(document.createElement("nav"), {className: "kdgat-joined"});
+  nav.setAttribute("aria-label", "Pages before and after");
+  nav.append(to(pages[at - 1], "prev", "←"), to(pages[at + 1], "next", "→"));
+  main.append(nav);
+}
+
 /** `url`: the folder of the release's traces. */
 export function install(root, url) {
   installTraces(root, url);
+  joinPages(root);
   makeScrollable(root);
   addEventListener("resize", () => makeScrollable(root));
 }

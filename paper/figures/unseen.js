@@ -13,6 +13,12 @@ export const kinds = {
   student: ["gat-student", "gat-alone-student"]
 };
 
+/** Of `names`, one of each kind and `model`. */
+export function compared(names, model) {
+  const first = Object.values(kinds).map((models) => models.find((one) => names.includes(one)));
+  return names.filter((name) => name === model || first.includes(name));
+}
+
 /**
  * Window scores of the scenario that is hardest, an unknown vehicle under unknown attacks, where no traffic of the vehicle was used:
  * `{rows, points}`, rows of `predictions` and of `operating_points` of one seed. Empty where the release has none.

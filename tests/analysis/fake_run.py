@@ -127,8 +127,8 @@ def make(
     if shared.VARIABLE not in os.environ:
         return _make(*given)
     name = f"fake-run-{hashlib.sha256(repr(given).encode()).hexdigest()[:16]}"
-    made = shared.once(name, lambda path: path.write_bytes(pickle.dumps(_make(*given))))
-    return pickle.loads(made.read_bytes())  # type: ignore[no-any-return]
+    file = shared.once(name, lambda path: path.write_bytes(pickle.dumps(_make(*given))))
+    return pickle.loads(file.read_bytes())  # type: ignore[no-any-return]
 
 
 def _make(
@@ -271,11 +271,11 @@ def _ablations(dataset: str, n_seeds: int) -> list[dict]:
         ("identifiers", "hashed", False, 0.01),
     ):
         for scenario in SCENARIOS:
-            mean, spread = 0.9 + shift, 0.0 if reference else 0.02
+            mean, half_width = 0.9 + shift, 0.0 if reference else 0.02
             out.append(
                 {"dataset": dataset, "factor": factor, "level": level, "reference": reference, "scenario": scenario}
                 | {"protocol": "zero-shot", "metric": "f1", "mean": mean, "ci_low": mean - 0.05, "ci_high": mean + 0.05}
-                | {"difference": shift, "difference_low": shift - spread, "difference_high": shift + spread}
+                | {"difference": shift, "difference_low": shift - half_width, "difference_high": shift + half_width}
                 | {"n_seeds": n_seeds, "parameters": 1000, "interval": "circular-blocks"}
             )
     return out
@@ -303,26 +303,26 @@ def _evaluate(dataset, d, seed, captures, truth, noise, runs) -> list[Scored]:
     out = []
     for protocol in PROTOCOLS:
         for scenario in SCENARIOS:
-            found = [(c, capture) for c, capture in enumerate(captures) if capture[0] == scenario]
-            injected = np.concatenate([truth[name] for _, (_, name, _, _) in found])
-            kinds = np.repeat([attack for _, (_, _, _, attack) in found], WINDOWS)
+            places = [(c, capture) for c, capture in enumerate(captures) if capture[0] == scenario]
+            injected = np.concatenate([truth[name] for _, (_, name, _, _) in places])
+            kinds = np.repeat([attack for _, (_, _, _, attack) in places], WINDOWS)
             scores = {}
             for m, (model, strength) in enumerate(STRENGTH.items()):
-                rng = np.random.default_rng([d, found[0][0], seed, m, noise, PROTOCOLS.index(protocol)])
+                rng = np.random.default_rng([d, places[0][0], seed, m, noise, PROTOCOLS.index(protocol)])
                 logit = rng.normal(0, 1, len(injected)) + np.where(injected > 0, strength, -strength)
                 scores[model] = (1 / (1 + np.exp(-logit))).astype(np.float32).astype(np.float64)
-            alpha = np.tile(ALPHA, len(found))
+            alpha = np.tile(ALPHA, len(places))
             fused = alpha * scores["gat-student"] + (1 - alpha) * scores["vgae-student"]
             scores["fusion-dqn-student"] = fused.astype(np.float32).astype(np.float64)
             windows = ScoredWindows(
-                recording=np.repeat(np.arange(len(found)), WINDOWS),
-                window=np.tile(np.arange(WINDOWS), len(found)),
-                t0=np.tile((np.arange(WINDOWS) * 0.05).astype(np.float32).astype(np.float64), len(found)),
+                recording=np.repeat(np.arange(len(places)), WINDOWS),
+                window=np.tile(np.arange(WINDOWS), len(places)),
+                t0=np.tile((np.arange(WINDOWS) * 0.05).astype(np.float32).astype(np.float64), len(places)),
                 duration=np.full(len(injected), np.float32(0.05), np.float64),
                 injected=injected,
                 attack=np.where(injected > 0, kinds, "benign"),
             )
-            names = tuple(f"{scenario}/{name}" for _, (_, name, _, _) in found)
+            names = tuple(f"{scenario}/{name}" for _, (_, name, _, _) in places)
             point = dict.fromkeys(STRENGTH, 0.5)
             out.append(Scored(dataset, scenario, protocol, seed, names, windows, scores, point, runs))
     return out

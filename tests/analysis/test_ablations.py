@@ -30,14 +30,14 @@ def test_its_numbers_are_recomputed_from_the_release(shared_release):
     keys = results.names(ablations.table(shared_release))
     assert len(keys) == 16
     for key in keys:
-        (found,) = shared_release.rows(numbers[key].query)
-        assert next(iter(found.values())) == pytest.approx(numbers[key].value)
+        (row,) = shared_release.rows(numbers[key].query)
+        assert next(iter(row.values())) == pytest.approx(numbers[key].value)
         assert trace.document(numbers, [key])["numbers"][key]["runs"]
 
 
 def test_a_release_without_ablations_says_so(run, frozen):
     from analysis.freeze import freeze
 
-    found, weights = run
-    release = freeze("bare", {name: table for name, table in found.items() if name != "ablations"}, weights)
+    tables, weights = run
+    release = freeze("bare", {name: table for name, table in tables.items() if name != "ablations"}, weights)
     assert "not covered by this release" in ablations.table(release)

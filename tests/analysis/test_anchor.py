@@ -47,8 +47,8 @@ def test_releases_of_this_repository_never_changed():
     log = ("log", "-m", "--no-renames", "--format=%H", "HEAD", "--", folder)
     assert not history.git(*log[:3], "--diff-filter=MDT", *log[3:])
     for name in (name for name in names(REPO / "data/frozen") if not name.startswith(LOCAL)):
-        found = anchor.anchor(Release(REPO / "data/frozen" / name), history)
-        assert not found.problems and (found.commit or found.reason == "not committed yet"), str(found)
+        anchored = anchor.anchor(Release(REPO / "data/frozen" / name), history)
+        assert not anchored.problems and (anchored.commit or anchored.reason == "not committed yet"), str(anchored)
 
 
 def drop_last_score(folder: Path) -> None:
@@ -249,8 +249,8 @@ def test_pages_can_say_what_stands_behind_the_release(project, key, tmp_path):
     assert standing(release, anchor.History(tmp_path)) == "not anchored in git, signed by owner@example.org"
     # a page writes it as a variable, which is no number of the release; nothing of it is markup
     (tmp_path / "index.qmd").write_text(f"{{{{< var {STANDING} >}}}}\n")
-    made = prerender.variables(Numbers(release), [(STANDING, tmp_path / "index.qmd", 1)], tmp_path)
-    assert made == {"release": {"standing": "not anchored in git, signed by owner\\@example.org"}}
+    variables = prerender.variables(Numbers(release), [(STANDING, tmp_path / "index.qmd", 1)], tmp_path)
+    assert variables == {"release": {"standing": "not anchored in git, signed by owner\\@example.org"}}
     assert not [problem for problem in verify_sources(tmp_path, release) if STANDING in problem]
 
 

@@ -59,8 +59,8 @@ def test_numbers_name_their_runs_as_the_run_table_counts_them(shared_release):
     key = "hcrl_sa.test_01.gat_student.zero_shot.f1"
     (row,) = rows(appendix.number_table(shared_release, [key]))
     trained = [line[0] for line in rows(appendix.run_table(shared_release)) if line[1] == "gat-student"]
-    found = [int(n) for part in row[-1].split(", ") for n in range(*_ends(part))]
-    assert sorted(found) == sorted(map(int, trained))
+    numbers = [int(n) for part in row[-1].split(", ") for n in range(*_ends(part))]
+    assert sorted(numbers) == sorted(map(int, trained))
 
 
 def _ends(part: str) -> tuple[int, int]:
@@ -74,16 +74,16 @@ def test_ranges():
 
 
 def test_a_dataset_that_is_not_covered_stands_as_an_empty_row(shared_release):
-    found = {row[0]: row for row in rows(results.dataset_table(shared_release))}
-    assert found["hcrl-ch"][1] == "not covered"
-    assert set(found["hcrl-ch"][2:]) == {"n/a"}
-    assert found["hcrl-sa"][1] != "not covered"
+    cells = {row[0]: row for row in rows(results.dataset_table(shared_release))}
+    assert cells["hcrl-ch"][1] == "not covered"
+    assert set(cells["hcrl-ch"][2:]) == {"n/a"}
+    assert cells["hcrl-sa"][1] != "not covered"
 
 
 def test_hyper_parameters_that_a_run_has_alone_are_named_with_its_line(run, frozen):
-    made, weights = run
+    tables, weights = run
     config = override(fake_run.CONFIG, {"training.epochs": 1})
-    ablation = made["runs"].to_pylist()[0] | {
+    ablation = tables["runs"].to_pylist()[0] | {
         "run": "AblationFlow/2/variant/1",
         "flow_run": "AblationFlow/2",
         "config": config.canonical(),
@@ -92,9 +92,9 @@ def test_hyper_parameters_that_a_run_has_alone_are_named_with_its_line(run, froz
         "model": "gat-student (width: 4)",
     }
     settings = [{"run": ablation["run"], "name": k, "value": json.dumps(v)} for k, v in config.flat().items()]
-    changed = made | {
-        "runs": records.table("runs", [*made["runs"].to_pylist(), ablation]),
-        "hyperparameters": records.table("hyperparameters", [*made["hyperparameters"].to_pylist(), *settings]),
+    changed = tables | {
+        "runs": records.table("runs", [*tables["runs"].to_pylist(), ablation]),
+        "hyperparameters": records.table("hyperparameters", [*tables["hyperparameters"].to_pylist(), *settings]),
     }
     release = freeze.freeze("ablated", changed, weights)
     (number,) = (row[0] for row in rows(appendix.run_table(release)) if row[1] == ablation["model"])

@@ -53,12 +53,12 @@ def sides(bound: bool) -> st.SearchStrategy[Side]:
 
 
 def chains(bound: bool) -> st.SearchStrategy[Chain]:
-    def made(first: Side, rest: list[tuple[str, Side]]) -> Chain:
+    def chain(first: Side, rest: list[tuple[str, Side]]) -> Chain:
         return Chain((first, *(side for _, side in rest)), tuple(relation for relation, _ in rest))
 
     more = st.lists(st.tuples(RELATION, sides(bound)), min_size=1, max_size=3)
     begin = sides(bound).filter(lambda s: not bound or "@" in str(s))
-    return st.builds(made, begin, more)
+    return st.builds(chain, begin, more)
 
 
 def eaches() -> st.SearchStrategy[Each]:
@@ -80,11 +80,11 @@ def test_what_is_written_is_read_again(claim: Claim):
 @given(st.one_of(st.text(max_size=60), st.text(alphabet="abc.@*_ ()<>=~:-/'19 andllcount", max_size=80)))
 def test_any_text_is_a_claim_or_a_place_in_it(text: str):
     try:
-        made = parse(text)
+        claim = parse(text)
     except ClaimError as error:
         assert "\n" not in str(error)
     else:
-        assert parse(str(made)) == made
+        assert parse(str(claim)) == claim
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ OPERATORS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, ">=": operat
 def test_of_exact_numbers_it_is_what_python_makes_of_them(numbers: list[int], relation: str, count: int):
     values = Given({f"k.s{i}.v": exact(float(n)) for i, n in enumerate(numbers)})
     holds = [OPERATORS[relation](n, 1) for n in numbers]
-    wanted = {
+    outcomes = {
         f"k.s0.v {relation} 1": holds[0],
         f"k.s0.v - k.s1.v {relation} 1": OPERATORS[relation](numbers[0] - numbers[1], 1),
         f"all(s*: k.@.v {relation} 1)": all(holds),
@@ -151,7 +151,7 @@ def test_of_exact_numbers_it_is_what_python_makes_of_them(numbers: list[int], re
         and OPERATORS[relation](numbers[1], numbers[2]),
         f"k.s0.v {relation} 1 and k.s1.v {relation} 1": holds[0] and holds[1],
     } | {f"count(s*: k.@.v {relation} 1) {r} {count}": OPERATORS[r](sum(holds), count) for r in OPERATORS}
-    for text, truth in wanted.items():
+    for text, truth in outcomes.items():
         verdict = judge(parse(text), values)
         assert (verdict.state == "true") == truth, (text, verdict)
         assert (verdict.margin >= 0) == truth or verdict.margin == 0, (text, verdict)
@@ -260,9 +260,9 @@ def test_a_changed_number_changes_its_differences():
 
 
 def test_every_comparing_word_is_bound():
-    found = words((file for file in sources(REPO) if file.suffix == ".qmd"), REPO)
-    assert len(found) > 30
-    loose = [f"{w.file.name}:{w.line}: {w.text} in: {w.sentence}" for w in found if not w.bound]
+    comparing = words((file for file in sources(REPO) if file.suffix == ".qmd"), REPO)
+    assert len(comparing) > 30
+    loose = [f"{w.file.name}:{w.line}: {w.text} in: {w.sentence}" for w in comparing if not w.bound]
     assert loose == []
 
 
@@ -288,8 +288,8 @@ def test_every_comparing_word_is_bound():
 )
 def test_a_comparing_word_is_found_wherever_it_is_read(tmp_path: Path, text: str, bound: str):
     (tmp_path / "a.qmd").write_text(text)
-    found = words([tmp_path / "a.qmd"], REPO)
-    assert found[0].bound == bound
+    comparing = words([tmp_path / "a.qmd"], REPO)
+    assert comparing[0].bound == bound
 
 
 @pytest.mark.parametrize(
@@ -343,8 +343,8 @@ def test_on_the_current_release_a_missing_key_stops(release, project, text: str)
 def test_on_any_other_release_nothing_stops(shared_release, project):
     write(project, f'[It is {{{{< var no.such >}}}}, behind.]{{holds="{BROKEN}"}} [It is more.]{{holds="no.such > 1"}}')
     prerender.run(shared_release, project)
-    found = judged.of_project(Numbers(shared_release), project)
-    assert [j.verdict.state for j in found] == ["false", "missing"]
+    claims = judged.of_project(Numbers(shared_release), project)
+    assert [j.verdict.state for j in claims] == ["false", "missing"]
     assert "not in this release" in (project / "_variables.yml").read_text()
 
 
@@ -380,14 +380,14 @@ def test_paired_differences_are_the_releases_own(shared_release):
     assert OfRelease(numbers).paired(auc("vgae_student"), auc("gbm_baseline")) is None
     assert OfRelease(numbers).paired("main.test_02.gat_student.zero_shot.f1", F1.format("vgae_teacher")) is not None
     key = numbers.paired(auc("vgae_student"), auc("gat_student"))
-    (found,) = shared_release.rows(numbers[key].query)
-    assert next(iter(found.values())) == pytest.approx(numbers[key].value)
+    (result,) = shared_release.rows(numbers[key].query)
+    assert next(iter(result.values())) == pytest.approx(numbers[key].value)
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (REPO / "data" / "frozen").iterdir() if p.is_dir())[:1])
 def test_an_older_release_is_judged_too(name: str):
-    found = judged.of_project(Numbers(Release(REPO / "data" / "frozen" / name)), REPO)
-    states = {j.verdict.state for j in found}
+    claims = judged.of_project(Numbers(Release(REPO / "data" / "frozen" / name)), REPO)
+    states = {j.verdict.state for j in claims}
     assert "true" in states and states - {"true"}, states
 
 

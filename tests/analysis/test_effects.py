@@ -26,22 +26,22 @@ def test_the_difference_is_that_of_the_metrics(shared_release):
     effect = Effects(shared_release).f1(
         "hcrl-sa", "test_02", ("gat-student", "zero-shot"), ("vgae-student", "zero-shot")
     )
-    told = {
+    means = {
         r["model"]: r["mean"]
         for r in shared_release.table("summary").to_pylist()
         if (r["scenario"], r["attack"], r["protocol"], r["metric"]) == ("test_02", "all", "zero-shot", "f1")
     }
-    assert effect.value == pytest.approx(told["gat-student"] - told["vgae-student"], abs=1e-6)
+    assert effect.value == pytest.approx(means["gat-student"] - means["vgae-student"], abs=1e-6)
     assert effect.low < effect.value < effect.high
     assert effects.phrase(effect.low, effect.high) == "improves on"
 
 
 def test_a_model_cannot_be_told_from_itself_and_sides_exchange_signs(shared_release):
-    made = Effects(shared_release)
+    effects = Effects(shared_release)
     a, b = ("gat-student", "zero-shot"), ("vgae-student", "zero-shot")
-    same = made.f1("hcrl-sa", "test_01", a, a)
+    same = effects.f1("hcrl-sa", "test_01", a, a)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    there, back = made.f1("hcrl-sa", "test_01", a, b), made.f1("hcrl-sa", "test_01", b, a)
+    there, back = effects.f1("hcrl-sa", "test_01", a, b), effects.f1("hcrl-sa", "test_01", b, a)
     assert there.value == pytest.approx(-back.value)
     assert there.low == pytest.approx(-back.high)
 

@@ -35,15 +35,15 @@ def test_release_holds_what_the_runs_held(run, release):
         assert release.table(name).equals(records.validate(name, table))
     for path, data in weights.items():
         assert release.weight(f"weights/{path}") == data
-    told = release.manifest
-    assert told["seeds"] == [0, 1]
-    assert told["code"]["commits"] == ["a" * 40]
-    assert told["flow_runs"] == [fake_run.FLOW_RUN]
-    assert told["datasets"]["hcrl-sa"]["data_hashes"] == tables["runs"]["data_hash"].unique().to_pylist()
-    assert len(told["runs"]) == tables["runs"].num_rows
+    manifest = release.manifest
+    assert manifest["seeds"] == [0, 1]
+    assert manifest["code"]["commits"] == ["a" * 40]
+    assert manifest["flow_runs"] == [fake_run.FLOW_RUN]
+    assert manifest["datasets"]["hcrl-sa"]["data_hashes"] == tables["runs"]["data_hash"].unique().to_pylist()
+    assert len(manifest["runs"]) == tables["runs"].num_rows
 
 
-def test_rows_stated_by_several_tasks_are_kept_once_and_contradictions_refused(run):
+def test_rows_stated_by_several_tasks_are_kept_once_and_mismatches_refused(run):
     parameters = run[0]["parameters"]
     assert concatenate([{"parameters": parameters}] * 3)["parameters"].num_rows == parameters.num_rows
     other = parameters.set_column(
@@ -168,6 +168,6 @@ def test_readings_of_committed_releases_are_joined(run, frozen):
     joined = freezing.all_readings(tables, frozen)["readings"]
     rows = joined.to_pylist()
     assert earlier in rows and later not in rows and len(rows) == own.num_rows + 1
-    made = freeze("after", {**tables, "readings": joined}, weights, root=frozen)
+    after = freeze("after", {**tables, "readings": joined}, weights, root=frozen)
     assert freezing.all_readings(tables, frozen)["readings"].equals(joined), "freezing again gives the same table"
-    assert made.manifest["tables"]["readings"]["content_hash"] == records.content_hash(joined)
+    assert after.manifest["tables"]["readings"]["content_hash"] == records.content_hash(joined)

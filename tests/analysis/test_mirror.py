@@ -59,8 +59,10 @@ def logged(tables, number):
     run = tables["runs"].to_pylist()[number]["run"]
     rows = []
     for epoch in range(4):
-        told = {r["metric"]: r["value"] for r in tables["curves"].to_pylist() if (r["run"], r["epoch"]) == (run, epoch)}
-        rows += [told, {"note": "x" * 30_000}]
+        values = {
+            r["metric"]: r["value"] for r in tables["curves"].to_pylist() if (r["run"], r["epoch"]) == (run, epoch)
+        }
+        rows += [values, {"note": "x" * 30_000}]
     return rows
 
 
@@ -86,8 +88,8 @@ def test_a_differing_value_is_an_error(tables, tmp_path):
 
 def test_a_killed_or_missing_mirror_is_a_warning(tables, tmp_path):
     write_log(place(tmp_path, 0), logged(tables, 0)[:4], finished=False)
-    found = tracker.check(tables, tmp_path)
-    assert sorted(w.split(": ")[1] for w in found) == [
+    warnings = tracker.check(tables, tmp_path)
+    assert sorted(w.split(": ")[1] for w in warnings) == [
         "W&B run (killed) holds 2 of 4 values of train_loss",
         "W&B run (killed) holds 2 of 4 values of val_loss",
         "no log of W&B run id1 below the work folder",

@@ -110,7 +110,7 @@ def test_operating_points_and_readings_have_keys(numbers, run, frozen):
     point = numbers["hcrl_sa.operating_points.gat_student.zero_shot.threshold"]
     (row,) = numbers.release.rows(point.query)
     assert next(iter(row.values())) == pytest.approx(point.value)
-    found, weights = run
+    tables, weights = run
 
     def row_of(reader: str, config: str, capture: str = "test_01/DoS-sonata.csv") -> dict:
         return {
@@ -123,11 +123,11 @@ def test_operating_points_and_readings_have_keys(numbers, run, frozen):
         row_of("F/1/evaluate/7", "a", "test_01/fuzzing-soul.csv"),
         row_of("F/2/evaluate/9", "b"),
     ]
-    known = Numbers(freeze("known", found | {"readings": records.table("readings", rows)}, weights))
+    known = Numbers(freeze("known", tables | {"readings": records.table("readings", rows)}, weights))
     assert [known[f"readings.{name}"].text for name in ("evaluations", "configurations", "commits", "first")] == [
         "2", "2", "1", "2026-01-01"
     ]  # fmt: skip
-    unknown = Numbers(freeze("unknown", found | {"readings": records.table("readings", [])}, weights))
+    unknown = Numbers(freeze("unknown", tables | {"readings": records.table("readings", [])}, weights))
     assert "readings.evaluations" not in unknown
 
 
@@ -144,13 +144,13 @@ def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
     assert sorted(variables) == ["hcrl_sa", "release"]
     assert variables["release"] == {"name": "shared"}
     assert "96,056" in variables["hcrl_sa"]["frames"]
-    told = json.loads((tmp_path / "trace.json").read_text())
-    assert told["manifest_sha256"] == shared_release.manifest_sha256
-    entry = told["numbers"][HEADLINE]
-    assert {told["runs"][r]["model"] for r in entry["runs"]} == {"gat-student"}
-    assert list(told["sources"]) == ["paper/index.qmd"]
+    traces = json.loads((tmp_path / "trace.json").read_text())
+    assert traces["manifest_sha256"] == shared_release.manifest_sha256
+    entry = traces["numbers"][HEADLINE]
+    assert {traces["runs"][r]["model"] for r in entry["runs"]} == {"gat-student"}
+    assert list(traces["sources"]) == ["paper/index.qmd"]
     # what tables show can be traced too
-    assert set(re.findall(r'data-key="([^"]+)"', results.main_table(shared_release))) <= told["numbers"].keys()
+    assert set(re.findall(r'data-key="([^"]+)"', results.main_table(shared_release))) <= traces["numbers"].keys()
     assert {p.stem for p in (tmp_path / "paper/figures/static").glob("*.svg")} == {s.name for s in statics.STATICS}
 
 

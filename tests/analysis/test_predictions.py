@@ -29,8 +29,8 @@ def rows(seeds=(0, 1), **scores):
 
 @pytest.fixture
 def table() -> pa.Table:
-    made = rows(**{"x-student": lambda s, w: s + w / 8, "rule-baseline": lambda s, w: w / 4})
-    return records.table("predictions", [r | ({"y-teacher": 0.5} if r["seed"] == 0 else {}) for r in made])
+    scores = rows(**{"x-student": lambda s, w: s + w / 8, "rule-baseline": lambda s, w: w / 4})
+    return records.table("predictions", [r | ({"y-teacher": 0.5} if r["seed"] == 0 else {}) for r in scores])
 
 
 def test_each_window_is_stored_once_and_every_value_comes_back(table: pa.Table) -> None:
@@ -49,9 +49,9 @@ def test_each_window_is_stored_once_and_every_value_comes_back(table: pa.Table) 
 
 
 def test_seeds_that_scored_other_windows_are_refused() -> None:
-    made = records.table("predictions", rows(**{"x-student": lambda s, w: 0.5})[:-1])
+    scores = records.table("predictions", rows(**{"x-student": lambda s, w: 0.5})[:-1])
     with pytest.raises(RecordError, match="the seeds of a, test_02 scored different windows"):
-        predictions.pack(made)
+        predictions.pack(scores)
 
 
 @pytest.fixture
@@ -107,16 +107,16 @@ def test_a_score_of_no_model_is_refused(copy) -> None:
 )
 def test_a_part_of_other_types_or_order_is_refused(change, reason: str) -> None:
     """The browser reads the file as it is, so it must be what Python makes of it."""
-    made = records.table("predictions", rows(**{"x-student": lambda s, w: 0.5}))
-    (about, part), *_ = predictions.pack(made).values()
+    scores = records.table("predictions", rows(**{"x-student": lambda s, w: 0.5}))
+    (about, part), *_ = predictions.pack(scores).values()
     with pytest.raises(RecordError, match=reason):
         predictions.unpack([(about, change(part))], ["x-student", "gat-student"])
 
 
 def test_minus_zero_stays_the_score_of_its_seed() -> None:
-    made = records.table("predictions", rows(**{"x-student": lambda s, w: -0.0 if s else 0.0}))
-    back = predictions.unpack(predictions.pack(made).values(), records.scored_models(made))
-    assert records.content_hash(back) == records.content_hash(made)
+    scores = records.table("predictions", rows(**{"x-student": lambda s, w: -0.0 if s else 0.0}))
+    back = predictions.unpack(predictions.pack(scores).values(), records.scored_models(scores))
+    assert records.content_hash(back) == records.content_hash(scores)
 
 
 def test_parts_behind_a_link_are_not_read(copy) -> None:
@@ -130,12 +130,12 @@ def test_a_release_without_parts_is_read_too(shared_release, tmp_path) -> None:
     """As the first releases are: one file, a row per window and seed."""
     folder = tmp_path / "shared"
     shutil.copytree(shared_release.path, folder)
-    made = shared_release.table("predictions")
+    scores = shared_release.table("predictions")
     shutil.rmtree(folder / "predictions")
-    (folder / "predictions.parquet").write_bytes(records.parquet_bytes(made))
+    (folder / "predictions.parquet").write_bytes(records.parquet_bytes(scores))
     manifest = json.loads((folder / "manifest.json").read_text())
-    _, entry = files_of("summary", made)  # the entry of a table that lies in one file
+    _, entry = files_of("summary", scores)  # the entry of a table that lies in one file
     manifest["tables"]["predictions"] = entry
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert Release(folder).table("predictions").equals(made)
+    assert Release(folder).table("predictions").equals(scores)
     assert Release(folder).scored_models == shared_release.scored_models

@@ -90,9 +90,9 @@ def test_a_release_that_does_not_verify_is_not_published(shared_release, tmp_pat
 
 
 def test_the_schemas_are_published_for_readers_without_this_code(crate):
-    told = json.loads((crate / "schema.json").read_text())
-    assert told.keys() == records.TABLES.keys()
-    assert told["runs"]["columns"]["seconds"]["unit"] == "s"
+    schemas = json.loads((crate / "schema.json").read_text())
+    assert schemas.keys() == records.TABLES.keys()
+    assert schemas["runs"]["columns"]["seconds"]["unit"] == "s"
 
 
 def test_the_validator_accepts_the_crate(crate):

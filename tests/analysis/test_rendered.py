@@ -116,10 +116,10 @@ def test_a_claim_that_was_tampered_with_is_caught(site, old, new, said):
 
 def test_a_claim_that_the_trace_tells_otherwise_is_caught(site):
     trace = site.site / "assets" / "trace.json"
-    told = json.loads(trace.read_text())
-    assert told["claims"][0]["state"] == "true"
-    told["claims"][0]["margin"] = 9.0
-    trace.write_text(json.dumps(told))
+    document = json.loads(trace.read_text())
+    assert document["claims"][0]["state"] == "true"
+    document["claims"][0]["margin"] = 9.0
+    trace.write_text(json.dumps(document))
     assert site.problems() == ["assets/trace.json: its claims differ from what the release makes of the sources"]
 
 
@@ -187,9 +187,10 @@ def test_a_served_file_that_is_not_the_releases_or_the_projects_is_caught(site):
     for folder, text in ((site.project / "paper", "a {}"), (site.site, "a { color: red }")):
         (folder / "theme").mkdir()
         (folder / "theme" / "site.css").write_text(text)
-    found = site.problems()
+    problems = site.problems()
     assert (
-        "assets/release/weights/x.onnx is not the release's" in found and "theme/site.css is not the project's" in found
+        "assets/release/weights/x.onnx is not the release's" in problems
+        and "theme/site.css is not the project's" in problems
     )
 
 
@@ -217,10 +218,10 @@ def test_changed_assets_are_caught(site):
     table = site.site / "assets" / "release" / "summary.parquet"
     table.write_bytes(table.read_bytes() + b"x")
     trace = site.site / "assets" / "trace.json"
-    told = json.loads(trace.read_text())
-    told["numbers"][KEY]["value"] = 0.5
-    next(iter(told["runs"].values()))["commit"] = "b" * 40
-    trace.write_text(json.dumps(told))
+    document = json.loads(trace.read_text())
+    document["numbers"][KEY]["value"] = 0.5
+    next(iter(document["runs"].values()))["commit"] = "b" * 40
+    trace.write_text(json.dumps(document))
     assert site.problems() == [
         f"assets/trace.json: the trace of {KEY} differs from the release's",
         "assets/trace.json: its runs differ from the release's",
@@ -271,7 +272,7 @@ def test_what_runs_off_a_page_of_the_pdf_is_named(tmp_path: Path):
     page = '#set page("a4", numbering: "1")\n'
     for body, off in (("Inside.", 0), ("#place(dy: 28cm)[Far below]", 1)):
         typst.compile(f"{page}Text. {body}".encode(), output=str(file))
-        text, found = pdf.read(file)
+        text, overhang = pdf.read(file)
         assert "Text." in text
-        assert len(found) == off
-        assert all("page 1" in problem and "Far below" in problem for problem in found)
+        assert len(overhang) == off
+        assert all("page 1" in problem and "Far below" in problem for problem in overhang)

@@ -34,23 +34,23 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_plain_files_are_captures_of_their_folders_car(folder: Path) -> None:
-    captures = {c.name: c for c in evaluate.found(folder, [])}
+    captures = {c.name: c for c in evaluate.captures_below(folder, [])}
     assert {name: (c.vehicle, c.attack) for name, c in captures.items()} == {
         "flood-2.csv": ("unknown", "flood"),
         "my-car/flood-1.csv": ("my-car", "flood"),
         "my-car/quiet-1.csv": ("my-car", "quiet"),
     }
-    (one,) = evaluate.found(folder / "flood-2.csv", [])
+    (one,) = evaluate.captures_below(folder / "flood-2.csv", [])
     assert one.sha256 == captures["flood-2.csv"].sha256 and one.vehicle == "unknown"
     with pytest.raises(KdgatError, match="no folder or file"):
-        list(evaluate.found(folder / "nowhere", []))
+        list(evaluate.captures_below(folder / "nowhere", []))
     (folder / "empty").mkdir()
     with pytest.raises(KdgatError, match="no captures in"):
-        list(evaluate.found(folder / "empty", []))
+        list(evaluate.captures_below(folder / "empty", []))
 
 
 def test_what_a_release_has_seen_cannot_serve(folder: Path) -> None:
-    captures = {c.name: c for c in evaluate.found(folder, [])}
+    captures = {c.name: c for c in evaluate.captures_below(folder, [])}
     quiet, same, fresh = (captures[n] for n in ("my-car/quiet-1.csv", "my-car/flood-1.csv", "flood-2.csv"))
     known = evaluate.Known(
         {quiet.sha256: "train", "f" * 64: "test_01"}, [(quiet.name, evaluate._sequence(quiet.frames()))]
@@ -100,5 +100,5 @@ def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
     cost = {kind: share.share for kind, share in judged.costs(cars=4).items()}
     assert cost["evade_offset"] == 0 < cost["evade_creeping"], "an offset forges as many frames as it likes"
     assert {row[0].strip("| ") for row in table} == {"evade_midpoint"}
-    found = {row[2]: float(row[3].rstrip(" |")) for row in table}
-    assert {"zero-shot", "profiled"} <= set(found) and all(0 <= value <= 1 for value in found.values())
+    values = {row[2]: float(row[3].rstrip(" |")) for row in table}
+    assert {"zero-shot", "profiled"} <= set(values) and all(0 <= value <= 1 for value in values.values())

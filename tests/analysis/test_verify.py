@@ -195,8 +195,8 @@ def test_replaced_weights_are_caught_by_their_shapes(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["weights"][file]["sha256"] = sha256(data)
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    wanted = f"shared: parameters says encoder.weight of {file} holds 800 numbers, the file holds 810"
-    assert wanted in verification.verify_release(copy)
+    problem = f"shared: parameters says encoder.weight of {file} holds 800 numbers, the file holds 810"
+    assert problem in verification.verify_release(copy)
 
 
 def test_the_index_knows_a_release_whose_manifest_was_made_to_fit(run, release, frozen):
@@ -232,11 +232,11 @@ x = 0.5
 ```
 See [it](a-1.5.html){width=0.5} and `0.5` and $p = 0.5$ and @tbl-1.2.
 """
-    found = verification.verify_sources(project(tmp_path, text), shared_release)
-    assert [p.split(": ")[0] for p in found] == ["paper/sections/results.qmd:6"] * 3
-    assert "nearest: hcrl_sa.test_01.gat_student.zero_shot.f1" in found[0]
-    assert "'0.97'" in found[1]
-    assert "'12 %'" in found[2]
+    problems = verification.verify_sources(project(tmp_path, text), shared_release)
+    assert [p.split(": ")[0] for p in problems] == ["paper/sections/results.qmd:6"] * 3
+    assert "nearest: hcrl_sa.test_01.gat_student.zero_shot.f1" in problems[0]
+    assert "'0.97'" in problems[1]
+    assert "'12 %'" in problems[2]
 
 
 def test_a_figure_without_its_static_twin_is_caught(tmp_path):
@@ -253,8 +253,10 @@ def test_a_figure_without_its_static_twin_is_caught(tmp_path):
 
 
 def test_numbers_may_be_typed_outside_results(shared_release, tmp_path):
-    found = verification.verify_sources(project(tmp_path, "We set it to 0.7.", "sections/method.qmd"), shared_release)
-    assert found == []
+    problems = verification.verify_sources(
+        project(tmp_path, "We set it to 0.7.", "sections/method.qmd"), shared_release
+    )
+    assert problems == []
 
 
 # ---- what may be absent ----------------------------------------------------------------------------------------------
@@ -269,9 +271,9 @@ def manifest_of(folder, change):
 
 @pytest.mark.parametrize(("table", "column"), [("ablations", "ci_low"), ("runs", "dirty"), ("datasets", "sha256")])
 def test_only_a_newer_column_may_be_absent(copy, table, column):
-    made = Release(copy).table(table).drop_columns([column])
-    (copy / f"{table}.parquet").write_bytes(records.parquet_bytes(made))
-    _, entry = files_of(table, made)
+    narrower = Release(copy).table(table).drop_columns([column])
+    (copy / f"{table}.parquet").write_bytes(records.parquet_bytes(narrower))
+    _, entry = files_of(table, narrower)
     manifest_of(copy, lambda m: m["tables"].update({table: entry}))
     assert f"column {column!r} is missing" in verification.verify_release(copy)[0]
 
@@ -292,19 +294,19 @@ def test_a_format_that_cannot_be_a_number_is_refused(copy):
 
 def test_a_metric_of_the_first_releases_may_not_vanish(copy):
     for name in ("metrics", "summary", "ablations"):
-        made = Release(copy).table(name)
-        refit(copy, name, records.table(name, [r for r in made.to_pylist() if r["metric"] != "recall"]))
+        full = Release(copy).table(name)
+        refit(copy, name, records.table(name, [r for r in full.to_pylist() if r["metric"] != "recall"]))
     manifest_of(copy, lambda m: m["metrics"].remove("recall"))
     assert any("metrics has no recall of" in problem for problem in verification.verify_release(copy))
 
 
 def test_scores_of_the_first_releases_may_not_vanish(copy):
-    made = Release(copy).table("predictions").drop_columns(["gat-student"])
-    refit(copy, "predictions", made)
+    narrower = Release(copy).table("predictions").drop_columns(["gat-student"])
+    refit(copy, "predictions", narrower)
     assert any("no scores are released" in problem for problem in verification.verify_release(copy))
 
 
 def test_a_configuration_that_is_none_is_one_line(copy):
-    made = Release(copy).table("runs").to_pylist()
-    refit(copy, "runs", records.table("runs", [r | {"config": "null"} for r in made]))
+    rows = Release(copy).table("runs").to_pylist()
+    refit(copy, "runs", records.table("runs", [r | {"config": "null"} for r in rows]))
     assert verification.verify_release(copy) and "Traceback" not in str(verification.verify_release(copy))

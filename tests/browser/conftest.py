@@ -74,19 +74,19 @@ def visit(site: str, chromium, request: pytest.FixtureRequest) -> Iterator[Visit
     """
     context = chromium.new_context(**getattr(request, "param", {"viewport": {"width": 1280, "height": 900}}))
     page = context.new_page()
-    made = Visit(page, site)
+    guest = Visit(page, site)
 
     def route(handler) -> None:
         if handler.request.url.startswith((site, "data:", "blob:")):
             handler.continue_()
         else:
-            made.wrong.append(f"asked for {handler.request.url}")
+            guest.wrong.append(f"asked for {handler.request.url}")
             handler.abort()
 
     context.route("**/*", route)
-    page.on("console", lambda m: made.wrong.append(f"console: {m.text}") if m.type == "error" else None)
-    page.on("pageerror", lambda e: made.wrong.append(f"error: {e}"))
-    page.on("response", lambda r: made.wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    yield made
+    page.on("console", lambda m: guest.wrong.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda e: guest.wrong.append(f"error: {e}"))
+    page.on("response", lambda r: guest.wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    yield guest
     context.close()
-    assert made.wrong == []
+    assert guest.wrong == []

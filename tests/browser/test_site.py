@@ -17,7 +17,7 @@ PAGES = {
     "paper/results/ablations.html": 1,
     "paper/results/graph.html": 5,
     "paper/results/datasets.html": 2,
-    "paper/results/errors.html": 4,
+    "paper/results/errors.html": 5,
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
     "paper/results/distillation.html": 2,
@@ -44,20 +44,40 @@ def test_a_page_shows_its_figures_fits_and_is_accessible(visit, path: str):
     assert visit.page.evaluate(broken) == []
     visit.page.wait_for_timeout(200)  # figures fade in, and contrast is measured
     visit.page.add_script_tag(path=str(NODE_MODULES / "axe-core" / "axe.min.js"))
-    found = visit.page.evaluate("axe.run({exclude: [['#tbl-runs'], ['#tbl-hyperparameters'], ['#tbl-alarms']]})")[
+    violations = visit.page.evaluate("axe.run({exclude: [['#tbl-runs'], ['#tbl-hyperparameters'], ['#tbl-alarms']]})")[
         "violations"
     ]
-    assert [(v["id"], v["nodes"][0]["html"][:160]) for v in found] == []
+    assert [(v["id"], v["nodes"][0]["html"][:160]) for v in violations] == []
 
 
 def test_an_input_redraws_and_stands_in_the_address(visit):
     visit.open("paper/results/leaderboard.html?dataset=synthetic&metric=recall")
     visit.page.wait_for_selector(SHOWN)
     assert "recall" in visit.page.locator(".kdgat-chart").get_attribute("aria-label")
-    visit.page.get_by_label("metric").select_option(label="precision")
+    visit.page.get_by_label("metric").select_option(label="Precision")
     visit.page.wait_for_selector('.kdgat-chart[aria-label^="precision"]')
     assert "dataset=synthetic" in visit.page.url
     assert "metric=precision" in visit.page.url
+
+
+def test_back_takes_a_filter_back(visit):
+    visit.open("paper/results/leaderboard.html")
+    visit.page.wait_for_selector(SHOWN)
+    metric = visit.page.get_by_label("metric")
+    metric.select_option(label="Precision")
+    metric.select_option(label="Recall")
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="recall"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="precision"]')
+    visit.page.go_back()
+    visit.page.wait_for_selector('.kdgat-chart[aria-label^="f1"]')
+    assert metric.locator("option:checked").text_content() == "F1"
+
+
+def test_pages_lead_to_the_ones_before_and_after(visit):
+    visit.open("paper/results/leaderboard.html")
+    joined = visit.page.get_by_role("navigation", name="Pages before and after")
+    assert [link.text_content() for link in joined.locator("a").all()] == ["← Talk", "Errors and thresholds →"]
 
 
 def test_the_data_table_behind_a_chart_holds_the_release(visit):
@@ -74,6 +94,23 @@ def test_the_data_table_behind_a_chart_holds_the_release(visit):
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
     panel.locator("dl").wait_for()
     assert key in panel.text_content()
+
+
+def test_the_data_table_sorts_filters_and_is_saved(visit):
+    visit.open("paper/results/leaderboard.html?dataset=hcrl-sa")
+    visit.page.locator(".kdgat-data summary").click()
+    table = visit.page.locator(".kdgat-data table")
+    table.get_by_role("button", name="mean").click()
+    table.get_by_role("button", name="mean").click()
+    means = [float(text) for text in table.locator("td:nth-child(4)").all_text_contents()]
+    assert means == sorted(means, reverse=True)
+    visit.page.get_by_role("searchbox").fill("student test_02")
+    assert {text for text in table.locator("td:nth-child(2)").all_text_contents()} == {"test_02"}
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_role("button", name="download CSV").click()
+    lines = saved.value.path().read_text().splitlines()
+    assert lines[0].startswith("model,scenario,protocol,mean")
+    assert len(lines) == 1 + table.locator("tbody tr").count()
 
 
 def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
@@ -171,8 +208,8 @@ def test_the_threshold_begins_at_the_operating_point_and_drives_everything(visit
         """import(new URL("../../assets/kdgat.js", document.baseURI)).then((kdgat) =>
             kdgat.open(new URL("../../assets/release/", document.baseURI)).table("confusion"))"""
     )
-    wanted = {"dataset": "hcrl-sa", "scenario": "test_02", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
-    (row,) = [r for r in tables if r["attack"] == "all" and all(r[k] == v for k, v in wanted.items())]
+    point = {"dataset": "hcrl-sa", "scenario": "test_02", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
+    (row,) = [r for r in tables if r["attack"] == "all" and all(r[k] == v for k, v in point.items())]
     assert counts == [row["tp"], row["fn"], row["fp"], row["tn"]]
 
     before = facts(visit.page)

@@ -99,8 +99,8 @@ def test_doctor_knows_every_extra_but_quarto(repo: Path) -> None:
 
 
 def test_a_version_that_is_not_asked_for_is_missing() -> None:
-    found = doctor._absent(["numpy<1", "numpy>=1", "no-such-package>=3"])
-    assert [f.split(" ")[0] for f in found] == ["numpy", "no-such-package"] and "wanted <1" in found[0]
+    missing = doctor._absent(["numpy<1", "numpy>=1", "no-such-package>=3"])
+    assert [f.split(" ")[0] for f in missing] == ["numpy", "no-such-package"] and "wanted <1" in missing[0]
 
 
 # ---- detect ----------------------------------------------------------------------------------------------------------
@@ -142,13 +142,13 @@ def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file
         lines = log.read_text().splitlines(keepends=True)
         process.stdin.writelines(lines[:-1000])
         process.stdin.flush()
-        told = [process.stdout.readline() for _ in range(50)]  # before the pipe ends
+        output = [process.stdout.readline() for _ in range(50)]  # before the pipe ends
         process.stdin.writelines(lines[-1000:])
         process.stdin.close()
-        told += process.stdout.readlines()
+        output += process.stdout.readlines()
         said = process.stderr.read()
     assert process.returncode == 0, said
-    assert "".join(told) == judged.stdout
+    assert "".join(output) == judged.stdout
     assert "from a window's last frame to its verdict: " in said
 
 
@@ -159,9 +159,9 @@ def test_rows_that_are_set_aside_are_counted_by_their_reason(tmp_path: Path) -> 
     (tmp_path / "a.log").write_text("".join(broken.get(i, line) for i, line in enumerate(lines)))
     reader = CaptureReader(tmp_path / "a.log", on_bad_rows="quarantine")
     frames = sum(len(block) for block in reader)
-    told = detect.set_aside(reader.bad)
-    counts = [int(n) for n in re.findall(r"(\d+) × ", told)]
-    assert told.startswith("3 rows set aside (2 × ") and sum(counts) == 3 and frames + 3 == len(lines)
+    note = detect.set_aside(reader.bad)
+    counts = [int(n) for n in re.findall(r"(\d+) × ", note)]
+    assert note.startswith("3 rows set aside (2 × ") and sum(counts) == 3 and frames + 3 == len(lines)
     assert detect.set_aside([]) == "0 rows set aside"
     many = [BadRow(i, "row", f"reason {min(i, 6)}", "") for i in range(9)]
     assert detect.set_aside(many).endswith("; 1 × row: reason 3; 2 for other reasons)")
@@ -170,8 +170,8 @@ def test_rows_that_are_set_aside_are_counted_by_their_reason(tmp_path: Path) -> 
 def test_a_short_capture_is_scored_without_a_profile(log: Path, current: Release, tmp_path: Path) -> None:
     short = tmp_path / "short.log"
     short.write_text("\n".join(log.read_text().splitlines()[:450]) + "\n")
-    found = detect.detect(short, current, *detect.choose(current, None, None))
-    assert (found.protocol, found.profile_seconds) == ("zero-shot", 0.0) and len(list(found.verdicts)) == 4
+    detection = detect.detect(short, current, *detect.choose(current, None, None))
+    assert (detection.protocol, detection.profile_seconds) == ("zero-shot", 0.0) and len(list(detection.verdicts)) == 4
 
 
 def test_detect_gives_the_released_scores(current: Release, captures_root: Path) -> None:
@@ -179,11 +179,11 @@ def test_detect_gives_the_released_scores(current: Release, captures_root: Path)
     if "hcrl-sa" not in current.manifest["datasets"]:
         pytest.skip("the current release holds no hcrl-sa")
     dataset, seed = detect.choose(current, "hcrl-sa", None)
-    told = [r for r in current.table("predictions").to_pylist() if (r["protocol"], r["seed"]) == ("calibrated", seed)]
-    capture = min({r["capture"] for r in told})
-    found = detect.detect(captures_root / "hcrl-sa" / capture, current, dataset, seed)
-    now = {v.window: v.score for v in found.verdicts}
-    frozen = {r["window"]: r["gat-student"] for r in told if r["capture"] == capture}
+    rows = [r for r in current.table("predictions").to_pylist() if (r["protocol"], r["seed"]) == ("calibrated", seed)]
+    capture = min({r["capture"] for r in rows})
+    detection = detect.detect(captures_root / "hcrl-sa" / capture, current, dataset, seed)
+    now = {v.window: v.score for v in detection.verdicts}
+    frozen = {r["window"]: r["gat-student"] for r in rows if r["capture"] == capture}
     assert frozen.keys() <= now.keys() and len(frozen) > 100
     assert max(abs(now[w] - frozen[w]) for w in frozen) < 1e-4
 
@@ -201,15 +201,15 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     seeds = seeds[:2]
 
     def judged(seeds: int | list[int], *known: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
-        found = detect.detect(log, current, dataset, seeds, known=detect.Knowledge(*known))
-        return found, list(found.verdicts)
+        detection = detect.detect(log, current, dataset, seeds, knowledge=detect.Knowledge(*known))
+        return detection, list(detection.verdicts)
 
-    found, verdicts = judged(seeds)
+    detection, verdicts = judged(seeds)
     single = [judged(s) for s in seeds]
     for i in (0, len(verdicts) // 2):
         mean = np.mean([logit(one[i].score) for _, one in single])
         assert logit(verdicts[i].score) == pytest.approx(mean, abs=0.1)  # near 1 in float32
-    assert logit(found.threshold) == pytest.approx(np.mean([logit(one.threshold) for one, _ in single]), abs=1e-3)
+    assert logit(detection.threshold) == pytest.approx(np.mean([logit(one.threshold) for one, _ in single]), abs=1e-3)
     plain, of_plain = judged(seed, "zero-shot")
     adapted, of_adapted = judged(seed, "adapted")
     windows = scored_windows_of(of_plain)
@@ -217,7 +217,7 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     assert [v.score for v in of_adapted] == pytest.approx(list(want), abs=1e-5) and adapted.threshold == 0
     profiled, of_profiled = judged(seed, "profiled", log)
     assert profiled.protocol == "profiled" and len(of_profiled) == len(of_plain)
-    assert detect.run([log, log], known=detect.Knowledge("zero-shot"), seed=seed) == 0
+    assert detect.run([log, log], knowledge=detect.Knowledge("zero-shot"), seed=seed) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [r["capture"] for r in rows] == [str(log)] * 2 * len(of_plain)
 
@@ -255,20 +255,20 @@ HEADER = "dataset,scenario,model,metric,value\n"
 def test_imported_metrics_stand_beside_the_release_and_never_in_it(
     repo: Path, current: Release, tmp_path: Path
 ) -> None:
-    told = next(
+    entry = next(
         r for r in current.table("summary").to_pylist()
         if (r["attack"], r["protocol"], r["metric"]) == ("all", "zero-shot", "f1") and r["mean"] is not None
     )  # fmt: skip
-    who = f"{told['dataset']},{told['scenario']},{told['model']},f1"
-    (tmp_path / "old.csv").write_text(f"{HEADER}{who},0.25\n{who},0.75\n{told['dataset']},test_99,cnn,f1,0.125\n")
+    who = f"{entry['dataset']},{entry['scenario']},{entry['model']},f1"
+    (tmp_path / "old.csv").write_text(f"{HEADER}{who},0.25\n{who},0.75\n{entry['dataset']},test_99,cnn,f1,0.125\n")
     before = current.manifest_sha256
     done = run(repo, "import-results", str(tmp_path / "old.csv"), "--folder", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "imported, not traced" in lines[0] and current.name in lines[0]
-    row = next(line for line in lines if f"| {told['model']} |" in line)
+    row = next(line for line in lines if f"| {entry['model']} |" in line)
     assert "| 0.500 |" in row, "the mean over rows of one key, as `summary` holds means over seeds"
-    assert f"| {told['mean']:.3f} |" in row
+    assert f"| {entry['mean']:.3f} |" in row
     assert "| 0.125 | not in it |" in next(line for line in lines if "test_99" in line)
     kept = list(csv.DictReader((tmp_path / "kept" / "old.csv").open()))
     assert len(kept) == 2 and {r["origin"] for r in kept} == {"imported, not traced"}

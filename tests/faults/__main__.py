@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=WAYS, help="one of them, with its share of the kills")
     args = parser.parse_args()
-    found, notes = [], soak.notes()
+    faults, notes = [], soak.notes()
     print("| killed with -9 | kills | problems | seconds |\n| :-- | --: | --: | --: |")
     for name, (way, share) in WAYS.items():
         if args.only not in (None, name):
@@ -58,9 +58,9 @@ def main() -> int:
         seconds = time.monotonic() - begin
         soak.note("kills", name, kills, len(problems), seconds, notes)
         print(f"| {name} | {kills} | {len(problems)} | {seconds:.0f} |", flush=True)
-        found += problems
-    print("\n".join(found))
-    return 1 if found else 0
+        faults += problems
+    print("\n".join(faults))
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

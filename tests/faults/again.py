@@ -73,8 +73,8 @@ class Again:
         whole, killed = folder / "whole", folder / "killed"
         self.prepare(whole)
         seconds = self.finish(whole)
-        wanted, problems = content(whole, self.result), []
-        if not wanted:
+        expected, problems = content(whole, self.result), []
+        if not expected:
             return [f"an undisturbed run leaves nothing that fits {self.result}"]
         self.prepare(killed)
         for number in range(kills):
@@ -88,13 +88,13 @@ class Again:
                 problems += [f"kill {number}: {name} is not what an undisturbed run writes" for name in half]
                 if self.together and left and (absent := true.keys() - left.keys()):
                     problems.append(f"kill {number}: {len(absent)} of {len(true)} files are not there")
-            if content(killed, self.result) == wanted:  # it had finished, or one before it had: begin anew
+            if content(killed, self.result) == expected:  # it had finished, or one before it had: begin anew
                 shutil.rmtree(killed)
                 self.prepare(killed)
         self.finish(killed)
         have = content(killed, self.result)
         problems += [
-            f"{n} differs from an undisturbed run" for n in sorted({*wanted, *have}) if wanted.get(n) != have.get(n)
+            f"{n} differs from an undisturbed run" for n in sorted({*expected, *have}) if expected.get(n) != have.get(n)
         ]
         return problems
 

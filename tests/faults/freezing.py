@@ -72,31 +72,31 @@ class Killer:
 
     def broken(self) -> list[str]:
         """What is half-done on disk: empty if every release is whole, and pointer and index can be used."""
-        found = []
+        problems = []
         on_disk = names(self.root)
         for name in on_disk:
             try:
                 Release(self.root / name).check_hashes()
             except Exception as error:  # any failure to open is what is looked for
-                found.append(f"{name}: {error}")
+                problems.append(f"{name}: {error}")
         if self.base != {p.name: p.read_bytes() for p in (self.root / "base").glob("*.*")}:
-            found.append("the old release changed")
+            problems.append("the old release changed")
         if (self.root / "current").read_text().strip() not in on_disk:
-            found.append("current points at nothing")
+            problems.append("current points at nothing")
         listed = json.loads((self.root / "index.json").read_text())
-        return found + [f"index.json lists {name}, which is not on disk" for name in listed.keys() - set(on_disk)]
+        return problems + [f"index.json lists {name}, which is not on disk" for name in listed.keys() - set(on_disk)]
 
     def mend(self) -> list[str]:
         """The next freeze must finish or clear away what the killed one left; then forget the children's releases."""
         place(self.root, "base", *self.made, current=True)
         left = [f"{p.name} was left behind" for p in self.root.glob(".*.*")]
-        found = left + verify_index(self.root)
+        problems = left + verify_index(self.root)
         for name in names(self.root):
             if name != "base":
                 self.completed += 1
                 shutil.rmtree(self.root / name)
         place(self.root, "base", *self.made, current=True)
-        return found
+        return problems
 
     def run(self, kills: int) -> list[str]:
         """Kill `kills` children; returns all problems."""

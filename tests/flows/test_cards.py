@@ -41,12 +41,12 @@ def dumped(repo: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return records.dump({n: of_today(n, release.table(n)) for n in release.tables if n not in MADE_AFTER_TASKS})
 
 
-def of_today(name: str, made: pa.Table) -> pa.Table:
+def of_today(name: str, table: pa.Table) -> pa.Table:
     """Fill the columns that are newer than the release, as a task of today does."""
-    arrow = schema(name).arrow(made.column_names)
+    arrow = schema(name).arrow(table.column_names)
     empty = {pa.bool_(): False, pa.string(): ""}
     arrays = [
-        pa.array([empty[f.type]] * made.num_rows) if made[f.name].null_count and not f.nullable else made[f.name]
+        pa.array([empty[f.type]] * table.num_rows) if table[f.name].null_count and not f.nullable else table[f.name]
         for f in arrow
     ]
     return pa.table(arrays, schema=arrow)

@@ -19,7 +19,7 @@ from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.vehicle import Vehicle
 from kdgat.synthetic.write import write
-from tests.security.planted import SECRETS, found
+from tests.security.planted import SECRETS, leaks
 
 FLOW = "flows/kdgat_flow.py"
 
@@ -95,7 +95,7 @@ def test_typed_bare_then_frozen(repo: Path, tmp_path: Path) -> None:
     fresh = [p for p in (work_folder() / "wandb-runs").rglob("run-*.wandb") if p.stat().st_mtime > begin]
     assert len(fresh) >= 14  # two seeds × (vgae, gat, fusion: teacher and student each; the baseline)
     assert not any(value in output for value in SECRETS.values())
-    assert found(work_folder(), repo / ".metaflow", Release.open(release).path, since=begin) == []
+    assert leaks(work_folder(), repo / ".metaflow", Release.open(release).path, since=begin) == []
 
 
 def _check_evaluation(repo: Path, release: str, folder: Path) -> None:
@@ -113,12 +113,12 @@ def _check_evaluation(repo: Path, release: str, folder: Path) -> None:
     assert "flood.csv: scored (zero-shot" in done.stderr and "notes.txt: cannot serve: " in done.stderr
     rows = pq.read_table(folder / "out" / "summary.parquet")
     assert rows.schema.metadata[b"status"] == b"not part of the release"
-    found_ = {
+    summary = {
         (r["protocol"], r["model"]): r for r in rows.to_pylist() if r["metric"] == "roc_auc" and r["attack"] == "all"
     }
     models = {"gat-student", "gat-ensemble-student", "rule-online-baseline", "gbm-baseline", "rule-or-gat-student"}
-    assert {p for p, _ in found_} >= {"zero-shot", "adapted"} and {m for _, m in found_} >= models
-    assert found_["zero-shot", "gat-student"]["n_seeds"] == 2 and found_["zero-shot", "gbm-baseline"]["mean"] > 0.5
+    assert {p for p, _ in summary} >= {"zero-shot", "adapted"} and {m for _, m in summary} >= models
+    assert summary["zero-shot", "gat-student"]["n_seeds"] == 2 and summary["zero-shot", "gbm-baseline"]["mean"] > 0.5
 
 
 @pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
@@ -129,8 +129,8 @@ def test_the_flow_trains_with_two_processes_a_model(repo: Path, tmp_path: Path) 
     options = ["--datasets", "synthetic", "--preset", "smoke", "--seeds", "0", "--tracker", "none"]
     done = run(repo, tmp_path, "run", *options, METAFLOW_DATASTORE_SYSROOT_LOCAL=str(tmp_path), **own)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    told = re.findall(r"seed 0 ([\w-]+): epoch 1/1 ", done.stdout)
-    assert told == ["vgae-teacher", "vgae-student", "gat-teacher", "gat-student"], "by the first process alone"
+    models = re.findall(r"seed 0 ([\w-]+): epoch 1/1 ", done.stdout)
+    assert models == ["vgae-teacher", "vgae-student", "gat-teacher", "gat-student"], "by the first process alone"
 
 
 def _check_release(name: str, real: bool) -> None:
@@ -145,9 +145,9 @@ def _check_release(name: str, real: bool) -> None:
         .fetchall()
     )
     assert {r[0] for r in f1} >= {"test_01", "test_02", "test_03", "test_04"}
-    wanted = {f"{m}-{r}" for m in ("vgae", "gat", "fusion-dqn", "fusion-mean") for r in ("teacher", "student")}
+    models = {f"{m}-{r}" for m in ("vgae", "gat", "fusion-dqn", "fusion-mean") for r in ("teacher", "student")}
     others = {"gbm-baseline", "rule-online-baseline", "rule-profile-baseline", "always-baseline", "rule-or-gat-student"}
-    assert {r[1] for r in f1} >= wanted | others
+    assert {r[1] for r in f1} >= models | others
     assert all(r[2] == 2 and r[3] is not None and r[4] <= r[5] for r in f1)
     runs = release.table("runs").to_pylist()
     assert all(r["commit"] and r["config_hash"] and r["data_hash"] and r["tracker_id"] for r in runs)

@@ -41,8 +41,8 @@ def test_use_and_memory_of_the_granted_gpus(gpu_use: ModuleType, tmp_path: Path)
     pretend(tmp_path, COMMAND.format(folder=tmp_path))
     gpu_use.sample()
     gpu_use.sample()
-    told = "at work 65 % of the time, 2.0 of 40.0 GiB at most"
-    assert gpu_use.rows() == [["GPU 0, NVIDIA A100-SXM4-40GB", told]]
+    line = "at work 65 % of the time, 2.0 of 40.0 GiB at most"
+    assert gpu_use.rows() == [["GPU 0, NVIDIA A100-SXM4-40GB", line]]
     assert "--id=0,1 " in (tmp_path / "asked").read_text()
 
 

@@ -69,12 +69,14 @@ def asked(
 def test_resources_and_timeout_are_the_jobs_unless_the_site_or_the_command_line_says_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wanted = ResourcesDecorator(attributes={"cpu": 4, "memory": 900, "gpu": 2})
+    resources = ResourcesDecorator(attributes={"cpu": 4, "memory": 900, "gpu": 2})
     limit = TimeoutDecorator(attributes={"minutes": 90})
     limit.init()
-    request = asked(monkeypatch, {"memory": 1, "time": 5}, wanted, limit)
+    request = asked(monkeypatch, {"memory": 1, "time": 5}, resources, limit)
     assert request == Request(cpus=4, memory=900, gpus="2", time="91")
-    request = asked(monkeypatch, {"steps": {"gat": {"gpus": "a100:1", "cpus": 8}}}, wanted, limit, time="10:00", cpus=6)
+    request = asked(
+        monkeypatch, {"steps": {"gat": {"gpus": "a100:1", "cpus": 8}}}, resources, limit, time="10:00", cpus=6
+    )
     assert request == Request(cpus=6, memory=900, gpus="a100:1", time="10:00")
 
 

@@ -35,7 +35,7 @@ def loop(target: Target, cases: int, seed: int, folder: Path) -> tuple[int, int,
     chance = random.Random(f"{seed} {target.name}")
     for whole in target.seeds:
         target.run(whole, folder)
-    accepted = found = 0
+    accepted = failures = 0
     longest = 0.0
     for _ in range(cases):
         data = mutate(target.seeds, chance.randbytes(1 + 4 * chance.choice((1, 1, 2, 3, 5, 8))))
@@ -43,14 +43,14 @@ def loop(target: Target, cases: int, seed: int, folder: Path) -> tuple[int, int,
         try:
             accepted += target.run(data, folder)
         except Exception as error:  # everything that is no KdgatError is what is looked for
-            found += 1
+            failures += 1
             keep(target, data, repr(error)[:200])
         seconds = time.process_time() - begin
         longest = max(longest, seconds)
         if seconds > 1:
-            found += 1
+            failures += 1
             keep(target, data, f"{seconds:.1f} s")
-    return accepted, found, longest
+    return accepted, failures, longest
 
 
 def main() -> int:
@@ -67,11 +67,11 @@ def main() -> int:
     for name, target in all_targets.items():
         cases, begin = round(args.cases * weight[name] / sum(weight.values())), time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            accepted, found, longest = loop(target, cases, args.seed, Path(folder))
-        failed += found
+            accepted, failures, longest = loop(target, cases, args.seed, Path(folder))
+        failed += failures
         seconds = time.monotonic() - begin
-        soak.note("fuzz", name, cases, found, seconds, notes)
-        print(f"| {name} | {cases} | {accepted} | {found} | {longest:.2f} | {seconds:.0f} |", flush=True)
+        soak.note("fuzz", name, cases, failures, seconds, notes)
+        print(f"| {name} | {cases} | {accepted} | {failures} | {longest:.2f} | {seconds:.0f} |", flush=True)
     return 1 if failed else 0
 
 

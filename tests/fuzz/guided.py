@@ -37,8 +37,8 @@ def main() -> None:
             (corpus / str(number)).write_bytes(seed)
             with atheris.instrument_imports(include=INSTRUMENTED, exclude=COMPILED):  # what is imported late
                 target.run(seed, Path(folder))
-        found = CORPUS / "found" / f"{target.name.replace(' ', '_')}--"
-        found.parent.mkdir(exist_ok=True)
+        prefix = CORPUS / "found" / f"{target.name.replace(' ', '_')}--"
+        prefix.parent.mkdir(exist_ok=True)
 
         def case(data: bytes) -> None:
             begin = time.process_time()
@@ -48,7 +48,7 @@ def main() -> None:
         # a seed over the length is cut, and a cut table or JSON is refused at once: nothing behind that would be tried
         length = 2 * max(map(len, target.seeds))
         # libFuzzer's own limit is the clock's, which runs on while a busy machine lets the process wait
-        options = [f"-runs={args.runs}", f"-max_len={length}", "-timeout=600", f"-artifact_prefix={found}"]
+        options = [f"-runs={args.runs}", f"-max_len={length}", "-timeout=600", f"-artifact_prefix={prefix}"]
         atheris.Setup([sys.argv[0], *options, str(corpus)], case)
         atheris.Fuzz()
 

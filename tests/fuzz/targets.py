@@ -191,7 +191,7 @@ def targets(release: Path) -> dict[str, Target]:
         b"with t as (select model, mean from summary) select * from t union all select 'x', 1.0 order by 1 limit 5",
         b"copy runs to 'x.csv'; attach 'x.db'; select * from read_csv('/etc/passwd')",
     ]
-    made = [
+    targets = [
         Target("captures", files("captures"), capture),
         *(Target(f"table {name}", [data, *tables.values()], releases.table(name)) for name, data in tables.items()),
         Target("manifest", [manifest], releases.manifests),
@@ -200,4 +200,4 @@ def targets(release: Path) -> dict[str, Target]:
         Target("imported metrics", [rows], metrics),
         Target("queries", sql, query(release)),
     ]
-    return {target.name: target for target in made}
+    return {target.name: target for target in targets}

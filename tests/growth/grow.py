@@ -115,14 +115,14 @@ def interval_method(project: Path) -> None:
     """A way to make intervals, which new releases use."""
     path = project / "kdgat/evaluation/methods.py"
     text = path.read_text()
-    text, found = re.subn(
+    text, count = re.subn(
         r'(?m)^    "circular-blocks": circular_blocks,$',
         '    "circular-blocks": circular_blocks,\n    "novel": dict,',
         text,
     )
-    assert found == 1
-    text, found = re.subn(r'(?m)^METHOD = ".*"$', 'METHOD = "novel"', text)
-    assert found == 1
+    assert count == 1
+    text, count = re.subn(r'(?m)^METHOD = ".*"$', 'METHOD = "novel"', text)
+    assert count == 1
     path.write_text(text)
 
 

@@ -184,7 +184,7 @@ def window_columns(
             reference = Reference(profile)
         data = bytes(frames.payload[f, : frames.dlc[f]])
         columns[f] = reference.frame(float(frames.timestamp[f]), int(frames.id[f]), data)
-    made = {}
+    features = {}
     for b, start in enumerate(starts):
         inside = range(start, start + size)
         duration = max(0.0, float(frames.timestamp[inside[-1]] - frames.timestamp[start]))
@@ -209,5 +209,5 @@ def window_columns(
                     row["profile_excess"] = (c - expected) / size
                     row["profile_log_excess"] = clip(log2(c / max(expected, TICK)))
             assert not set(row) - set(names)
-            made[b, identifier] = [row.get(name, 0.0) for name in names]
-    return made
+            features[b, identifier] = [row.get(name, 0.0) for name in names]
+    return features

@@ -28,15 +28,15 @@ def outcomes(flip: int) -> list[Outcome]:
     attack = np.where(attacked, "dos", "benign")
     time = np.arange(n) * 0.05
     windows = ScoredWindows(np.zeros(n, int), np.arange(n), time, np.full(n, 0.05), attacked.astype(int), attack)
-    made = []
+    results = []
     for v in trainings():
         for seed in range(3):
             alarms = attacked.astype(np.float64)
             alarms[np.flatnonzero(attacked)[seed :: len(range(100)) // 10][:3]] = 0  # every student misses a few
             if v.factor == "edge features":
                 alarms[np.flatnonzero(attacked)[: 2 * flip : 2]] = 0
-            made.append(Outcome(v, "d", seed, 10, {KEY: windows}, {KEY: alarms}, {"zero-shot": 0.5}))
-    return made
+            results.append(Outcome(v, "d", seed, 10, {KEY: windows}, {KEY: alarms}, {"zero-shot": 0.5}))
+    return results
 
 
 def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
@@ -74,14 +74,14 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
     task = Task("AblationFlow/1", "AblationFlow/1/variant/2", "synthetic", "synthetic", 0, CONFIG)
     reference = train_reference(task, None)
-    made = []
+    results = []
     for variant in trainings("edge features"):
         stage, outcome = run(task, variant, reference, None)
         (row,) = records.load(stage.records())["runs"].to_pylist()
         assert row["model"] == variant.model and row["stage"] == "ablation"
-        made.append(outcome)
-    assert made[0].parameters > made[1].parameters  # edge features cost weights
-    tables = records.load(summarise(made, 50))
+        results.append(outcome)
+    assert results[0].parameters > results[1].parameters  # edge features cost weights
+    tables = records.load(summarise(results, 50))
     assert {r["level"] for r in tables["ablations"].to_pylist()} == {"used", "unused"}
     assert tables["readings"].num_rows > 0
 

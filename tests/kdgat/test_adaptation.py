@@ -104,16 +104,16 @@ def test_a_profile_never_comes_from_the_same_frames(monkeypatch: pytest.MonkeyPa
     alone = _capture("e", "test_02", "dos", _recording(4), vehicle="another car")
     listed = [trip, other, forged, fresh, alone]
     monkeypatch.setattr(profiles, "captures", lambda *_, **__: listed)
-    made = profiles.Profiles(Config(), None)
+    source = profiles.Profiles(Config(), None)
     whole = {c.name: profiles.of_recording(c.frames(), Config()) for c in (trip, other)}
     same = lambda a, b: np.array_equal(a.period, b.period)  # noqa: E731
-    known = made.of(forged, forged.frames())
+    known = source.of(forged, forged.frames())
     assert known is not None and same(known, whole["b"]) and not same(known, whole["a"])
-    known = made.of(fresh, fresh.frames())
+    known = source.of(fresh, fresh.frames())
     assert known is not None and same(known, whole["a"]), "the first attack-free one"
-    assert made.of(alone, alone.frames()) is None
+    assert source.of(alone, alone.frames()) is None
     listed[:2] = []
-    known = made.of(fresh, fresh.frames())
+    known = source.of(fresh, fresh.frames())
     assert known is not None and known.seconds == 10, "the first seconds of another test recording"
     store = view(fresh, fresh.frames(), Config(), "profiled", known=known)
     assert store is not None and len(store.store) == 40 and store.store.has_profile.all()

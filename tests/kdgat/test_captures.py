@@ -224,9 +224,9 @@ def test_candump_equals_python_can(tmp_path: Path) -> None:
 
 
 def messages() -> list[can.Message]:
-    made = []
+    records = []
     for t, number, data, _ in rows(frames(200)):
-        made.append(
+        records.append(
             can.Message(
                 timestamp=t,
                 arbitration_id=number,
@@ -235,7 +235,7 @@ def messages() -> list[can.Message]:
                 channel=0,
             )
         )
-    return made
+    return records
 
 
 @pytest.mark.parametrize(("name", "writer"), [("log.asc", can.ASCWriter), ("log.blf", can.BLFWriter)])

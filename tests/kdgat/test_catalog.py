@@ -47,10 +47,10 @@ def test_files_get_split_vehicle_and_attack(tmp_path: Path) -> None:
     put(folder / "notes/readme.csv")
     put(folder / "train_02_with_attacks/DoS-1.csv.quarantine.csv")
     (folder / "test_05_suppress/suppress-1.csv.intervals.json").write_text('{"intervals_s": [[0.0, 1.0]]}')
-    found = datasets.captures("set_01", tmp_path)
-    assert {c.name: (c.split, c.vehicle, c.attack) for c in found} == names
-    assert [c.split == "train" for c in found] == [True] * 3 + [False] * 3
-    assert all(c.data_kind == "real" and c.dataset == "set_01" for c in found)
+    captures = datasets.captures("set_01", tmp_path)
+    assert {c.name: (c.split, c.vehicle, c.attack) for c in captures} == names
+    assert [c.split == "train" for c in captures] == [True] * 3 + [False] * 3
+    assert all(c.data_kind == "real" and c.dataset == "set_01" for c in captures)
 
 
 def test_twin_in_train_is_the_one_that_stays(tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_listing_says_where_folders_and_identifiers_disagree(cars: Path, capsys:
     assert "by identifiers it is known" in other and "by training it is unknown" in other
     assert "its identifiers are those of traverse, not of forester" in other
     drive(cars / "set_03/test_01_known_vehicle_known_attack/DoS-1.csv", TRAVERSE, forged=(9,), seed=8)
-    (told,) = listing.listed_all(cars)["set_03"]
-    assert told.notes == ("its identifiers are those of traverse, not of silverado",), "a car is told across datasets"
+    (report,) = listing.listed_all(cars)["set_03"]
+    assert report.notes == ("its identifiers are those of traverse, not of silverado",), "a car is told across datasets"
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=6))
@@ -240,9 +240,9 @@ def test_a_recording_is_contained_where_its_frames_stand_in_order(longer: list[i
 
 
 def test_synthetic_dataset_needs_no_files() -> None:
-    found = sources.captures("synthetic")
-    assert {c.split for c in found} >= {"train", "test_01", "test_04"}
-    assert all(c.data_kind == "synthetic" and c.frames().num_rows for c in found)
+    captures = sources.captures("synthetic")
+    assert {c.split for c in captures} >= {"train", "test_01", "test_04"}
+    assert all(c.data_kind == "synthetic" and c.frames().num_rows for c in captures)
 
 
 def test_real_dataset_is_as_the_catalog_says(captures_root: Path, capsys: pytest.CaptureFixture) -> None:

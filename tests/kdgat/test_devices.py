@@ -52,8 +52,8 @@ def train(
     """Two epochs of a student without dropout, by a curriculum, in batches that two processes cannot halve."""
     torch.manual_seed(5)
     store = prepared.store("train")
-    wanted = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
-    model = GAT(wanted, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
+    config = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
+    model = GAT(config, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
     batches = Batches(store, prepared.scalers, 75, seed=3)
     curriculum = kind(batches, np.arange(len(store), dtype=float), np.asarray(store.y), 1.0)
     module = GATModule(model, CONFIG.training, CONFIG.distillation)
@@ -100,7 +100,7 @@ def test_a_gpu_has_the_precision_that_it_is_fast_in(capability: tuple[int, int],
 
 
 @pytest.mark.parametrize(
-    ("gpus", "granted", "wanted", "found", "told"),
+    ("gpus", "granted", "setting", "expected", "note"),
     [
         (0, None, None, Devices(), ""),
         (0, None, 2, Devices(count=2), ", 2 processes a training"),
@@ -115,20 +115,20 @@ def test_a_training_takes_what_was_granted(
     monkeypatch: pytest.MonkeyPatch,
     gpus: int,
     granted: str | None,
-    wanted: int | None,
-    found: Devices | None,
-    told: str,
+    setting: int | None,
+    expected: Devices | None,
+    note: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
-    monkeypatch.setattr(devices, "settings", lambda: Settings.model_validate({"training": {"devices": wanted}}))
+    monkeypatch.setattr(devices, "settings", lambda: Settings.model_validate({"training": {"devices": setting}}))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if granted:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)
-    if found is None:
+    if expected is None:
         with pytest.raises(KdgatError, match="asks for 3 GPUs, and this task sees 2"):
             devices.granted()
     else:
-        assert devices.granted() == found and str(found) == told
+        assert devices.granted() == expected and str(expected) == note

@@ -39,7 +39,7 @@ def trip(car: Car) -> Frames:
 
 
 @pytest.fixture(scope="module")
-def made(trip: Frames) -> list[Drive]:
+def drives(trip: Frames) -> list[Drive]:
     stretches = {"real": [trip.slice(0, len(trip) // 2), trip.slice(len(trip) // 2, len(trip))]}
     return [drive(n, stretches, DRIVES, 50, np.random.default_rng(n)) for n in range(30)]
 
@@ -225,22 +225,22 @@ def of(frames: Frames, begins: np.ndarray, size: int) -> tuple[np.ndarray, np.nd
     return attacked, frames.timestamp[begins], frames.timestamp[begins + size - 1]
 
 
-def test_drawn_windows_share_no_frame_and_keep_their_shares(made: Sequence[Drive]) -> None:
+def test_drawn_windows_share_no_frame_and_keep_their_shares(drives: Sequence[Drive]) -> None:
     young = total = 0
-    for d in made:
+    for d in drives:
         attacked, _, last = of(d.frames, d.begins, 50)
         assert (np.diff(d.begins) >= 50).all() and len(d.begins) <= DRIVES.drawn[1]
         assert attacked.sum() <= DRIVES.attacked * len(d.begins)
         young += int((last - d.frames.timestamp[0] < YOUNG).sum())
         total += len(d.begins)
-    assert total > 25 * len(made) and young >= 0.1 * total
-    one_frame = sum(int(d.frames.label[b : b + 50].sum() == 1) for d in made for b in d.begins)
+    assert total > 25 * len(drives) and young >= 0.1 * total
+    one_frame = sum(int(d.frames.label[b : b + 50].sum() == 1) for d in drives for b in d.begins)
     assert one_frame > 0, "down to one forged frame"
 
 
-def test_benign_windows_near_an_attack_are_masked(made: Sequence[Drive]) -> None:
+def test_benign_windows_near_an_attack_are_masked(drives: Sequence[Drive]) -> None:
     masked = 0
-    for d in made:
+    for d in drives:
         attacked, first, last = of(d.frames, d.begins, 50)
         forged = d.frames.timestamp[d.frames.label == 1]
         for a, z in zip(first[~attacked], last[~attacked], strict=True):
@@ -281,9 +281,9 @@ def test_attacks_follow_each_other_and_some_evade() -> None:
     assert {s.kind for s in strikes_of(50.0, DRIVES, ("systematic",), np.random.default_rng(0))} == {"systematic"}
 
 
-def test_profiles_come_from_another_trip_of_the_same_car(made: Sequence[Drive]) -> None:
-    known = [d for d in made if d.profile is not None]
-    assert 5 < len(known) < len(made)
+def test_profiles_come_from_another_trip_of_the_same_car(drives: Sequence[Drive]) -> None:
+    known = [d for d in drives if d.profile is not None]
+    assert 5 < len(known) < len(drives)
     for d in known:
         own = set(np.unique(d.profile.id[d.profile.label == 0]).tolist())
         sent = set(np.unique(d.frames.id[d.frames.label == 0]).tolist())
@@ -340,11 +340,11 @@ def test_prepare_hands_over_whole_drives(tmp_path: Path, monkeypatch: pytest.Mon
     built: list[tuple[str, int, np.ndarray]] = []
     build = preparing.GraphStore.build
 
-    def watched(frames, size, features, profiles=None, **kw):
+    def building(frames, size, features, profiles=None, **kw):
         built.extend((name, table.num_rows, begins) for name, _, table, begins in frames)
         return build(frames, size, features, profiles, **kw)
 
-    monkeypatch.setattr(preparing.GraphStore, "build", watched)
+    monkeypatch.setattr(preparing.GraphStore, "build", building)
     prepared = prepare("synthetic", None, CONFIG, 0)
     virtual = {name: (n, begins) for name, n, begins in built if name.startswith("virtual-")}
     assert len(virtual) == 12 and all(n > 100 * len(begins) for n, begins in virtual.values())

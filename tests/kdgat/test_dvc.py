@@ -53,7 +53,7 @@ def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: py
         (raw / "set_02" / name).parent.mkdir(parents=True)
         (raw / "set_02" / name).write_text(f"timestamp,arbitration_id,data_field,attack\n{number}.0,12A,00FF,0\n")
     (raw / "set_02" / "train_01_attack_free" / "attack-free-1.csv.quarantine.csv").write_text("line\n")
-    made = freeze("large", *make(), root=frozen)
+    release = freeze("large", *make(), root=frozen)
     before = listed(raw, capsys)
     dvc(project, "add", "data/raw/set_02", "data/frozen/large")
     new = run(project, "git", "status", "--short", "--untracked-files=all").split()[1::2]
@@ -69,7 +69,7 @@ def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: py
     dvc(project, "pull")
     assert listed(raw, capsys) == before
     assert verify_index(frozen) == []
-    made.check_hashes()
+    release.check_hashes()
 
     (raw / "set_02" / "test_01_known" / "DoS-1.csv").write_text("changed")
     assert "modified" in dvc(project, "status", "data/raw/set_02.dvc")

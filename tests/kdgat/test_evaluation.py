@@ -184,6 +184,6 @@ def test_rankings_and_correlation_are_those_of_scikit_learn(seed: int, n: int, d
 
 
 def test_where_everything_is_attacked_nothing_is_said_of_benign_traffic() -> None:
-    made = metrics.score(windows(np.ones(20, int)), np.linspace(0, 1, 20), 0.5)
+    values = metrics.score(windows(np.ones(20, int)), np.linspace(0, 1, 20), 0.5)
     for name in ("benign_minutes", "false_alarms", "false_alarms_per_hour", "roc_auc"):
-        assert made[name][0] is None, name
+        assert values[name][0] is None, name

@@ -64,9 +64,9 @@ def test_attributions_add_up_to_what_they_explain(model: GAT, batch: GraphBatch)
     node, edge = explain.integrated_gradients(model, batch)
     with torch.no_grad():
         far = margin(model, batch, batch.x, batch.edge_attr)
-        wanted = float(far - margin(model, batch, torch.zeros_like(batch.x), torch.zeros_like(batch.edge_attr)))
-    assert abs(wanted) > 0.5
-    assert node.sum() + edge.sum() == pytest.approx(wanted, rel=0.03)
+        difference = float(far - margin(model, batch, torch.zeros_like(batch.x), torch.zeros_like(batch.edge_attr)))
+    assert abs(difference) > 0.5
+    assert node.sum() + edge.sum() == pytest.approx(difference, rel=0.03)
 
 
 def test_similarity_of_layers_ignores_rotation_and_scale_and_sees_independence() -> None:

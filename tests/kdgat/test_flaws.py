@@ -92,9 +92,9 @@ def test_the_autoencoder_sees_benign_windows_only(prepared: Prepared, monkeypatc
 def test_the_fusion_is_trained_on_windows_of_its_own(prepared: Prepared) -> None:
     vgae = train_vgae(TASK, prepared)
     gat = train_gat(TASK, prepared, vgae.difficulty)
-    watched = Watched(prepared.folder)
+    observer = Watched(prepared.folder)
     Watched.parts.clear()
-    train_fusion(TASK, watched, vgae.checkpoints | gat.checkpoints)
+    train_fusion(TASK, observer, vgae.checkpoints | gat.checkpoints)
     assert set(Watched.parts) == {"fusion", "validation"}
 
 

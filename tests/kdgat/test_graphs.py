@@ -69,8 +69,8 @@ def captures(draw) -> tuple[Frames, int, int]:
 
 @settings(max_examples=60, deadline=None)
 @given(captures())
-def test_engine_equals_reference_on_generated_captures(made) -> None:
-    frames, size, stride = made
+def test_engine_equals_reference_on_generated_captures(capture) -> None:
+    frames, size, stride = capture
     table = frames.to_table()
     check(table, splits.starts(table.num_rows, size, stride), size, Profile.fit(table.slice(0, 30), 1.0))
 
@@ -198,8 +198,8 @@ def test_another_process_is_sent_the_folder_of_a_store_or_its_arrays(tmp_path: P
     opened = GraphStore.open(tmp_path / "s")
     sent = pickle.dumps(opened)
     assert len(sent) < 1000 < store.x.nbytes
-    for made in (pickle.loads(sent), pickle.loads(pickle.dumps(opened.select(np.arange(len(store)))))):
-        assert np.array_equal(made.x, store.x) and made.capture_names == store.capture_names
+    for copy in (pickle.loads(sent), pickle.loads(pickle.dumps(opened.select(np.arange(len(store)))))):
+        assert np.array_equal(copy.x, store.x) and copy.capture_names == store.capture_names
     assert isinstance(pickle.loads(sent).x.base, np.memmap)
 
 

@@ -127,19 +127,19 @@ def test_intervals_hold_the_truth_as_often_as_they_say(regime: str) -> None:
 
 def test_an_estimate_of_seeds_alone_is_the_t_interval() -> None:
     values = np.array([0.8, 0.9, 0.85, 0.7, 0.95])
-    made = estimate(values, [])
-    assert made is not None
+    interval = estimate(values, [])
+    assert interval is not None
     want = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
-    assert made.ends() == pytest.approx(want)
+    assert interval.ends() == pytest.approx(want)
     assert estimate(values[:1], []) is None
-    assert made.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert interval.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
 
 
 def test_the_upper_bound_lies_over_what_any_seed_did() -> None:
     for counts in ([0, 0, 0], [2, 0, 40], [5, 5, 5, 5, 30]):
         low, high = rate_ends(counts, 2.0)
         assert low <= min(counts) / 2 and high > max(counts) / 2
-    # without a spread of seeds they are Garwood's limits
+    # without a variance between seeds they are Garwood's limits
     low, high = rate_ends([7, 7], 1.0)
     assert (low, high) == pytest.approx((stats.chi2.ppf(0.025, 14) / 2, stats.chi2.ppf(0.975, 16) / 2), rel=1e-6)
 

@@ -91,8 +91,8 @@ def traffic(draw) -> tuple[Frames, int, int]:
 
 @settings(max_examples=60, deadline=None)
 @given(traffic(), st.booleans(), st.integers(0, 19))
-def test_engine_equals_reference_on_generated_traffic(made, profiled: bool, reset: int) -> None:
-    frames, size, stride = made
+def test_engine_equals_reference_on_generated_traffic(traffic, profiled: bool, reset: int) -> None:
+    frames, size, stride = traffic
     starts = splits.starts(len(frames), size, stride)
     profile = Profile.fit(frames.take(np.arange(30) % len(frames)).to_table(), 1.0) if profiled else None
     check(frames, starts, size, profile, (0, reset) if reset else (0,))
@@ -110,8 +110,8 @@ def test_engine_equals_reference_on_real_captures(captures_root: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(traffic(), st.data())
-def test_frames_to_come_change_no_bit(made, data) -> None:
-    frames, size, stride = made
+def test_frames_to_come_change_no_bit(traffic, data) -> None:
+    frames, size, stride = traffic
     starts = splits.starts(len(frames), size, stride)
     if not len(starts):
         return
@@ -131,8 +131,8 @@ def test_frames_to_come_change_no_bit(made, data) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(traffic(), st.integers(1, 120))
-def test_frames_of_another_part_change_no_bit(made, boundary: int) -> None:
-    frames, size, _ = made
+def test_frames_of_another_part_change_no_bit(traffic, boundary: int) -> None:
+    frames, size, _ = traffic
     boundary = min(boundary, len(frames) - size)
     starts = splits.starts(len(frames), size, size, boundary)
     resets = np.array([0, boundary])

@@ -173,7 +173,7 @@ def test_distillation_is_a_softmax_over_the_classes() -> None:
 def test_checkpoint_is_a_copy_and_comes_back_the_same() -> None:
     torch.manual_seed(0)
     model = GAT(GATConfig(), F_NODE, F_EDGE, VOCABULARY).eval()
-    wanted = model(batch())
+    output = model(batch())
     saved = Checkpoint.of(
         "gat",
         model,
@@ -185,7 +185,7 @@ def test_checkpoint_is_a_copy_and_comes_back_the_same() -> None:
     with torch.no_grad():
         for p in model.parameters():
             p.zero_()  # "best" weights that alias the live ones would be lost here
-    assert torch.equal(saved.model()(batch()), wanted)
+    assert torch.equal(saved.model()(batch()), output)
 
 
 def test_damaged_weights_are_refused() -> None:

@@ -52,8 +52,8 @@ def _traffic(seconds: float = 30.0, forged: tuple[float, ...] = ()) -> Frames:
         t = np.arange(rng.uniform(0, period), seconds, period)
         parts.append(Frames.of(t + rng.uniform(0, 0.003, len(t)), 0x100 + k, 8, np.zeros((len(t), 8)), 0))
     parts.append(Frames.of(np.array(forged), 0x100 + 9, 8, np.zeros((len(forged), 8)), 1))
-    made = Frames.concat(parts)
-    return made.take(np.argsort(made.timestamp, kind="stable"))
+    frames = Frames.concat(parts)
+    return frames.take(np.argsort(frames.timestamp, kind="stable"))
 
 
 def _scores(rule: rules.TimingRule, frames: Frames, profile: Profile | None) -> tuple[np.ndarray, np.ndarray]:
@@ -106,10 +106,10 @@ def test_rules_together_score_as_each_does_alone_and_fetch_each_recording_once()
         fetched.append(name)
         return Traffic(frames[name].to_table(), known[name])
 
-    made = {m.__name__: m(Config(), 0) for m in (rules.rule_online, rules.rule_profile, rules.binning, rules.always)}
-    together = rules.scores(made, store, traffic)
+    by_name = {m.__name__: m(Config(), 0) for m in (rules.rule_online, rules.rule_profile, rules.binning, rules.always)}
+    together = rules.scores(by_name, store, traffic)
     assert fetched == ["a", "b"]
-    for name, model in made.items():
+    for name, model in by_name.items():
         assert np.array_equal(together[name], model.score(store, traffic)), name
     half = len(store) // 2
     of_rule = together["rule_profile"]
@@ -125,8 +125,8 @@ def test_trees_score_as_scikit_learn_does(seed: int) -> None:
     y = (x[:, 0] * x[:, 3] + 0.3 * rng.normal(size=900) > 0).astype(int)
     model = HistGradientBoostingClassifier(max_iter=20, random_state=seed).fit(x, y)
     fresh = np.concatenate([x, rng.normal(size=(500, 7)).astype(np.float32)])
-    made = Trees.load(Trees.of(model).arrays())
-    assert np.abs(made.probability(fresh) - model.predict_proba(fresh)[:, 1]).max() < 1e-12
+    trees = Trees.load(Trees.of(model).arrays())
+    assert np.abs(trees.probability(fresh) - model.predict_proba(fresh)[:, 1]).max() < 1e-12
 
 
 def test_trees_that_would_never_end_are_refused() -> None:
@@ -173,11 +173,11 @@ def keyhole(seed: int) -> GraphStore:
 def test_what_a_window_hides_boosting_on_memory_finds() -> None:
     train, test = keyhole(0), keyhole(1)
     y = np.asarray(test.y) == 1
-    found = {}
+    ranks = {}
     for build in (boosting, boosting_memory):
         model = build(Config(), 0).fit(train, {})
         scores = model.score(test, None)
         again = build(Config(), 0).load(model.arrays()).score(test, None)
         assert np.abs(again - scores).max() < 1e-6
-        found[build] = np.mean(scores[y][:, None] > scores[~y]) + np.mean(scores[y][:, None] == scores[~y]) / 2
-    assert found[boosting_memory] > 0.95 > 0.8 > found[boosting]
+        ranks[build] = np.mean(scores[y][:, None] > scores[~y]) + np.mean(scores[y][:, None] == scores[~y]) / 2
+    assert ranks[boosting_memory] > 0.95 > 0.8 > ranks[boosting]

@@ -60,8 +60,8 @@ def test_trials_train_what_had_ended_is_not_trained_again_and_the_best_becomes_a
     assert len(study.trials[1].intermediate_values) == 6 and search.over(study) == 2
 
     file = search.write_preset("trained", "found", "smoke")
-    made = preset("found")
-    assert made.training.learning_rate == study.best_params["training.learning_rate"] and made.preset == "found"
+    best = preset("found")
+    assert best.training.learning_rate == study.best_params["training.learning_rate"] and best.preset == "found"
     file.write_text(file.read_text().replace('base = "smoke"', 'base = "demo"'))
     with pytest.raises(KdgatError, match="another configuration than its settings give"):
         preset("found")
@@ -80,8 +80,8 @@ def test_a_killed_trial_goes_on_from_its_last_epoch(
     assert stop.value.code == interrupt.SAVED
     done = search.run_trial(search.open_study("killed", seed=99), "Flow/2", 0, base, prepared, 0)
     assert done == whole, "as if nothing had happened"
-    told = [line.split(":")[1].split()[1] for line in capsys.readouterr().out.splitlines() if ": epoch " in line]
-    assert told == ["1/4", "2/4", "3/4", "4/4"], "each epoch once"
+    epochs = [line.split(":")[1].split()[1] for line in capsys.readouterr().out.splitlines() if ": epoch " in line]
+    assert epochs == ["1/4", "2/4", "3/4", "4/4"], "each epoch once"
     assert not list((tmp_path / "training").rglob("*.safetensors"))
 
 

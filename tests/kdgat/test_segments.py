@@ -59,9 +59,9 @@ def test_attention_is_that_of_gatv2(way: str, edges: int | None, seed: int, size
     inputs = [b.x.requires_grad_(), *([b.edge_attr.requires_grad_()] if edges else [])]
     with by(way):
         out, (_, alpha) = ours(b.x, b.edge_index, b.edge_attr if edges else None, return_attention_weights=True)
-        found = [out, alpha, *gradients(ours, out, *inputs)]
+        values = [out, alpha, *gradients(ours, out, *inputs)]
     out, (_, alpha) = theirs(b.x, b.edge_index, b.edge_attr if edges else None, return_attention_weights=True)
-    assert equal(found, [out, alpha, *gradients(theirs, out, *inputs)])
+    assert equal(values, [out, alpha, *gradients(theirs, out, *inputs)])
 
 
 @WAYS
@@ -77,11 +77,11 @@ def test_normalisation_is_graph_norm(way: str, seed: int, sizes: tuple[int, ...]
     b.x[:, 0] = 3.0  # a column without variance
     with by(way):
         out = ours(b.x.requires_grad_(), b.batch, b.size)
-        found = [out, *gradients(ours, out, b.x)]
+        values = [out, *gradients(ours, out, b.x)]
     out = theirs(b.x, b.batch, b.size)
     # a column without variance is divided by √ε: its rounding is multiplied
-    assert torch.allclose(found[0], out, atol=1e-3) and equal(
-        [g[..., 1:] for g in found], [g[..., 1:] for g in (out, *gradients(theirs, out, b.x))]
+    assert torch.allclose(values[0], out, atol=1e-3) and equal(
+        [g[..., 1:] for g in values], [g[..., 1:] for g in (out, *gradients(theirs, out, b.x))]
     )
 
 
@@ -96,10 +96,10 @@ def test_readout_is_made_of_scatters(way: str, seed: int, sizes: tuple[int, ...]
     with by(way):
         out = segments.read_out(h, b.share, b.batch, b.size)
         around = segments.around(b.x.detach(), b.edge_index)
-        found = [out, *gradients(nn.Module(), out, h)]
+        values = [out, *gradients(nn.Module(), out, h)]
     parts = [scatter(h, b.batch, 0, b.size, how) for how in ("mean", "max")]
     out = torch.cat([*parts, scatter(h * b.share[:, None], b.batch, 0, b.size, "sum")], 1)
-    assert equal(found, [out, *gradients(nn.Module(), out, h)])
+    assert equal(values, [out, *gradients(nn.Module(), out, h)])
     source, target = b.edge_index
     assert torch.allclose(around, scatter(b.x[source], target, 0, len(b.x), "mean"), atol=1e-6)
 
@@ -116,16 +116,16 @@ def test_a_seed_gives_the_weights_that_it_gave_torch_geometric() -> None:
 
 
 def losses(model: GAT, batches: list[GraphBatch]) -> list[float]:
-    """Losses of a training, one a step."""
+    """Losses of a training, one per step."""
     torch.manual_seed(1)
-    optimiser, found = torch.optim.AdamW(model.parameters(), 2e-3), []
+    optimiser, values = torch.optim.AdamW(model.parameters(), 2e-3), []
     for b in batches:
         optimiser.zero_grad()
         loss = F.cross_entropy(model(b), b.y)
         loss.backward()
         optimiser.step()
-        found.append(float(loss.detach()))
-    return found
+        values.append(float(loss.detach()))
+    return values
 
 
 def test_a_training_goes_as_with_torch_geometric() -> None:

@@ -35,12 +35,12 @@ def test_gaps_follow_a_schedule_and_not_a_walk() -> None:
     """A fixed schedule with independent delays has gaps with lag-1 autocorrelation near −0.5, as real buses show."""
     rng = np.random.default_rng(1)
     frames = Vehicle.draw(bus.BUS_RANGES, rng).drive(40.0, rng)
-    found = []
+    correlations = []
     for code, count in zip(*np.unique(frames.id, return_counts=True), strict=True):
         if count > 300:
             gaps = np.diff(frames.timestamp[frames.id == code])
-            found.append(np.corrcoef(gaps[:-1], gaps[1:])[0, 1])
-    assert -0.65 < np.median(found) < -0.3
+            correlations.append(np.corrcoef(gaps[:-1], gaps[1:])[0, 1])
+    assert -0.65 < np.median(correlations) < -0.3
 
 
 def test_frames_do_not_overlap_on_the_wire(traffic: Frames) -> None:

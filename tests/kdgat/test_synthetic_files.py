@@ -86,9 +86,9 @@ def test_intervals_that_are_none_say_so_in_one_line(tmp_path: Path, text: str) -
     path = tmp_path / "quiet.csv"
     write(vehicle(3, 1.0), path, "labelled-csv")
     (tmp_path / "quiet.csv.intervals.json").write_text(text)
-    with pytest.raises(CaptureError, match=r"quiet.csv.intervals.json.*interval") as told:
+    with pytest.raises(CaptureError, match=r"quiet.csv.intervals.json.*interval") as caught:
         _capture(path, "suppress").frames()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_synthetic_traffic_is_like_real_traffic(captures_root: Path) -> None:

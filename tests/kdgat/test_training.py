@@ -393,8 +393,8 @@ def test_a_student_alone_and_the_published_recipe_are_trained_and_scored(
     scored = {s.protocol: s for s in stage.scored if s.scenario == "test_01"}
     assert {"gat-alone-student", "published-student", "rule-or-gat-alone-student"} <= set(scored["zero-shot"].scores)
     assert "gat-student" not in scored["zero-shot"].scores
-    told = {row["model"]: row["run"] for row in stage.metrics}
-    assert told["rule-or-gat-alone-student"] == told["gat-alone-student"] != told["published-student"]
+    runs = {row["model"]: row["run"] for row in stage.metrics}
+    assert runs["rule-or-gat-alone-student"] == runs["gat-alone-student"] != runs["published-student"]
     # the recipe knows no profile: windows that two protocols score have the same scores
     first, second = scored["zero-shot"], scored["profiled"]
     assert np.array_equal(first.scores["published-student"], second.scores["published-student"])
@@ -430,11 +430,11 @@ def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
         b = Batches(validation, prepared.scalers, 1).batch(np.array([i]))
         with torch.no_grad():
             embedding, out = models[0].embed(b), models[1](b)
-            wanted = [torch.softmax(models[0](b), 1)[:, 1], embedding], [out.parts, out.stats]
-        for session, expected in zip(sessions, wanted, strict=True):
+            outputs = [torch.softmax(models[0](b), 1)[:, 1], embedding], [out.parts, out.stats]
+        for session, expected in zip(sessions, outputs, strict=True):
             given = {k.name: getattr(b, k.name).numpy() for k in session.get_inputs()}
-            for found, value in zip(session.run(None, given), expected, strict=True):
-                assert np.abs(found - value.numpy()).max() < 1e-5 * max(1, float(value.abs().max()))
+            for output, value in zip(session.run(None, given), expected, strict=True):
+                assert np.abs(output - value.numpy()).max() < 1e-5 * max(1, float(value.abs().max()))
 
 
 def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ def test_short_capture_goes_to_train_whole() -> None:
 @pytest.mark.parametrize("stride", [100, 10])
 def test_no_frame_and_no_duplicate_crosses_parts_of_real_captures(stride: int, captures_root: Path) -> None:
     """No frame index is in two parts, and no capture (by content) stands in train and test or twice in train."""
-    found = datasets.captures("hcrl-sa", captures_root)
-    kept = [c for c in found if not c.duplicate_of]
+    captures = datasets.captures("hcrl-sa", captures_root)
+    kept = [c for c in captures if not c.duplicate_of]
     assert len(kept) == 11 and len({c.sha256 for c in kept}) == 11
-    assert [c.name for c in found if c.duplicate_of] == [
+    assert [c.name for c in captures if c.duplicate_of] == [
         "train_02_with_attacks/attack-free-kia.csv",
         "train_02_with_attacks/attack-free-sonata.csv",
     ]

@@ -20,10 +20,10 @@ def main() -> int:
     given = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        found = counts.count(Path(folder), given.seed, given.cases)
-    print(found)
-    soak.note("mutation", "a release changed", given.cases, len(found.problems), time.monotonic() - begin, soak.notes())
-    return 1 if found.problems else 0
+        tally = counts.count(Path(folder), given.seed, given.cases)
+    print(tally)
+    soak.note("mutation", "a release changed", given.cases, len(tally.problems), time.monotonic() - begin, soak.notes())
+    return 1 if tally.problems else 0
 
 
 if __name__ == "__main__":

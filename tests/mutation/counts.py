@@ -22,7 +22,7 @@ from tests import shared
 from tests.mutation import mutations
 from tests.mutation.project import make_key, repository, trust
 
-#: `<table>.<column>`, `<table>: row`, `manifest.<field>` or the kind of a file, one a line
+#: `<table>.<column>`, `<table>: row`, `manifest.<field>` or the kind of a file, one per line
 UNDETERMINED = frozenset((Path(__file__).parent / "undetermined.txt").read_text().splitlines())
 #: how often each kind is drawn
 _KINDS = (mutations.of_rows, mutations.of_rows, mutations.of_rows, mutations.of_weights, mutations.of_manifest)
@@ -63,7 +63,7 @@ class Counts:
 
 def count(folder: Path, seed: int, cases: int) -> Counts:
     """Try `cases` changes, a third of each kind, below an empty folder."""
-    made = Counts()
+    tally = Counts()
     project, key = folder / "project", make_key(folder / "key")
     if shared.VARIABLE in os.environ:
         shutil.copytree(shared.once("mutation-project", lambda path: repository(path)), project)
@@ -79,16 +79,16 @@ def count(folder: Path, seed: int, cases: int) -> Counts:
         copy = root / "frozen" / "shared"
         if case % 3 == 0:
             what = mutations.of_files(copy, rng)
-            made.add("hashes left alone", what, _changed(copy))
+            tally.add("hashes left alone", what, _changed(copy))
         else:
             what = _KINDS[int(rng.integers(len(_KINDS)))](copy, rng)
             if case % 3 == 1:
-                made.add("hashes written anew", what, _forged(copy, release.path, history, signers))
+                tally.add("hashes written anew", what, _forged(copy, release.path, history, signers))
             else:
-                made.add("signed again", what, bool(verify_release(copy)))
+                tally.add("signed again", what, bool(verify_release(copy)))
         shutil.rmtree(root)
 
-    return made
+    return tally
 
 
 def _changed(copy: Path) -> bool:

@@ -29,11 +29,11 @@ def refit(folder: Path, name: str, table: pa.Table) -> None:
     files, entry = files_of(name, table)
     for file, data in files.items():
         (folder / file).write_bytes(data)
-    told = describe(tables)
-    told["code"]["trees"] = release.manifest["code"]["trees"]
+    facts = describe(tables)
+    facts["code"]["trees"] = release.manifest["code"]["trees"]
 
     def change(manifest: dict[str, Any]) -> None:
-        manifest.update(told)
+        manifest.update(facts)
         manifest["tables"][name] = entry
 
     change_manifest(folder, change)
@@ -92,20 +92,20 @@ def of_rows(folder: Path, rng: Rng) -> str:
     release = Release(folder)
     while True:
         name = str(rng.choice(release.tables))
-        made = release.table(name)
-        place = int(rng.integers(made.num_rows))
-        column = str(rng.choice([*made.column_names, *([": row"] if made.num_rows > 1 else [])]))
+        table = release.table(name)
+        place = int(rng.integers(table.num_rows))
+        column = str(rng.choice([*table.column_names, *([": row"] if table.num_rows > 1 else [])]))
         if column == ": row":
-            changed, what = pa.concat_tables([made.slice(0, place), made.slice(place + 1)]), f"{name}: row"
+            changed, what = pa.concat_tables([table.slice(0, place), table.slice(place + 1)]), f"{name}: row"
         else:
-            about = next(c for c in records.schema(name).all_columns(made.column_names) if c.name == column)
-            value = _other(about, made[column], place, rng)
-            if value == made[column][place].as_py():
+            about = next(c for c in records.schema(name).all_columns(table.column_names) if c.name == column)
+            value = _other(about, table[column], place, rng)
+            if value == table[column][place].as_py():
                 continue
-            cells = made[column].to_pylist()
+            cells = table[column].to_pylist()
             cells[place] = value
             array = pa.array(cells, about.type)
-            changed = made.set_column(made.column_names.index(column), made.schema.field(column), array)
+            changed = table.set_column(table.column_names.index(column), table.schema.field(column), array)
             what = f"{name}.{'model' if name == 'predictions' and '-' in column else column}"
         try:
             refit(folder, name, records.validate(name, changed))

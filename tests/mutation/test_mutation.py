@@ -12,9 +12,9 @@ from tests.mutation import counts
 def test_no_change_is_unseen_but_where_nothing_determines_what_was_changed(tmp_path):
     if not shutil.which("ssh-keygen"):
         pytest.skip("no ssh-keygen")
-    found = counts.count(tmp_path, seed=20, cases=40)
-    print(found)
-    assert found.problems == []
+    tally = counts.count(tmp_path, seed=20, cases=40)
+    print(tally)
+    assert tally.problems == []
 
 
 def test_the_list_of_what_nothing_determines_only_becomes_shorter():

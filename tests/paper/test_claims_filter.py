@@ -125,3 +125,10 @@ def test_a_claim_that_was_not_judged_stops_the_rendering(tmp_path: Path):
 def test_both_renderers_are_told_of_it():
     project = yaml.safe_load((REPO / "_quarto.yml").read_text())
     assert project["filters"] == ["paper/claims.lua"]
+
+
+@pytest.mark.parametrize("name", ["finding", "so-what"])
+def test_the_line_that_says_what_a_page_is_for_takes_nothing_along(tmp_path: Path, name: str):
+    page = convert(tmp_path, f"::: {{.{name}}}\n[It is more]{FALSE}.\n:::\n\nHow to read the figure.\n")
+    assert "<del>It is more</del>" in page
+    assert "How to read the figure." in page and "gave-way" not in page

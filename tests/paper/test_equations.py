@@ -33,9 +33,9 @@ def test_every_equation_names_its_function_and_every_function_is_there(repo: Pat
     assert all(f"#{label}" in text for label in LISTED)
     for row in LISTED.values():
         module, _, name = row["function"].partition(":")
-        found = importlib.import_module(module)
+        function = importlib.import_module(module)
         for part in filter(None, name.split(".")):
-            found = getattr(found, part)
+            function = getattr(function, part)
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def elbo(model: VGAE, b: GraphBatch, beta: float) -> torch.Tensor:
 
 
 def test_the_loss_of_the_autoencoder(windows, autoencoder):
-    made = autoencoder.loss(autoencoder(windows), beta=0.3)
-    torch.testing.assert_close(made, elbo(autoencoder, windows, 0.3))
+    loss = autoencoder.loss(autoencoder(windows), beta=0.3)
+    torch.testing.assert_close(loss, elbo(autoencoder, windows, 0.3))
 
 
 def test_the_loss_of_its_student(windows, autoencoder):
@@ -128,7 +128,7 @@ def test_the_anomaly_score():
 def test_attention(windows):
     torch.manual_seed(2)
     layer = GATv2(5, 4, 1, 3)
-    made, (_, weights) = layer(windows.x, windows.edge_index, windows.edge_attr, return_attention_weights=True)
+    output, (_, weights) = layer(windows.x, windows.edge_index, windows.edge_attr, return_attention_weights=True)
     ours, theirs = layer.lin_r(windows.x), layer.lin_l(windows.x)  # of the node itself, of its neighbours
     edges = windows.edge_attr @ layer.lin_edge.weight.T
     pairs = list(zip(*windows.edge_index.tolist(), strict=True))
@@ -141,7 +141,7 @@ def test_attention(windows):
         omega = np.exp([scores[k] for k in into]) / np.sum(np.exp([scores[k] for k in into]))
         np.testing.assert_allclose(weights[into, 0].detach().numpy(), omega, rtol=1e-4)
         state = sum(w * theirs[pairs[k][0]] for w, k in zip(omega, into, strict=True))
-        torch.testing.assert_close(made[node] - layer.bias, state.float(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(output[node] - layer.bias, state.float(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_readout(windows):
@@ -182,21 +182,21 @@ def test_the_fused_score_and_its_rewards():
     y = np.array([0, 0, 0, 1, 1, 0])
     data = FusionInput(np.zeros((6, 15)), rng.random(6), rng.random(6), y)
     assert list(ALPHAS) == pytest.approx([0.05 * i for i in range(21)])
-    made = rewards(data, 1.0)
+    reward = rewards(data, 1.0)
     for k, alpha in enumerate(ALPHAS):
         f = (1 - alpha) * data.anomaly + alpha * data.p_attack
         np.testing.assert_allclose(data.fused(alpha), f)
         for i in range(6):
             right = (f[i] >= 0.5) == (y[i] == 1)
             inverse = 1 / np.mean(y == y[i])
-            assert made[i, k] == pytest.approx(inverse / 2 * (right - abs(y[i] - f[i])))
+            assert reward[i, k] == pytest.approx(inverse / 2 * (right - abs(y[i] - f[i])))
 
 
 def test_the_optimiser_is_the_one_that_is_named(autoencoder):
     module = VGAEModule(autoencoder, preset("paper").training, 0.1)
     module.steps = 1000
-    made = module.configure_optimizers()
-    assert isinstance(made["optimizer"], torch.optim.AdamW)
-    assert isinstance(made["lr_scheduler"]["scheduler"], torch.optim.lr_scheduler.OneCycleLR)
+    optimiser = module.configure_optimizers()
+    assert isinstance(optimiser["optimizer"], torch.optim.AdamW)
+    assert isinstance(optimiser["lr_scheduler"]["scheduler"], torch.optim.lr_scheduler.OneCycleLR)
     source = Path(fit.__file__).read_text()
     assert "gradient_clip_val=1.0" in source and modules.WARM_UP == 0.1

@@ -13,12 +13,12 @@ from tools import lint_sources
 
 
 def test_the_sources_keep_the_rules():
-    found = [
+    breaches = [
         p
         for path in lint_sources.sources()
         for p in lint_sources.problems(str(path.relative_to(REPO)), path.read_text())
     ]
-    assert found == []
+    assert breaches == []
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_the_sources_keep_the_rules():
     ],
 )
 def test_a_breach_is_named_with_its_line(line: str, message: str):
-    found = list(lint_sources.problems("paper/results/x.qmd", f"---\ntitle: x\n---\n\n{line}\n"))
-    assert any(message in problem for problem in found), found
-    assert all(problem.startswith("paper/results/x.qmd:") for problem in found)
+    breaches = list(lint_sources.problems("paper/results/x.qmd", f"---\ntitle: x\n---\n\n{line}\n"))
+    assert any(message in problem for problem in breaches), breaches
+    assert all(problem.startswith("paper/results/x.qmd:") for problem in breaches)
 
 
 def test_what_is_allowed_is_not_a_breach():

@@ -58,12 +58,12 @@ def manuscript(repo: Path) -> str:
 
 def undefined(text: str) -> list[str]:
     """Abbreviations that are used before they are defined, or never are."""
-    found = []
+    names = []
     for name in dict.fromkeys(ACRONYM.findall(text)):
         defined = text.find(f"({name})")
         if name not in COMMON and (defined < 0 or text.index(name) < defined):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def overlong(text: str) -> list[str]:
@@ -110,7 +110,7 @@ def test_the_prose_is_plain(repo: Path):
     assert prose.main() == 0
     assert list(prose.linted({"a.qmd": "---\ntitle: x\n---\n\nThis is very unique, `very unique`.\n"})) == [
         "a.qmd:5: uncomparables: Comparison of an uncomparable: 'very unique' is not comparable.",
-        *(found for found in prose.linted({"a.qmd": "\n\n\n\nThis is very unique.\n"}) if "weasel" in found),
+        *(breach for breach in prose.linted({"a.qmd": "\n\n\n\nThis is very unique.\n"}) if "weasel" in breach),
     ]
 
 
@@ -127,8 +127,8 @@ def test_the_prose_is_plain(repo: Path):
     ],
 )
 def test_what_a_reader_stumbles_over_is_named_with_its_line(text: str, advice: str):
-    found = list(prose.breaches("a.qmd", f"---\ntitle: x\n---\n\n{text}\n"))
-    assert any(problem.startswith("a.qmd:5: ") and advice in problem for problem in found), found
+    breaches = list(prose.breaches("a.qmd", f"---\ntitle: x\n---\n\n{text}\n"))
+    assert any(problem.startswith("a.qmd:5: ") and advice in problem for problem in breaches), breaches
 
 
 def test_code_and_attributes_are_no_prose():

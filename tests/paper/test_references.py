@@ -18,9 +18,9 @@ FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},?$", re.M)
 @pytest.fixture(scope="module")
 def entries(repo: Path) -> dict[str, tuple[str, dict[str, str]]]:
     text = (repo / "paper" / "references.bib").read_text()
-    found = {key: (kind, dict(FIELD.findall(body))) for kind, key, body in ENTRY.findall(text)}
-    assert len(found) == text.count("\n@")
-    return found
+    references = {key: (kind, dict(FIELD.findall(body))) for kind, key, body in ENTRY.findall(text)}
+    assert len(references) == text.count("\n@")
+    return references
 
 
 #: publishers and societies, arXiv, DOI's resolver, and the one repository that is a cited document itself
@@ -32,25 +32,25 @@ NEEDED = {"article": {"journal", "doi"}, "inproceedings": {"booktitle"}, "misc":
 
 def faults(kind: str, fields: dict[str, str]) -> list[str]:
     """What is wrong with an entry."""
-    found = [f"no {name}" for name in ({"author", "title", "year", "url"} | NEEDED[kind]) - fields.keys()]
+    problems = [f"no {name}" for name in ({"author", "title", "year", "url"} | NEEDED[kind]) - fields.keys()]
     url = urlsplit(fields.get("url", ""))
     if (url.scheme, url.netloc in HOSTS) != ("https", True) and fields.get("url") not in REPOSITORIES:
-        found.append(f"{url.netloc} is no publisher, arXiv or DOI")
+        problems.append(f"{url.netloc} is no publisher, arXiv or DOI")
     if not re.fullmatch(r"(19|20)\d\d", fields.get("year", "")):
-        found.append("no year")
+        problems.append("no year")
     if not fields.get("doi") and not fields.get("eprint") and "usenix" not in url.netloc and "note" not in fields:
-        found.append("neither DOI nor arXiv number")
+        problems.append("neither DOI nor arXiv number")
     if "others" in fields.get("author", ""):
-        found.append("authors are left out")
+        problems.append("authors are left out")
     if url.netloc == "doi.org" and url.path != f"/{fields.get('doi')}":
-        found.append("the address is that of another DOI")
+        problems.append("the address is that of another DOI")
     if "eprint" in fields and fields["url"] != f"https://arxiv.org/abs/{fields['eprint']}":
-        found.append("the address is that of another eprint")
-    return found
+        problems.append("the address is that of another eprint")
+    return problems
 
 
 def test_every_entry_has_what_a_reader_needs(entries):
-    assert {key: found for key, (kind, fields) in entries.items() if (found := faults(kind, fields))} == {}
+    assert {key: problems for key, (kind, fields) in entries.items() if (problems := faults(kind, fields))} == {}
     whole = {
         "author": "A",
         "title": "T",

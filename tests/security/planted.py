@@ -26,7 +26,7 @@ def _contents(file: Path) -> Iterator[bytes]:
             continue
 
 
-def found(*folders: Path, since: float = 0.0) -> list[str]:
+def leaks(*folders: Path, since: float = 0.0) -> list[str]:
     """Files that were written since a time (s since the epoch) and hold a planted secret."""
     hits = []
     for folder in folders:

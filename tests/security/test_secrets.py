@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.faults.again import REPO
-from tests.security.planted import SECRETS, found
+from tests.security.planted import SECRETS, leaks
 
 TRAIN = """
 import sys
@@ -33,7 +33,7 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"key=" + key)
     (tmp_path / "artifact").write_bytes(gzip.compress(b"\x80\x04" + key))
     (tmp_path / "clean").write_bytes(b"nothing")
-    assert [Path(hit.split(":")[0]).name for hit in found(tmp_path)] == ["artifact", "log"]
+    assert [Path(hit.split(":")[0]).name for hit in leaks(tmp_path)] == ["artifact", "log"]
 
 
 def test_a_recorded_training_holds_no_key(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_recorded_training_holds_no_key(tmp_path: Path) -> None:
     (tmp_path / "output").write_text(done.stdout + done.stderr)
     assert list((tmp_path / "work").rglob("run-*.wandb")) and list((tmp_path / "work").glob("mlflow.db"))
     assert list((tmp_path / "records").rglob("runs"))
-    assert found(tmp_path) == []
+    assert leaks(tmp_path) == []
 
 
 def test_an_error_does_not_print_the_environment(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_error_does_not_print_the_environment(tmp_path: Path) -> None:
             env=os.environ | SECRETS | {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path)},
         )  # fmt: skip
         assert not any(value in done.stdout + done.stderr for value in SECRETS.values()), command
-    assert found(tmp_path) == []
+    assert leaks(tmp_path) == []
 
 
 def test_nothing_in_the_repository_looks_like_a_key(repo: Path) -> None:

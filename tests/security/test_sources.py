@@ -40,18 +40,18 @@ def calls(text: str) -> list[tuple[int, str, ast.Call]]:
 
 def wrong(text: str) -> list[tuple[int, str]]:
     """Calls that are forbidden: line and what."""
-    found = []
+    problems = []
     for line, called, node in calls(text):
         if called in FORBIDDEN:
-            found.append((line, called))
+            problems.append((line, called))
         options = {k.arg: k.value for k in node.keywords}
         shell = options.get("shell")
         if shell is not None and not (isinstance(shell, ast.Constant) and shell.value is False):
-            found.append((line, "shell"))
+            problems.append((line, "shell"))
         allow = options.get("allow_pickle")
         if allow is not None and not (isinstance(allow, ast.Constant) and allow.value is False):
-            found.append((line, "allow_pickle"))
-    return found
+            problems.append((line, "allow_pickle"))
+    return problems
 
 
 def test_no_source_unpickles_evaluates_or_starts_a_shell(repo: Path) -> None:

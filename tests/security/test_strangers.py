@@ -107,11 +107,11 @@ def test_many_intervals_label_as_each_by_itself(tmp_path):
     begin = rng.random(2000) * 4
     intervals = np.column_stack([begin, begin + rng.random(2000) * 0.01])
     capture = beside(tmp_path, json.dumps({"intervals_s": intervals.tolist()}))
-    made = attack_intervals.labelled(read(capture), capture)["label"].to_numpy()
+    labels = attack_intervals.labelled(read(capture), capture)["label"].to_numpy()
     t = np.arange(400) * 0.01
     assert (
-        made == ((t[:, None] >= intervals[:, 0]) & (t[:, None] < intervals[:, 1])).any(1)
-    ).all() and 0 < made.sum() < 400
+        labels == ((t[:, None] >= intervals[:, 0]) & (t[:, None] < intervals[:, 1])).any(1)
+    ).all() and 0 < labels.sum() < 400
 
 
 def test_labels_beside_a_capture_are_hashed_with_it(tmp_path):

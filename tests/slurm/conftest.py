@@ -95,8 +95,8 @@ class Cluster:
     def jobs(self, *states: str) -> list[str]:
         """Names of the jobs that began in this store's folder and are in one of the states."""
         lines = self.call("squeue", "--noheader", "--states=all", "--format=%T|%Z|%j").splitlines()
-        found = [line.split("|") for line in lines]
-        return [name for state, folder, name in found if state in states and folder == str(self.folder)]
+        rows = [line.split("|") for line in lines]
+        return [name for state, folder, name in rows if state in states and folder == str(self.folder)]
 
     def lose_node(self, seen: Callable[[], Any]) -> None:
         """Take the node away until its loss is seen."""
@@ -118,7 +118,7 @@ class Cluster:
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def made(slurm: dict[str, str], folder: Path) -> Cluster:
+def cluster_in(slurm: dict[str, str], folder: Path) -> Cluster:
     """A cluster whose flows have a store of their own in `folder`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "SLURM", "KDGAT", "WANDB"))}
     own = {
@@ -133,7 +133,7 @@ def made(slurm: dict[str, str], folder: Path) -> Cluster:
 @pytest.fixture
 def cluster(slurm: dict[str, str], tmp_path: Path, limits: dict[str, Cluster]) -> Iterator[Cluster]:
     """A store of its own, and no head left running afterwards."""
-    one = made(slurm, tmp_path)
+    one = cluster_in(slurm, tmp_path)
     yield one
     one.end()
 
@@ -142,7 +142,7 @@ def cluster(slurm: dict[str, str], tmp_path: Path, limits: dict[str, Cluster]) -
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """One with a SLURM of its own, whose node may be taken away."""
     with one_node() as env:
-        one = made(env, tmp_path)
+        one = cluster_in(env, tmp_path)
         yield one
         one.end()
 
@@ -150,7 +150,7 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def limits(slurm: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
     """Two flows with a limit of one minute, which is SLURM's least: started before all tests, looked at by the last."""
-    flows = {how: made(slurm, tmp_path_factory.mktemp(how)) for how in ("sleep", "slow-epochs")}
+    flows = {how: cluster_in(slurm, tmp_path_factory.mktemp(how)) for how in ("sleep", "slow-epochs")}
     flows["sleep"].start(*flows["sleep"].small("sleep", 1, "srun:time=1,signal=0"))
     flows["slow-epochs"].start(*flows["slow-epochs"].small("slow-epochs", 1, "srun:time=1,signal=20,resubmit=9"))
     yield flows

@@ -28,10 +28,10 @@ ENDED = re.compile(r"trial (\d+): (?:COMPLETE|PRUNED)")
 def three_epochs() -> Iterator[str]:
     """Name of a preset like `smoke`, with enough epochs to lag behind and to be killed between two of them."""
     name, settings = f"three_epochs_{os.getpid()}", {"training.epochs": 3}
-    made = override(preset("smoke"), {**settings, "preset": name})
+    config = override(preset("smoke"), {**settings, "preset": name})
     file = PRESET_FOLDER / f"{name}.toml"
     file.parent.mkdir(exist_ok=True)
-    file.write_text("\n".join(['base = "smoke"', f'config_hash = "{made.hash()}"', *settings_lines(settings), ""]))
+    file.write_text("\n".join(['base = "smoke"', f'config_hash = "{config.hash()}"', *settings_lines(settings), ""]))
     yield name
     file.unlink()
 

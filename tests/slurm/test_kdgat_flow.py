@@ -28,9 +28,9 @@ def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)
-    found = re.search(r"run-id (\d+)", seen)
-    assert found, seen
-    arguments = ["resume", "--origin-run-id", found[1], "--with", "srun:memory=3000"]
+    match = re.search(r"run-id (\d+)", seen)
+    assert match, seen
+    arguments = ["resume", "--origin-run-id", match[1], "--with", "srun:memory=3000"]
     code, output = cluster.run(*arguments, flow=flow, seconds=1500)
     assert code == 0, output
     before, after = EPOCH.findall(seen), EPOCH.findall(output)

@@ -23,9 +23,9 @@ exec "$@"
 
 
 def run_id(output: str) -> str:
-    found = re.search(r"run-id (\d+)", output)
-    assert found, output
-    return found[1]
+    match = re.search(r"run-id (\d+)", output)
+    assert match, output
+    return match[1]
 
 
 def at_work(cluster: Cluster, parts: int = 2) -> None:

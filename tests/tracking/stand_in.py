@@ -49,8 +49,8 @@ class Service:
 
     def graphql(self, query: str, v: dict[str, Any]) -> dict[str, Any]:
         """Answer one operation."""
-        found = re.search(r"(?:query|mutation)\s+(\w+)", query)
-        name = found[1] if found else ""
+        operation = re.search(r"(?:query|mutation)\s+(\w+)", query)
+        name = operation[1] if operation else ""
         self.seen.append(name)
         v = v.get("input") or v
         entity = {"name": "lab", "id": "E"}
@@ -164,10 +164,10 @@ def serve(service: Service) -> ThreadingHTTPServer:
                     return self.answer(429, {"error": "too many requests"}, ("Retry-After", "0"))
                 if fault == "drop" and not late:
                     return self.drop()
-                made = self.take(body)
+                reply = self.take(body)
                 if fault == "drop":
                     return self.drop()
-                return self.answer(200, made)
+                return self.answer(200, reply)
 
         def take(self, body: bytes) -> Any:
             path = urlsplit(self.path).path
@@ -185,8 +185,8 @@ def serve(service: Service) -> ThreadingHTTPServer:
             self.close_connection = True
             self.connection.close()
 
-        def answer(self, code: int, made: Any, *headers: tuple[str, str]) -> None:
-            text = json.dumps(made).encode()
+        def answer(self, code: int, reply: Any, *headers: tuple[str, str]) -> None:
+            text = json.dumps(reply).encode()
             self.send_response(code)
             for key, value in (("Content-Type", "application/json"), ("Content-Length", str(len(text))), *headers):
                 self.send_header(key, value)

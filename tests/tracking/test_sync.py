@@ -35,9 +35,9 @@ for model in ("gat-teacher", "gat-student"):
 
 @pytest.fixture
 def service() -> Iterator[stand_in.Service]:
-    made = stand_in.Service()
-    server = stand_in.serve(made)
-    yield made
+    backend = stand_in.Service()
+    server = stand_in.serve(backend)
+    yield backend
     server.shutdown()
     server.server_close()
 

@@ -50,15 +50,17 @@ def pandoc(text: str, arguments: list[str], place: str) -> str:
 
 def document(page: Page, body: str, meta: dict[str, Any]) -> str:
     """Body with the metadata that Pandoc needs."""
-    kept = {k: meta[k] for k in METADATA if k in meta}
+    metadata = {k: meta[k] for k in METADATA if k in meta}
     authors = meta.get("author", [])
-    kept["by-author"] = [{"name": {"literal": a["name"]}, "affiliations": a.get("affiliations", [])} for a in authors]
-    kept["labels"] = {"abstract": "Abstract"}
-    kept["source-folder"] = f"{page.path.parent}/" if page.path.parent.name else ""
+    metadata["by-author"] = [
+        {"name": {"literal": a["name"]}, "affiliations": a.get("affiliations", [])} for a in authors
+    ]
+    metadata["labels"] = {"abstract": "Abstract"}
+    metadata["source-folder"] = f"{page.path.parent}/" if page.path.parent.name else ""
     if "bibliography" in meta:
-        kept["bibliography"] = str(REPO / page.path.parent / meta["bibliography"])
-        kept["link-citations"] = True
-    return f"---\n{yaml.safe_dump(kept, allow_unicode=True, width=10**6)}---\n\n{body}"
+        metadata["bibliography"] = str(REPO / page.path.parent / meta["bibliography"])
+        metadata["link-citations"] = True
+    return f"---\n{yaml.safe_dump(metadata, allow_unicode=True, width=10**6)}---\n\n{body}"
 
 
 def common(meta: dict[str, Any]) -> list[str]:
@@ -230,8 +232,8 @@ def draft(begin: float) -> int:
         if output.exists():
             output.rename(Path(folder) / "old")
         site.rename(output)
-    made = f"{output.name}/index.html, {output.name}/paper/index.pdf"
-    print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {made}")
+    targets = f"{output.name}/index.html, {output.name}/paper/index.pdf"
+    print(f"draft of {len(project.sources())} pages in {time.perf_counter() - begin:.1f} s: {targets}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Code cells: Python cells run in one kernel a page, OJS cells become scripts that the page runs."""
+"""Code cells: Python cells run in one kernel per page, OJS cells become scripts that the page runs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def options(code: str, mark: str, place: str) -> tuple[dict[str, Any], str]:
     """Cell options (`#| key: value` or `//| key: value`) and the code below them."""
     lines = code.split("\n")
     head = [line[len(mark) :] for line in lines if line.startswith(mark)]
-    found = yaml.safe_load("\n".join(head)) or {}
-    unknown = set(found) - OPTIONS
+    values = yaml.safe_load("\n".join(head)) or {}
+    unknown = set(values) - OPTIONS
     if unknown:
         raise DraftError(f"{place}: cell option {sorted(unknown)[0]!r} is not supported")
-    return found, "\n".join(line for line in lines if not line.startswith(mark))
+    return values, "\n".join(line for line in lines if not line.startswith(mark))
 
 
 def run(body: str, place: str, root: Path) -> str:
@@ -76,9 +76,9 @@ def _execute(sources: list[str], place: str, root: Path) -> list[str]:
 
 
 def _markdown(outputs: list[Any], place: str) -> str:
-    shown = []
+    parts = []
     for output in outputs:
         if "text/markdown" not in output.get("data", {}):
             raise DraftError(f"{place}: a cell shows {output.output_type} without Markdown; return Markdown(…)")
-        shown.append(output.data["text/markdown"])
-    return "\n\n".join(shown)
+        parts.append(output.data["text/markdown"])
+    return "\n\n".join(parts)

@@ -71,13 +71,13 @@ class Project:
 
     def sources(self) -> list[Path]:
         """Every page that `project: render:` lists, in its order."""
-        found: list[Path] = []
+        files: list[Path] = []
         for pattern in self.config["project"]["render"]:
             matches = sorted(self.root.glob(pattern))
             if not matches:
                 raise DraftError(f"_quarto.yml: no page matches {pattern!r}")
-            found += [path.relative_to(self.root) for path in matches if path.relative_to(self.root) not in found]
-        return found
+            files += [path.relative_to(self.root) for path in matches if path.relative_to(self.root) not in files]
+        return files
 
     def page(self, path: Path) -> Page:
         """Read a page. Variables stay in its body until its cells have run; in its metadata they are replaced here."""

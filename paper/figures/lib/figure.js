@@ -1,8 +1,10 @@
 // The frame around every chart: what a screen reader says, the data behind it, and what to say when there is none.
+import {ascending, descending, sort} from "d3";
 import {told} from "./problems.js";
 import {number} from "./rows.js";
 
 const MAX_ROWS = 500;
+const FEW_ROWS = 10; // that need no filter
 
 /** Element `tag` with attributes and children. */
 export function element(tag, attributes = {}, ...children) {
@@ -37,22 +39,65 @@ export function beside(width, ...draws) {
 }
 
 /**
- * The first rows as an HTML table; says how many were left out. The first cell of a row is a link where `link(row)` is given, and a number
- * whose key `keys` tells opens its trace.
+ * Rows as an HTML table that sorts by its heads and, where there are many, can be filtered, copied and downloaded; the first ones are shown, and
+ * the caption says of how many. The first cell of a row is a link where `link(row)` gives one, and a number whose key `keys` tells opens its trace.
  */
-export function dataTable(rows, columns, label, {link, keys = {}} = {}) {
-  const head = element("tr", {}, ...columns.map((column) => element("th", {scope: "col"}, column)));
-  const body = rows.slice(0, MAX_ROWS).map((row) =>
-    element("tr", {}, ...columns.map((column, i) => {
-      const text = number(row[column]);
-      const key = keys[column]?.(row);
-      if (key) return element("td", {}, element("span", {class: "num", "data-key": key, role: "button", "aria-haspopup": "dialog", tabindex: "0"}, text));
-      return element("td", {}, link && i === 0 ? element("a", {href: link(row)}, text) : text);
-    }))
-  );
-  const caption = rows.length > MAX_ROWS ? `${label} (first ${MAX_ROWS} of ${rows.length} rows)` : label;
-  const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
-  return element("div", {class: "kdgat-scroll", tabindex: "0", role: "region", "aria-label": `Data: ${label}`}, table);
+export function dataTable(rows, columns, label, {link, keys = {}, tools = rows.length > FEW_ROWS} = {}) {
+  const body = element("tbody");
+  const caption = element("caption");
+  let kept = rows;
+  const fill = () => {
+    body.replaceChildren(...kept.slice(0, MAX_ROWS).map((row) => element("tr", {}, ...columns.map((column, i) => cell(row, column, i === 0 && link, keys[column])))));
+    caption.textContent = kept.length > MAX_ROWS || kept.length < rows.length ? `${label} (${kept.length > MAX_ROWS ? `first ${MAX_ROWS} of ` : ""}${kept.length} rows)` : label;
+  };
+  const heads = columns.map((column) => element("th", {scope: "col"}, element("button", {type: "button", class: "kdgat-sort"}, column)));
+  const search = element("input", {type: "search", placeholder: "filter", "aria-label": `Filter the rows of: ${label}`});
+  const arrange = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    kept = rows.filter((row) => words.every((word) => columns.some((column) => number(row[column]).toLowerCase().includes(word))));
+    const at = heads.findIndex((head) => head.hasAttribute("aria-sort"));
+    if (at >= 0) {
+      const compare = heads[at].getAttribute("aria-sort") === "ascending" ? ascending : descending;
+      kept = sort(kept, (a, b) => (a[columns[at]] == null) - (b[columns[at]] == null) || compare(a[columns[at]], b[columns[at]]));
+    }
+    fill();
+  };
+  for (const head of heads)
+    head.firstChild.addEventListener("click", () => {
+      const next = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", next);
+      arrange();
+    });
+  search.addEventListener("input", arrange);
+  fill();
+  const table = element("table", {}, caption, element("thead", {}, element("tr", {}, ...heads)), body);
+  const scroll = element("div", {class: "kdgat-scroll", tabindex: "0", role: "region", "aria-label": `Data: ${label}`}, table);
+  if (!tools) return scroll;
+  const copy = element("button", {type: "button", class: "kdgat-copy"}, "copy");
+  copy.addEventListener("click", () => navigator.clipboard.writeText(separated(kept, columns, "\t")).then(() => (copy.textContent = "copied")));
+  const save = element("button", {type: "button", class: "kdgat-copy"}, "download CSV");
+  save.addEventListener("click", () => {
+    const href = URL.createObjectURL(new Blob([separated(kept, columns, ",")], {type: "text/csv"}));
+    element("a", {href, download: `${label.replace(/[^\w-]+/g, "-")}.csv`}).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
+  });
+  return element("div", {class: "kdgat-table"}, element("div", {class: "kdgat-row"}, search, copy, save), scroll);
+}
+
+/** Rows as text with a line each, values as they are. */
+export function separated(rows, columns, by) {
+  const quoted = (value) => (/["\n\t,]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const line = (values) => values.map((value) => quoted(String(value ?? ""))).join(by);
+  return [line(columns), ...rows.map((row) => line(columns.map((column) => row[column])))].join("\n");
+}
+
+function cell(row, column, link, keyOf) {
+  const text = number(row[column]);
+  const key = keyOf?.(row);
+  if (key) return element("td", {}, element("span", {class: "num", "data-key": key, role: "button", "aria-haspopup": "dialog", tabindex: "0"}, text));
+  const href = link && link(row);
+  return element("td", {}, href ? element("a", {href}, text) : text);
 }
 
 /** Rows as a table of their own, or the sentence `none` where there are none. */

@@ -2,12 +2,13 @@
 import * as Inputs from "@observablehq/inputs";
 import {element} from "./figure.js";
 
-/** Writes `name=text` into the address; an empty text takes it out. */
-export function remember(name, text) {
+/** Writes `name=text` into the address; an empty text takes it out. A `step` is one that Back takes back. */
+export function remember(name, text, step = false) {
   const query = new URLSearchParams(location.search);
+  if ((query.get(name) ?? "") === text) return;
   if (text) query.set(name, text);
   else query.delete(name);
-  history.replaceState(history.state, "", `?${query}${location.hash}`);
+  history[step ? "pushState" : "replaceState"](history.state, "", `?${query}${location.hash}`);
 }
 
 /**
@@ -25,25 +26,37 @@ export function follow(input, node, update) {
   update(input.value);
 }
 
-/** Writes the value of `input` into the address whenever it changes. */
-function linked(input, name, key = String) {
-  input.addEventListener("input", () => remember(name, key(input.value)));
+/**
+ * Writes the value of `input` into the address whenever it changes. With `read`, which gives the value for a text of the address (null: none),
+ * each change is a step that Back takes back.
+ */
+function linked(input, name, key = String, read = null) {
+  let restoring = false;
+  input.addEventListener("input", () => restoring || remember(name, key(input.value), Boolean(read)));
+  if (!read) return input;
+  const back = () => {
+    if (!input.isConnected) return removeEventListener("popstate", back);
+    const value = read(new URLSearchParams(location.search).get(name));
+    if (key(value) === key(input.value)) return;
+    restoring = true;
+    input.value = value;
+    input.dispatchEvent(new CustomEvent("input", {bubbles: true}));
+    restoring = false;
+  };
+  addEventListener("popstate", back);
   return input;
 }
 
 /** A drop-down of `values`; `value` is chosen first if it is among them. `key` writes a value in the address, `format` for the reader. */
 export function select(name, values, {label = name, value, key = String, format = key} = {}) {
-  const text = new URLSearchParams(location.search).get(name);
-  const given = values.find((candidate) => key(candidate) === text);
-  const chosen = given ?? (values.includes(value) ? value : values[0]);
-  return linked(Inputs.select(values, {label, value: chosen, format}), name, key);
+  const read = (text) => values.find((candidate) => key(candidate) === text) ?? (values.includes(value) ? value : values[0]);
+  return linked(Inputs.select(values, {label, value: read(new URLSearchParams(location.search).get(name)), format}), name, key, read);
 }
 
-/** Check boxes of `values`, all checked at first. */
-export function checkbox(name, values, {label = name} = {}) {
-  const text = new URLSearchParams(location.search).get(name);
-  const chosen = text === null ? values : values.filter((value) => text.split(",").includes(value));
-  return linked(Inputs.checkbox(values, {label, value: chosen}), name, (value) => value.join(","));
+/** Check boxes of `values`, at first those of `value` checked, or all. */
+export function checkbox(name, values, {label = name, value = values} = {}) {
+  const read = (text) => (text === null ? value : values.filter((one) => text.split(",").includes(one)));
+  return linked(Inputs.checkbox(values, {label, value: read(new URLSearchParams(location.search).get(name))}), name, (value) => value.join(","), read);
 }
 
 /** A slider over `[low, high]`. */
@@ -97,16 +110,22 @@ export function threshold(name, prepared, points) {
 }
 const asked = new Set();
 
-/** A drop-down of the example windows in `rows` (rows of `graphs`), the first attacked (or benign) one chosen; its value is the window's number. */
+/**
+ * A drop-down of the example windows in `rows` (rows of `graphs`, with their `outcome` where operating points tell it): those that were misjudged
+ * first, then those nearest to it. The first attacked (or benign) one is chosen; its value is the window's number.
+ */
 export function selectWindow(name, rows, {label = "window", attacked = true} = {}) {
   const first = new Map();
   for (const row of rows) if (!first.has(row.graph)) first.set(row.graph, row);
   const format = (graph) => {
-    const row = first.get(graph);
-    return `${row.vehicle}, ${row.attack}, ${row.scenario}, window ${row.window}`;
+    const {outcome, vehicle, attack, scenario, window} = first.get(graph);
+    return `${outcome && !["benign", "unknown"].includes(outcome) ? `${outcome}: ` : ""}${vehicle}, ${attack}, ${scenario}, window ${window}`;
   };
-  const wanted = [...first.values()].find((row) => (row.attack !== "benign") === attacked);
-  return select(name, [...first.keys()], {label, value: wanted && wanted.graph, format});
+  const wrong = (row) => row.outcome === "missed" || row.outcome === "false alarm";
+  const doubt = (row) => (row.attack === "benign" ? 1 - row.score : row.score);
+  const sorted = [...first.values()].sort((a, b) => wrong(b) - wrong(a) || doubt(a) - doubt(b) || a.graph - b.graph);
+  const wanted = sorted.find((row) => (row.attack !== "benign") === attacked);
+  return select(name, sorted.map((row) => row.graph), {label, value: wanted && wanted.graph, format});
 }
 
 /**

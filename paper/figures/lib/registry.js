@@ -1,11 +1,11 @@
 // The project's lists of models and metrics, the same files that the analysis reads.
 import {ascending} from "d3";
-import metrics from "../../../kdgat/evaluation/metrics.json";
+import list from "../../../kdgat/evaluation/metrics.json";
 import models from "../../../kdgat/models/models.json";
 
 const byName = (entries) => new Map(entries.map((entry) => [entry.name, entry]));
 const MODELS = byName(models);
-const METRICS = byName(metrics);
+const METRICS = byName(list);
 
 /** Colour of a model; undefined for one that only an older release holds. */
 export const colorOf = (model) => MODELS.get(model)?.color;
@@ -15,6 +15,19 @@ export const modelLabel = (model) => MODELS.get(model)?.label ?? model;
 
 /** Name of a metric for readers. */
 export const metricLabel = (metric) => METRICS.get(metric)?.label ?? metric;
+
+/** The metrics of `rows`, in the order of the list. */
+export const metrics = (rows) => {
+  const held = new Set(rows.map((row) => row.metric));
+  return [...METRICS.keys()].filter((name) => held.has(name)).concat([...held].filter((name) => !METRICS.has(name)).sort(ascending));
+};
+
+/** Unit of a metric, empty for a share; which way is good, `high`, `low` or null. */
+export const unitOf = (metric) => METRICS.get(metric)?.unit ?? "";
+export const directionOf = (metric) => METRICS.get(metric)?.direction ?? null;
+
+/** Whether a model knows the labels, and bounds what others can reach. */
+export const isBound = (model) => MODELS.get(model)?.bound ?? false;
 
 /** Orders models as every figure and table shows them; names that the list does not have come last. */
 export const byModel = (a, b) => (MODELS.get(a)?.rank ?? Infinity) - (MODELS.get(b)?.rank ?? Infinity) || ascending(a, b);

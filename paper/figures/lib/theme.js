@@ -12,7 +12,7 @@ export const labelColor = (attacked) => palette.labels[attacked ? "attack" : "be
 export const categoryColor = (i) => palette.categories[i % palette.categories.length];
 
 /** Pixels that labels of `names` need left of a chart, at most half of its width. */
-export const labelRoom = (names, width) => Math.min(width / 2, 14 + 6.4 * Math.max(...names.map((name) => String(name).length)));
+export const labelRoom = (names, width) => Math.min(width / 2, 14 + 6.7 * Math.max(...names.map((name) => String(name).length)));
 
 /** Options every Plot starts from. Ink is `currentColor`, so that light and dark pages both read. */
 export const base = ({width = 640} = {}) => ({

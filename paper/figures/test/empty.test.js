@@ -9,6 +9,7 @@ const threshold = () => Object.assign(new EventTarget(), {value: 0.5});
 const nothing = kdgat.scores([], "gat-student");
 const release = {base: "about:blank", manifest: async () => ({tables: {}, weights: {}})};
 const FIGURES = {
+  alarmCurves: () => kdgat.alarmCurves([]),
   alphaByAttack: () => kdgat.alphaByAttack([]),
   attributionMap: () => kdgat.attributionMap([]),
   captures: () => kdgat.captures([]),
@@ -19,6 +20,7 @@ const FIGURES = {
   leaderboard: () => kdgat.leaderboard([]),
   list: () => kdgat.list([], {label: "Selected windows"}),
   liveDetector: () => kdgat.liveDetector(release, [], {}),
+  misjudged: () => kdgat.misjudged([]),
   policyMap: () => kdgat.policyMap([]),
   rates: () => kdgat.rates([]),
   readings: () => kdgat.readings([]),
@@ -38,8 +40,8 @@ const FIGURES = {
 };
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
-  "beside", "benchmarks", "checkbox", "colourings", "distinct", "epochsOf", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
+  "asPublished", "beside", "benchmarks", "checkbox", "colourings", "compared", "distinct", "epochsOf", "hardest", "judged", "metricLabel", "metrics", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
+  "parts", "range", "runsOf", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
 ];
 
 afterEach(() => {

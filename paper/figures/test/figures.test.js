@@ -8,8 +8,8 @@ import {front} from "../distillation.js";
 import {loopOf, outcomes, written} from "../embedding.js";
 import {windowFrames} from "../frames.js";
 import {windowGraph} from "../graph.js";
-import {leaderboard} from "../leaderboard.js";
-import {dataTable} from "../lib/figure.js";
+import {asPublished, floorOf, leaderboard} from "../leaderboard.js";
+import {dataTable, separated} from "../lib/figure.js";
 import {span} from "../lib/inputs.js";
 import {byModel} from "../lib/registry.js";
 import {number, where} from "../lib/rows.js";
@@ -75,6 +75,21 @@ describe("the leaderboard", () => {
     const names = (order) => [...leaderboard(summary, {order}).querySelectorAll("[aria-label='y-axis tick label'] text")].slice(0, 2).map((text) => text.textContent);
     expect(names("highest first")).toEqual(["gat-student", "gbm-baseline"]);
     expect(names("lowest first")).toEqual(["gbm-baseline", "gat-student"]);
+  });
+  test("begins with the best, which for alarms is the lowest", () => {
+    const first = (metric) => leaderboard(summary.map((row) => ({...row, metric})), {metric}).querySelector("[aria-label='y-axis tick label'] text").textContent;
+    expect(["f1", "false_alarms_per_hour"].map(first)).toEqual(["gat-student", "gbm-baseline"]);
+  });
+  test("shows the floor, what others printed and bounds, none of which is ranked", () => {
+    const bound = summary.map((row) => ({...row, model: "fusion-oracle-student", mean: 1}));
+    const cited = asPublished({dataset: "hcrl-sa", protocol: "zero-shot", metric: "f1", attack: "all"});
+    const node = leaderboard([...summary, ...bound], {cited});
+    const names = [...node.querySelectorAll("[aria-label='y-axis tick label'] text")].map((text) => text.textContent);
+    expect(names).toEqual(["gat-student", "gbm-baseline", "GAT (cited)", "VGAE + GAT + DQN (cited)", "fusion-oracle-student (bound)"]);
+    expect(node.querySelector(".kdgat-readout").textContent).toMatch(/^dashed: every window called an attack; diamonds: .*; hollow circles: .*\.$/);
+    expect(floorOf({metric: "f1", positives: 5, negatives: 5})).toBeCloseTo(2 / 3);
+    expect([floorOf({metric: "roc_auc", positives: 5, negatives: 5}), floorOf({metric: "f1", positives: 0, negatives: 5})]).toEqual([null, null]);
+    expect(asPublished({dataset: "hcrl-sa", protocol: "calibrated", metric: "f1", attack: "all"})).toEqual([]);
   });
   test("leaves out what is undefined, and says so where nothing is left", () => {
     expect(leaderboard(summary.map((row) => ({...row, mean: null}))).textContent).toContain("one class only");
@@ -220,4 +235,28 @@ describe("scores of windows", () => {
 test("the examples of the SQL page are the named queries of the release", () => {
   const found = examples("-- about the file\n\n-- name: one\n-- What it answers\nselect 1\nfrom x;\n\n-- name: two\n-- Other\nselect 2;\n");
   expect(found).toEqual([{name: "one", about: "What it answers", sql: "select 1\nfrom x"}, {name: "two", about: "Other", sql: "select 2"}]);
+});
+
+describe("a data table", () => {
+  const rows = Array.from({length: 12}, (_, i) => ({name: `row ${i}`, value: i === 3 ? null : (i * 5) % 12}));
+  const column = (node, i) => [...node.querySelectorAll("tbody tr")].map((row) => row.children[i].textContent);
+  test("sorts by a head, what is missing last, and back", () => {
+    const node = dataTable(rows, ["name", "value"], "Values");
+    const head = node.querySelectorAll(".kdgat-sort")[1];
+    head.click();
+    expect(column(node, 1)).toEqual(["0", "1", "2", "4", "5", "6", "7", "8", "9", "10", "11", "n/a"]);
+    head.click();
+    expect([column(node, 1)[0], column(node, 1).at(-1), head.parentNode.getAttribute("aria-sort")]).toEqual(["11", "n/a", "descending"]);
+  });
+  test("shows the rows that hold every word", () => {
+    const node = dataTable(rows, ["name", "value"], "Values");
+    const search = node.querySelector("input");
+    search.value = "ROW 1 5";
+    search.dispatchEvent(new Event("input"));
+    expect(column(node, 0)).toEqual(["row 1", "row 5"]); // of which the value is 1
+    expect(node.querySelector("caption").textContent).toBe("Values (2 rows)");
+  });
+  test("is copied and saved with values as they are", () => {
+    expect(separated([{a: 0.123456789, b: 'x, "y"'}, {a: null, b: "z"}], ["a", "b"], ",")).toBe('a,b\n0.123456789,"x, ""y"""\n,z');
+  });
 });

@@ -1,4 +1,4 @@
-"""Batches in pieces: what a device holds at once changes no result, and running out of memory ends no training."""
+"""Micro-batches: what a device takes at once changes no result, and running out of memory ends no training."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def batch_of(prepared: Prepared, size: int = 40) -> GraphBatch:
 
 
 def gat(prepared: Prepared, distilled: bool = False, hook: Callable | None = None) -> GATModule:
-    """A student without dropout, whose losses are therefore those of its pieces."""
+    """A student without dropout, whose losses are therefore those of its micro-batches."""
     torch.manual_seed(3)
     store = prepared.store("train")
-    wanted = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
-    model = GAT(wanted, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
+    config = CONFIG.gat_student.model_copy(update={"dropout": 0.0})
+    model = GAT(config, len(store.node_features), len(store.edge_features), torch.tensor(prepared.vocabulary))
     if hook is not None:
         model.register_forward_pre_hook(hook)
     teacher = torch.randn(len(store), 2) if distilled else None
@@ -66,7 +66,7 @@ def alike(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("budget", [Budget(), Budget(nodes=90), Budget(edges=150), Budget(300, 400), Budget(0, 0)])
-def test_pieces_keep_to_the_budget_and_make_up_the_batch(prepared: Prepared, budget: Budget) -> None:
+def test_micro_batches_keep_to_the_budget_and_make_up_the_batch(prepared: Prepared, budget: Budget) -> None:
     batch = batch_of(prepared)
     parts = micro_batches(batch, budget)
     for part in parts:
