@@ -65,7 +65,7 @@ def test_an_attack_is_let_loose_and_counted(visit):
 
 
 def test_nothing_is_loaded_before_it_is_started(visit):
-    asked = []
-    visit.page.on("request", lambda request: asked.append(request.url))
+    requests = []
+    visit.page.on("request", lambda request: requests.append(request.url))
     visit.open("paper/results/live.html")
-    assert not [url for url in asked if url.endswith((".wasm", ".onnx"))]
+    assert not [url for url in requests if url.endswith((".wasm", ".onnx"))]

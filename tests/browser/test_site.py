@@ -90,14 +90,14 @@ def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
 
 
 def test_the_same_window_is_drawn_the_same_way_twice(visit):
-    drawn = []
+    pictures = []
     for _ in range(2):
         visit.open("paper/results/graph.html")
         visit.page.wait_for_selector(".kdgat-graph")
-        drawn.append([graph.inner_html() for graph in visit.page.locator(".kdgat-graph").all()])
-    assert drawn[0] == drawn[1]
-    assert len(drawn[0]) == 2  # an attacked window and a benign one beside it
-    assert drawn[0][0] != drawn[0][1]
+        pictures.append([graph.inner_html() for graph in visit.page.locator(".kdgat-graph").all()])
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == 2  # an attacked window and a benign one beside it
+    assert pictures[0][0] != pictures[0][1]
 
 
 def test_the_line_on_the_front_page_leads_to_each_station_by_keyboard(visit):
@@ -311,9 +311,9 @@ def test_pointing_at_a_citation_shows_its_entry(visit):
 def test_numbers_on_the_page_equal_their_traces(visit):
     visit.open("paper/index.html")
     trace = visit.page.evaluate("fetch('../assets/trace.json').then((r) => r.json())")["numbers"]
-    shown = visit.page.locator(".num[data-key]").evaluate_all("(all) => all.map((n) => [n.dataset.key, n.textContent])")
-    assert len(shown) > 100
-    assert [(key, text) for key, text in shown if trace[key]["text"] != text] == []
+    texts = visit.page.locator(".num[data-key]").evaluate_all("(all) => all.map((n) => [n.dataset.key, n.textContent])")
+    assert len(texts) > 100
+    assert [(key, text) for key, text in texts if trace[key]["text"] != text] == []
 
 
 def test_the_talk_has_its_slides_and_none_overflows(visit):
