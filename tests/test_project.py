@@ -96,6 +96,13 @@ def test_every_promise_names_what_shows_it(repo: Path, document: str) -> None:
         assert promise and re.search(r"`(?:[\w./-]*test_?\w*[\w./]*|make \w+|python -m [\w.]+)", evidence), row
 
 
+def test_every_command_is_listed(repo: Path) -> None:
+    from cli.app import COMMANDS
+
+    text = (repo / "docs" / "commands.md").read_text()
+    assert [name for names in COMMANDS.values() for name in names if f"`kdgat {name}" not in text] == []
+
+
 def test_readme_and_glossary_are_short(repo: Path) -> None:
     assert len((repo / "README.md").read_text().split()) <= 900
     terms = re.findall(r"^\| (.+?) \|", (repo / "docs" / "glossary.md").read_text(), re.MULTILINE)[1:]
