@@ -247,6 +247,9 @@ def test_pages_can_say_what_stands_behind_the_release(project, key, tmp_path):
     signature.sign(release, key)
     assert standing(release, history) == f"{place}, signed by owner@example.org"
     assert standing(release, anchor.History(tmp_path)) == "not anchored in git, signed by owner@example.org"
+    local = Path(shutil.copytree(release.path, tmp_path / "frozen" / f"{LOCAL}1"))
+    mutations.change_manifest(local, lambda m: m.update(name=local.name))
+    assert standing(Release(local), history) == "local: neither in git nor signed"
     # a page writes it as a variable, which is no number of the release; nothing of it is markup
     (tmp_path / "index.qmd").write_text(f"{{{{< var {STANDING} >}}}}\n")
     variables = prerender.variables(Numbers(release), [(STANDING, tmp_path / "index.qmd", 1)], tmp_path)
