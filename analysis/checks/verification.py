@@ -35,7 +35,7 @@ STANDING = "release.standing"
 
 #: interactive figures that draw what a static one draws too
 TWINS = (
-    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "alphaByAttack"),
+    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "unseen", "alphaByAttack"),
     *("similarity", "sizeAgainstScore", "embedding"),
 )
 

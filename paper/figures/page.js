@@ -12,8 +12,8 @@ export function makeScrollable(root) {
 /** The pages before and after this one, in the order of the navigation bar, at the end of the text. */
 export function joinPages(root, here = location) {
   const path = (address) => address.pathname.replace(/\/$/, "/index.html");
-  const links = [...root.querySelectorAll("header nav a[href], nav.navbar a[href], nav.navbar a.dropdown-item[href]")].filter((link) => link.hash === "" && /\.html$|\/$/.test(link.pathname) && !link.closest(".navbar-brand, .brand"));
-  const pages = links.filter((link, i) => !link.matches(".brand, .navbar-brand") && links.findIndex((other) => path(other) === path(link)) === i);
+  const links = [...root.querySelectorAll("header nav a[href$='.html'], header nav a[href$='/']")].filter((link) => !link.matches(".brand, .navbar-brand"));
+  const pages = links.filter((link, i) => links.findIndex((other) => path(other) === path(link)) === i);
   const at = pages.findIndex((link) => path(link) === path(here));
   const main = root.querySelector("main");
   if (at < 0 || !main) return;
