@@ -54,7 +54,7 @@ test("what is asked for is one mean of a scored model, over all attacks", () => 
 test("each seed is computed from its scores and its operating point", async () => {
   const release = {
     table: async () => [0, 1].map((seed) => ({dataset: "d", seed, model: "gat-student", protocol: "zero-shot", threshold: 0.25 + seed / 2})),
-    groups: async () => [1, 0].map((seed) => ({dataset: "d", scenario: "test_01", protocol: "zero-shot", seed})),
+    groups: async (_, columns, values) => [1, 0].map((seed) => ({seed, asked: [columns, values]})),
     rows: async () => predictions
   };
   const {values, mean} = await recompute(asked(query, manifest), release);
