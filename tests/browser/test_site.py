@@ -213,7 +213,7 @@ def test_the_threshold_begins_at_the_operating_point_and_drives_everything(visit
     assert counts == [row["tp"], row["fn"], row["fp"], row["tn"]]
 
     before = facts(visit.page)
-    slider = visit.page.locator("input[type=range]")
+    slider = visit.page.locator("input[type=range]").first
     slider.focus()
     slider.press("Home")
     visit.page.wait_for_function(
@@ -273,7 +273,7 @@ def test_the_threshold_moves_what_is_there_and_draws_nothing_anew(visit):
     visit.page.evaluate("window.before = [...document.querySelectorAll('.kdgat-figure')]")
     line = visit.page.locator("line[stroke-dasharray='4 3']")
     place = line.get_attribute("x1")
-    slider = visit.page.locator("input[type=range]")
+    slider = visit.page.locator("input[type=range]").first
     slider.focus()
     slider.press("End")
     assert line.get_attribute("x1") != place
