@@ -28,10 +28,34 @@ export function joinPages(root, here = location) {
   main.append(nav);
 }
 
+/** What is chosen in the controls of `root`, in words: what a printed page says in their place. */
+export function chosen(root) {
+  const told = [...root.querySelectorAll("form")].map((form) => {
+    const name = form.querySelector("label, .kdgat-label")?.textContent.trim();
+    const select = form.querySelector("select");
+    const boxes = [...form.querySelectorAll("[type=checkbox]")];
+    const numbers = [...form.querySelectorAll("[type=number]")].map((input) => input.value);
+    const checked = boxes.filter((box) => box.checked);
+    const value = select ? select.selectedOptions[0]?.textContent : boxes.length ? (checked.length === boxes.length ? "all" : checked.map((box) => box.parentElement.textContent.trim()).join(", ") || "none") : numbers.join(" to ");
+    return name && value && `${name}: ${value}`;
+  });
+  return told.filter(Boolean).join("; ");
+}
+
+/** Puts what is chosen before the controls, for paper alone. */
+function tellChoices(root) {
+  for (const controls of root.querySelectorAll(".controls")) {
+    const before = controls.previousElementSibling?.matches(".kdgat-print") ? controls.previousElementSibling : Object.assign(document.createElement("p"), {className: "kdgat-print"});
+    before.textContent = chosen(controls);
+    controls.before(before);
+  }
+}
+
 /** `url`: the folder of the release's traces. */
 export function install(root, url) {
   installTraces(root, url);
   joinPages(root);
   makeScrollable(root);
+  addEventListener("beforeprint", () => tellChoices(root));
   addEventListener("resize", () => makeScrollable(root));
 }

@@ -54,6 +54,12 @@ test("misjudged windows stand first, then those nearest to it", () => {
   const input = selectWindow("graph", rows);
   expect([...input.querySelectorAll("option")].map((option) => option.textContent.split(",")[0])).toEqual(["missed: v", "v", "found: v", "v", "found: v"]);
   expect(input.value).toBe(3);
+  const [previous, next] = input.querySelectorAll("button");
+  next.click();
+  expect(input.value).toBe(2);
+  previous.click();
+  previous.click();
+  expect(input.value).toBe(1);
   expect(misjudged(rows).textContent).toBe("Of 5 example windows, 1 attacked window was missed and 0 benign ones gave false alarms: they stand first.");
 });
 

@@ -1,7 +1,8 @@
 // @vitest-environment jsdom
 // What every page has at its end, under both renderers.
 import {afterEach, expect, test} from "vitest";
-import {joinPages} from "../page.js";
+import {checkbox, select, span} from "../lib/inputs.js";
+import {chosen, joinPages} from "../page.js";
 
 const DRAFT = `<header class="bar"><nav><a class="brand" href="index.html">KD-GAT</a><ul><li><a href="index.html">Overview</a></li>
   <li><details><summary>Results</summary><ul><li><a href="a.html">A</a></li><li><a href="b.html">B</a></li></ul></details></li></ul></nav></header><main></main>`;
@@ -23,4 +24,11 @@ test.each([["a draft", DRAFT], ["Quarto", QUARTO]])("pages of %s lead to the one
   expect(joined("a.html")).toEqual([["prev", "← Overview"], ["next", "B →"]]);
   expect(joined("b.html")).toEqual([["prev", "← A"]]);
   expect(joined("elsewhere.html")).toEqual([]);
+});
+
+test("a printed page says what is chosen", () => {
+  history.replaceState(null, "", "?models=a,c");
+  const controls = document.createElement("div");
+  controls.append(select("dataset", ["d", "e"]), checkbox("models", ["a", "b", "c"]), checkbox("factors", ["x"]), span("epochs", [1, 9]));
+  expect(chosen(controls)).toBe("dataset: d; models: a, c; factors: all; epochs: 1 to 9");
 });
