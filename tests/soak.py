@@ -99,10 +99,10 @@ def tests(arguments: Sequence[str]) -> int:
         command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *(arguments or ["tests"])]
         code = subprocess.run(command, cwd=REPO, env=os.environ | {"KDGAT_SOAK": "1"}).returncode
         cases = list(ElementTree.parse(report).iter("testcase"))
-    seen = [c for c in cases if c.find("skipped") is None]
-    bad = [c for c in seen if c.find("failure") is not None or c.find("error") is not None]
+    cases_run = [c for c in cases if c.find("skipped") is None]
+    bad = [c for c in cases_run if c.find("failure") is not None or c.find("error") is not None]
     what = " ".join(arguments) or "all"
-    note("tests", f"`pytest {what}`", len(seen) - len(bad), len(bad), time.monotonic() - begin, file)
+    note("tests", f"`pytest {what}`", len(cases_run) - len(bad), len(bad), time.monotonic() - begin, file)
     return code
 
 
@@ -141,12 +141,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("do", choices=("guided", "tests", "flow", "write"))
     parser.add_argument("--runs", type=int, default=20_000, help="of each border, guided")
-    given, rest = parser.parse_known_args()
-    if given.do == "tests":
+    options, rest = parser.parse_known_args()
+    if options.do == "tests":
         return tests(rest)
-    if given.do == "guided":
-        return guided(given.runs, rest)
-    if given.do == "flow":
+    if options.do == "guided":
+        return guided(options.runs, rest)
+    if options.do == "flow":
         return flow()
     lines = [json.loads(line) for line in notes().read_text().splitlines()] if notes().is_file() else []
     atomic.write_text(FILE, document(lines))

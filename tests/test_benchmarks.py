@@ -20,11 +20,11 @@ def test_measured_rows_go_into_a_release(repo: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     tables, weights = make()
-    kept = measured(tmp_path / "benchmarks.arrow")
-    rows = {r["name"]: r for r in kept["benchmarks"].to_pylist()}
+    content = measured(tmp_path / "benchmarks.arrow")
+    rows = {r["name"]: r for r in content["benchmarks"].to_pylist()}
     assert {"virtual vehicles", "captures to graphs, one thread"} < rows.keys()
     assert all(r["value"] > 0 and r["name"] in done.stdout for r in rows.values())
-    assert freeze("r", tables | kept, weights, root=tmp_path / "frozen").table("benchmarks").num_rows == len(rows)
+    assert freeze("r", tables | content, weights, root=tmp_path / "frozen").table("benchmarks").num_rows == len(rows)
 
 
 def test_what_holds_no_benchmarks_is_refused(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ def test_a_step_that_fails_is_named_with_its_output(capsys: pytest.CaptureFixtur
     blind = Step("python", ("-c", "print('nothing seen')"), prints="MIT")
     failed = check.steps([Step("python", ("-c", "")), bad, blind])
     assert [command.split()[2][:11] for command in failed] == ["print('what", "print('noth"]
-    shown = capsys.readouterr().out
-    assert "\nwhat is wrong\n" in shown and shown.count("FAILED") == 2 and shown.count("ok ") == 1
+    output = capsys.readouterr().out
+    assert "\nwhat is wrong\n" in output and output.count("FAILED") == 2 and output.count("ok ") == 1
 
 
 def test_a_failed_step_fails_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

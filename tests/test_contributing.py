@@ -105,8 +105,8 @@ def test_a_figure(examples: dict[str, dict[str, str]], release) -> None:
 
     figure = run(examples["A figure"]["python"])["DURATIONS"]
     assert figure.name not in {s.name for s in STATICS}, "the example takes the place of a figure that there is"
-    drawn = svg(release, figure)
-    assert drawn.startswith(b"<?xml") and b"<svg" in drawn
+    drawing = svg(release, figure)
+    assert drawing.startswith(b"<?xml") and b"<svg" in drawing
 
 
 def test_a_number(examples: dict[str, dict[str, str]], release) -> None:

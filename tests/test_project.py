@@ -92,8 +92,15 @@ def test_every_promise_names_what_shows_it(repo: Path, document: str) -> None:
     rows = [row for table in tables for row in table.split("\n\n")[0].splitlines()]
     assert rows
     for row in rows:
-        promise, shown = row.strip("| ").split(" | ")
-        assert promise and re.search(r"`(?:[\w./-]*test_?\w*[\w./]*|make \w+|python -m [\w.]+)", shown), row
+        promise, evidence = row.strip("| ").split(" | ")
+        assert promise and re.search(r"`(?:[\w./-]*test_?\w*[\w./]*|make \w+|python -m [\w.]+)", evidence), row
+
+
+def test_every_command_is_listed(repo: Path) -> None:
+    from cli.app import COMMANDS
+
+    text = (repo / "docs" / "commands.md").read_text()
+    assert [name for names in COMMANDS.values() for name in names if f"`kdgat {name}" not in text] == []
 
 
 def test_readme_and_glossary_are_short(repo: Path) -> None:
@@ -154,11 +161,11 @@ def test_the_bill_of_materials_lists_the_lock(repo: Path, tmp_path: Path) -> Non
     # against the schema `make sbom` checks it, which takes longer than all the rest
     command = [sys.executable, "-m", "cyclonedx_py", "requirements", "--no-validate", "-o", str(out)]
     subprocess.run([*command, "requirements.lock"], cwd=repo, check=True, capture_output=True)
-    listed = {c["name"]: c["version"] for c in json.loads(out.read_text())["components"]}
+    versions = {c["name"]: c["version"] for c in json.loads(out.read_text())["components"]}
     lock = dict(
         line.split("==") for line in (repo / "requirements.lock").read_text().splitlines() if not line.startswith("#")
     )
-    assert listed == lock
+    assert versions == lock
 
 
 def test_the_sites_packages_are_listed_and_none_binds(repo: Path) -> None:
@@ -167,13 +174,13 @@ def test_the_sites_packages_are_listed_and_none_binds(repo: Path) -> None:
         pytest.skip("npm is missing")
     (line,) = re.findall(r"^\tcd paper/figures && (npm sbom .*) >", (repo / "Makefile").read_text(), re.MULTILINE)
     done = subprocess.run(line.split(), cwd=repo / "paper" / "figures", capture_output=True, text=True)
-    listed = {(c["name"], c["version"]): c.get("licenses", []) for c in json.loads(done.stdout)["components"]}
+    licences = {(c["name"], c["version"]): c.get("licenses", []) for c in json.loads(done.stdout)["components"]}
     packages = json.loads((repo / "paper" / "figures" / "package-lock.json").read_text())["packages"]
-    assert {name for name, _ in listed} == {path.split("node_modules/")[-1] for path in packages if path}
+    assert {name for name, _ in licences} == {path.split("node_modules/")[-1] for path in packages if path}
     free = {"MIT", "MIT-0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Apache-2.0", "Unlicense", "MPL-2.0"}
     # Apache-2.0 and MIT, as their own files say
     said_elsewhere = {"flatbuffers", "json-bignum"}
-    other = {name for (name, _), said in listed.items() if not {x["license"].get("id") for x in said} & free}
+    other = {name for (name, _), said in licences.items() if not {x["license"].get("id") for x in said} & free}
     assert other == said_elsewhere
 
 
@@ -211,11 +218,11 @@ def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
     (job,) = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
     attesting = [step["id"] for step in job["steps"] if step.get("uses", "").startswith("actions/attest@")]
     last = job["steps"][-1]
-    given = {name for name, value in last["env"].items() if "bundle-path" in value}
-    assert {last["env"][name] for name in given} == {f"${{{{ steps.{i}.outputs.bundle-path }}}}" for i in attesting}
+    variables = {name for name, value in last["env"].items() if "bundle-path" in value}
+    assert {last["env"][name] for name in variables} == {f"${{{{ steps.{i}.outputs.bundle-path }}}}" for i in attesting}
     write, upload = last["run"].splitlines()
     file = re.search(r'> "crate/\$\{TAG#results-\}(\.\S+)"$', write)
-    assert file and all(f'"${name}"' in write for name in given)
+    assert file and all(f'"${name}"' in write for name in variables)
     assert f"crate/*{file[1]}" in upload.split() and upload.startswith("gh release create ")
     assert file[1] in (repo / "docs" / "commands.md").read_text()
 
@@ -236,9 +243,9 @@ def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:
     assert f'\ntitle: "{check["paper"]["title"]}"\n' in head
     assert check["paper"]["authors"] == [{"name": author["name"]} for author in authors]
     files = [entry["file"] for entry in check["manifest"]]
-    drawn = {Path(file).stem for file in files if file.endswith(".svg")}
-    assert drawn == set(re.findall(r"figures/static/([\w-]+)\.svg", manuscript(repo))) <= {s.name for s in STATICS}
-    paths = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in drawn)]
+    figures = {Path(file).stem for file in files if file.endswith(".svg")}
+    assert figures == set(re.findall(r"figures/static/([\w-]+)\.svg", manuscript(repo))) <= {s.name for s in STATICS}
+    paths = ["_site/paper/index.pdf", "_site/assets/trace.json", *(f"paper/figures/static/{n}.svg" for n in figures)]
     assert sorted(files) == sorted(paths) and all(entry["comment"] for entry in check["manifest"])
 
 

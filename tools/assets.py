@@ -91,14 +91,17 @@ def prefix(key: str) -> str:
 
 
 def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
-    """Write `trace.json` in parts, since a page opens few of thousands: `about.json`, what all share, and a file per `prefix`."""
+    """Write `trace.json` in parts, since a page opens few of thousands: a file per `prefix`, and what all share.
+
+    The latter, `shared-facts.json`, is in no part's way: no key has a hyphen.
+    """
     parts: dict[str, dict[str, Any]] = {}
     for key, number in trace["numbers"].items():
         parts.setdefault(prefix(key), {})[key] = number
-    about = {k: trace[k] for k in ("release", "manifest_sha256", "data_kind", "runs")}
-    about["state"] = standing(release)
+    shared = {k: trace[k] for k in ("release", "manifest_sha256", "data_kind", "runs")}
+    shared |= {"state": standing(release), "parts": sorted(parts)}
     folder.mkdir()
-    for name, content in {"about": about, **parts}.items():
+    for name, content in {"shared-facts": shared, **parts}.items():
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         (folder / f"{name}.json").write_text(text)
 

@@ -35,7 +35,7 @@ STANDING = "release.standing"
 
 #: interactive figures that draw what a static one draws too
 TWINS = (
-    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "alphaByAttack"),
+    *("leaderboard", "curves", "windowGraph", "scoreHistogram", "unseen", "alphaByAttack"),
     *("similarity", "sizeAgainstScore", "embedding"),
 )
 
@@ -205,6 +205,8 @@ def trusted(
 
 def standing(opened: Release, history: anchor.History | None = None) -> str:
     """Say in a page's words what stands behind a release: `anchored in git at 0123456789ab, not signed`."""
+    if opened.name.startswith(release.LOCAL):
+        return "local: neither in git nor signed"
     anchored = anchor.anchor(opened, history or anchor.History())
     place = str(anchored) if anchored.commit and not anchored.problems else "not anchored in git"
     return f"{place}, {signature.check(opened).note}"

@@ -32,6 +32,7 @@ export function alarmCurves(rows, {models = [], points = [], captures = [], k = 
   if (!shown.length) return message("No model with scores was selected, or this test has no attack, or no traffic far from attacks.");
   const least = Math.min(...shown.filter((row) => row.alarms).map((row) => row.perHour / row.alarms), 3600) / 2; // half of one alarm: none
   const place = (row) => row.perHour || least;
+  const most = Math.max(...shown.map(place));
   const names = distinct(shown, "car");
   const side = width >= 640 && names.length > 1;
   const panel = side ? "fx" : "fy";
@@ -42,7 +43,7 @@ export function alarmCurves(rows, {models = [], points = [], captures = [], k = 
     marginLeft: 46,
     marginTop: 34,
     marginBottom: 42,
-    x: {type: "log", label: width < 520 ? "alarms an hour (left edge: none) →" : "alarm events an hour, over 1 s from attacks (left edge: none) →", labelOffset: 36, ticks: TENS.filter((rate) => rate > least), tickFormat: (rate) => rate.toLocaleString("en"), grid: true},
+    x: {type: "log", label: width < 520 ? "alarms an hour (left edge: none) →" : "alarm events an hour, over 1 s from attacks (left edge: none) →", labelOffset: 36, ticks: TENS.filter((rate) => rate > least && rate <= most), tickFormat: (rate) => rate.toLocaleString("en"), grid: true},
     y: {label: "attack events found", domain: [0, 1], tickFormat: "%", grid: true},
     [panel]: {domain: names, label: null, axis: null, padding: 0.12},
     color: {domain: scored, range: scored.map(modelColor), legend: true, tickFormat: modelLabel},

@@ -15,6 +15,7 @@ export {colourings, embedding, judged, misjudged, outcomes} from "./embedding.js
 export {confusionTable, reconstruction, rocCurve, scoreHistogram} from "./errors.js";
 export {windowFrames} from "./frames.js";
 export {alphaByAttack, policyMap, regret} from "./fusion.js";
+export {mistakes} from "./mistakes.js";
 export {windowGraph} from "./graph.js";
 export {asPublished, leaderboard, orders} from "./leaderboard.js";
 export {liveDetector, openDetector, selectStudent, students} from "./live.js";

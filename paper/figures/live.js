@@ -79,8 +79,8 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
     for (const [name, value] of Object.entries(times)) shown[`${name}, ms (p50 / p99)`] = ms(value);
     facts.replaceChildren(...Object.entries(shown).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     if (!monitor.counts.size) return;
-    called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack"], "What the student called the windows"));
-    const text = monitor.alarm ? "▲ Alarm" : "● Quiet";
+    called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack"], "What the student called the windows", {sorts: false}));
+    const text = monitor.alarm ? "▲ Alarm" : attacking() ? "○ Attack running, not detected" : "● Quiet";
     if (status.textContent !== text) status.textContent = text; // read out only when it changes
     status.dataset.alarm = monitor.alarm;
   };

@@ -12,8 +12,8 @@ export function makeScrollable(root) {
 /** The pages before and after this one, in the order of the navigation bar, at the end of the text. */
 export function joinPages(root, here = location) {
   const path = (address) => address.pathname.replace(/\/$/, "/index.html");
-  const links = [...root.querySelectorAll("header nav a[href], nav.navbar a[href], nav.navbar a.dropdown-item[href]")].filter((link) => link.hash === "" && /\.html$|\/$/.test(link.pathname) && !link.closest(".navbar-brand, .brand"));
-  const pages = links.filter((link, i) => !link.matches(".brand, .navbar-brand") && links.findIndex((other) => path(other) === path(link)) === i);
+  const links = [...root.querySelectorAll("header nav a[href$='.html'], header nav a[href$='/']")].filter((link) => !link.matches(".brand, .navbar-brand"));
+  const pages = links.filter((link, i) => links.findIndex((other) => path(other) === path(link)) === i);
   const at = pages.findIndex((link) => path(link) === path(here));
   const main = root.querySelector("main");
   if (at < 0 || !main) return;
@@ -28,10 +28,34 @@ export function joinPages(root, here = location) {
   main.append(nav);
 }
 
+/** What is chosen in the controls of `root`, in words: what a printed page says in their place. */
+export function chosen(root) {
+  const told = [...root.querySelectorAll("form")].map((form) => {
+    const name = form.querySelector("label, .kdgat-label")?.textContent.trim();
+    const select = form.querySelector("select");
+    const boxes = [...form.querySelectorAll("[type=checkbox]")];
+    const numbers = [...form.querySelectorAll("[type=number]")].map((input) => input.value);
+    const checked = boxes.filter((box) => box.checked);
+    const value = select ? select.selectedOptions[0]?.textContent : boxes.length ? (checked.length === boxes.length ? "all" : checked.map((box) => box.parentElement.textContent.trim()).join(", ") || "none") : numbers.join(" to ");
+    return name && value && `${name}: ${value}`;
+  });
+  return told.filter(Boolean).join("; ");
+}
+
+/** Puts what is chosen before the controls, for paper alone. */
+function tellChoices(root) {
+  for (const controls of root.querySelectorAll(".controls")) {
+    const before = controls.previousElementSibling?.matches(".kdgat-print") ? controls.previousElementSibling : Object.assign(document.createElement("p"), {className: "kdgat-print"});
+    before.textContent = chosen(controls);
+    controls.before(before);
+  }
+}
+
 /** `url`: the folder of the release's traces. */
 export function install(root, url) {
   installTraces(root, url);
   joinPages(root);
   makeScrollable(root);
+  addEventListener("beforeprint", () => tellChoices(root));
   addEventListener("resize", () => makeScrollable(root));
 }

@@ -7,8 +7,8 @@ import {number as written} from "./lib/rows.js";
 
 const NUMBER = ".num[data-key]";
 
-/** The file of a key's trace, as tools/assets.py writes it. */
-export const fileOf = (key) => `${key.split(".").slice(0, -1).slice(0, 3).join(".") || key}.json`;
+/** The part of the traces that holds a key's, as tools/assets.py writes it. */
+export const partOf = (key) => key.split(".").slice(0, -1).slice(0, 3).join(".") || key;
 
 /**
  * The trace of one number as a panel. `trace`: what all numbers share (`release`, `runs`, `state`, …) and `numbers`; `site`: address of the
@@ -110,8 +110,12 @@ export function install(root, base) {
   const folder = new URL(base, location.href);
   const fetched = new Map();
   const get = (file) => fetched.get(file) ?? fetched.set(file, load(new URL(file, folder), (response) => response.json())).get(file);
-  const traces = (key) =>
-    Promise.all([get("about.json"), get(fileOf(key))]).then(([about, numbers]) => ({...about, numbers}), (error) => ({numbers: {}, problem: error.message}));
+  const read = async (key) => {
+    const shared = await get("shared-facts.json");
+    const part = partOf(key);
+    return {...shared, numbers: shared.parts.includes(part) ? await get(`${part}.json`) : {}};
+  };
+  const traces = (key) => read(key).catch((error) => ({numbers: {}, problem: error.message}));
   installPreviews(root, NUMBER, async (span) => summary(span.dataset.key, await traces(span.dataset.key)));
   const popover = element("div", {id: "kdgat-trace", popover: "auto", role: "dialog", "aria-label": "Where this number comes from"});
   document.body.append(popover);

@@ -36,8 +36,7 @@ export function asked(query, manifest) {
 /** The value of every seed whose scores the release holds, `[{seed, value}]`, and their mean. */
 export async function recompute({dataset, scenario, model, protocol, metric}, release) {
   const points = (await release.table("operating_points")).filter((row) => row.dataset === dataset && row.model === model && row.protocol === protocol);
-  const groups = (await release.groups("predictions", ["dataset", "scenario", "protocol", "seed"]))
-    .filter((row) => row.dataset === dataset && row.scenario === scenario && row.protocol === protocol);
+  const groups = await release.groups("predictions", ["seed"], {dataset, scenario});
   const values = [];
   for (const {seed} of groups.sort((a, b) => a.seed - b.seed)) {
     const rows = await release.rows("predictions", {dataset, scenario, protocol, seed}, ["capture", "window", "t0", "duration", "injected", model]);

@@ -123,11 +123,11 @@ def make(
         commit: commit that the runs claim.
         noise: changes the scores (another run of the same configuration).
     """
-    given = (datasets or {"hcrl-sa": "real"}, seeds, commit, noise)
+    arguments = (datasets or {"hcrl-sa": "real"}, seeds, commit, noise)
     if shared.VARIABLE not in os.environ:
-        return _make(*given)
-    name = f"fake-run-{hashlib.sha256(repr(given).encode()).hexdigest()[:16]}"
-    file = shared.once(name, lambda path: path.write_bytes(pickle.dumps(_make(*given))))
+        return _make(*arguments)
+    name = f"fake-run-{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}"
+    file = shared.once(name, lambda path: path.write_bytes(pickle.dumps(_make(*arguments))))
     return pickle.loads(file.read_bytes())  # type: ignore[no-any-return]
 
 
@@ -347,7 +347,7 @@ def _add_windows(rows, s: Scored) -> None:
 
 def _examples(rows, dataset, captures, truth, scored: list[Scored], d) -> None:
     """What is drawn of the windows of one seed: its scores are those of `predictions`."""
-    known = {
+    windows = {
         (s.captures[s.windows.recording[i]], int(s.windows.window[i])): {m: float(v[i]) for m, v in s.scores.items()}
         for s in scored
         for i in range(len(s.windows))
@@ -373,7 +373,7 @@ def _examples(rows, dataset, captures, truth, scored: list[Scored], d) -> None:
                         "offset": frame * 0.0005,
                         "id": [0x100, 0x153, 0x2C0, 0x316, 0x43F][frame if frame < 5 else rng.integers(5)],
                         "label": int(truth[name][w] > 0 and frame < truth[name][w]),
-                        "score": known[f"{scenario}/{name}", w]["gat-student"],
+                        "score": windows[f"{scenario}/{name}", w]["gat-student"],
                     }
                 )
             for layer, head in ((0, 0), (0, 1)):
@@ -393,7 +393,7 @@ def _examples(rows, dataset, captures, truth, scored: list[Scored], d) -> None:
                 "attack": attack if attacked else "benign",
             }
             x, y, a = rng.random(3)
-            scores = known[f"{scenario}/{name}", w]
+            scores = windows[f"{scenario}/{name}", w]
             rows["embeddings"].append(
                 base
                 | {"model": "gat-student", "vehicle": vehicle, "x": x + 3 * attacked, "y": y}

@@ -22,21 +22,21 @@ from tests.mutation.project import commit, git, make_key, repository, trust
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def history_template(tmp_path_factory):
     return repository(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
-def project(kept, tmp_path):
-    return Path(shutil.copytree(kept, tmp_path / "project"))
+def project(history_template, tmp_path):
+    return Path(shutil.copytree(history_template, tmp_path / "project"))
 
 
-def said(project: Path) -> anchor.Anchor:
+def verdict(project: Path) -> anchor.Anchor:
     return anchor.anchor(Release(project / "data/frozen/shared"), anchor.History(project))
 
 
 def test_a_release_is_anchored_where_it_was_added(project):
-    assert said(project) == anchor.Anchor(git(project, "rev-parse", "HEAD"))
+    assert verdict(project) == anchor.Anchor(git(project, "rev-parse", "HEAD"))
 
 
 def test_releases_of_this_repository_never_changed():
@@ -114,14 +114,14 @@ ATTACKS = {
 def test_a_forged_release_contradicts_the_history(project, attack):
     change, sentence = ATTACKS[attack]
     change(project)
-    assert sentence in " ".join(said(project).problems)
+    assert sentence in " ".join(verdict(project).problems)
 
 
 def test_what_was_committed_beside_the_manifest_is_seen(project):
     (project / "data/frozen/shared/more.txt").write_text("x")
     git(project, "add", "--all")
     git(project, "commit", "-q", "--amend", "--no-edit")
-    assert "more.txt is not in both the manifest and commit" in said(project).problems[0]
+    assert "more.txt is not in both the manifest and commit" in verdict(project).problems[0]
 
 
 def test_a_commit_of_nowhere_is_seen(project):
@@ -132,7 +132,7 @@ def test_a_commit_of_nowhere_is_seen(project):
     mutations.change_manifest(folder, lambda m: m["code"].update(commits=["b" * 40], trees={"b" * 40: {}}))
     git(project, "add", "--all")
     git(project, "commit", "-q", "--amend", "--no-edit")
-    assert "name commit bbbbbbbbbbbb, which is not in the history" in said(project).problems[0]
+    assert "name commit bbbbbbbbbbbb, which is not in the history" in verdict(project).problems[0]
 
 
 def test_without_history_it_is_said_and_fails_only_where_asked(project, tmp_path):
@@ -228,10 +228,10 @@ def test_a_foreign_release_is_verified_before_it_is_rendered(project, shared_rel
     folder = Path(shutil.copytree(shared_release.path, tmp_path / "foreign" / "shared"))
     prerender.check(Release(folder), history)
     drop_last_score(folder)
-    written = sorted(REPO.glob("_variables.yml"))
+    before = sorted(REPO.glob("_variables.yml"))
     with pytest.raises(KdgatError, match="shared is not rendered: shared: manifest: 'machines'"):
         prerender.main()
-    assert sorted(REPO.glob("_variables.yml")) == written
+    assert sorted(REPO.glob("_variables.yml")) == before
     monkeypatch.setenv(prerender.UNVERIFIED, Release(folder).manifest_sha256)
     prerender.check(Release(folder), history)
     (folder / "summary.parquet").write_bytes(b"PAR1")
@@ -247,6 +247,9 @@ def test_pages_can_say_what_stands_behind_the_release(project, key, tmp_path):
     signature.sign(release, key)
     assert standing(release, history) == f"{place}, signed by owner@example.org"
     assert standing(release, anchor.History(tmp_path)) == "not anchored in git, signed by owner@example.org"
+    local = Path(shutil.copytree(release.path, tmp_path / "frozen" / f"{LOCAL}1"))
+    mutations.change_manifest(local, lambda m: m.update(name=local.name))
+    assert standing(Release(local), history) == "local: neither in git nor signed"
     # a page writes it as a variable, which is no number of the release; nothing of it is markup
     (tmp_path / "index.qmd").write_text(f"{{{{< var {STANDING} >}}}}\n")
     variables = prerender.variables(Numbers(release), [(STANDING, tmp_path / "index.qmd", 1)], tmp_path)
@@ -255,5 +258,5 @@ def test_pages_can_say_what_stands_behind_the_release(project, key, tmp_path):
 
 
 def test_no_private_key_is_committed():
-    listed = anchor.History().git("grep", "-lE", "BEGIN (OPENSSH |RSA |EC |DSA )?PRIVATE KE[Y]", "HEAD", "--")
-    assert not listed
+    matches = anchor.History().git("grep", "-lE", "BEGIN (OPENSSH |RSA |EC |DSA )?PRIVATE KE[Y]", "HEAD", "--")
+    assert not matches

@@ -328,9 +328,9 @@ def test_on_the_current_release_a_false_claim_stops_with_file_sentence_and_numbe
     write(project, f'# Results\n\n[It is *behind* it.]{{holds="{BROKEN}"}}\n')
     with pytest.raises(KdgatError) as refused:
         prerender.run(release, project)
-    said = str(refused.value)
-    assert said.startswith("paper/sections/results.qmd:3: 'It is behind it.' is not borne out by r1: ")
-    assert F1.format("gat_student") in said and "0.9958" in said and "< 0.5" in said
+    message = str(refused.value)
+    assert message.startswith("paper/sections/results.qmd:3: 'It is behind it.' is not borne out by r1: ")
+    assert F1.format("gat_student") in message and "0.9958" in message and "< 0.5" in message
 
 
 @pytest.mark.parametrize("text", ["{{< var no.such >}}", '[It is more.]{holds="no.such > 1"}'])

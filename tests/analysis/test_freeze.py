@@ -165,9 +165,9 @@ def test_readings_of_committed_releases_are_joined(run, frozen):
     later = earlier | {"time": "2031-01-01T00:00:00Z"}
     other = records.table("readings", [earlier, later])
     freeze("before", {**tables, "readings": other}, weights, root=frozen)
-    joined = freezing.all_readings(tables, frozen)["readings"]
-    rows = joined.to_pylist()
+    union = freezing.all_readings(tables, frozen)["readings"]
+    rows = union.to_pylist()
     assert earlier in rows and later not in rows and len(rows) == own.num_rows + 1
-    after = freeze("after", {**tables, "readings": joined}, weights, root=frozen)
-    assert freezing.all_readings(tables, frozen)["readings"].equals(joined), "freezing again gives the same table"
-    assert after.manifest["tables"]["readings"]["content_hash"] == records.content_hash(joined)
+    after = freeze("after", {**tables, "readings": union}, weights, root=frozen)
+    assert freezing.all_readings(tables, frozen)["readings"].equals(union), "freezing again gives the same table"
+    assert after.manifest["tables"]["readings"]["content_hash"] == records.content_hash(union)

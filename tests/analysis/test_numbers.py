@@ -123,8 +123,8 @@ def test_operating_points_and_readings_have_keys(numbers, run, frozen):
         row_of("F/1/evaluate/7", "a", "test_01/fuzzing-soul.csv"),
         row_of("F/2/evaluate/9", "b"),
     ]
-    known = Numbers(freeze("known", tables | {"readings": records.table("readings", rows)}, weights))
-    assert [known[f"readings.{name}"].text for name in ("evaluations", "configurations", "commits", "first")] == [
+    values = Numbers(freeze("known", tables | {"readings": records.table("readings", rows)}, weights))
+    assert [values[f"readings.{name}"].text for name in ("evaluations", "configurations", "commits", "first")] == [
         "2", "2", "1", "2026-01-01"
     ]  # fmt: skip
     unknown = Numbers(freeze("unknown", tables | {"readings": records.table("readings", [])}, weights))

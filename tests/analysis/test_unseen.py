@@ -52,23 +52,23 @@ def test_plain_files_are_captures_of_their_folders_car(folder: Path) -> None:
 def test_what_a_release_has_seen_cannot_serve(folder: Path) -> None:
     captures = {c.name: c for c in evaluate.captures_below(folder, [])}
     quiet, same, fresh = (captures[n] for n in ("my-car/quiet-1.csv", "my-car/flood-1.csv", "flood-2.csv"))
-    known = evaluate.Known(
+    knowledge = evaluate.Known(
         {quiet.sha256: "train", "f" * 64: "test_01"}, [(quiet.name, evaluate._sequence(quiet.frames()))]
     )
-    reason = lambda c: known.reason(c, c.frames())  # noqa: E731
+    reason = lambda c: knowledge.reason(c, c.frames())  # noqa: E731
     assert reason(quiet) == "the models were trained on it"
     assert reason(same).startswith("apart from forged frames it holds those of my-car/quiet-1.csv")
     assert reason(fresh) == ""
     assert reason(replace(fresh, sha256="f" * 64)) == "the release has scored it (test_01)"
-    named = replace(fresh, dataset="set_01", attack="suppress", table=_frames(3).to_table())
-    assert "no frame is labelled" in reason(named)
+    relative = replace(fresh, dataset="set_01", attack="suppress", table=_frames(3).to_table())
+    assert "no frame is labelled" in reason(relative)
 
 
 def test_tables_say_what_they_are_no_part_of(folder: Path, shared_release) -> None:
     table = shared_release.table("summary")
     evaluate.keep(folder / "out", shared_release, {"summary": table})
-    kept = pa.parquet.read_table(folder / "out" / "summary.parquet")
-    assert kept.schema.metadata[b"status"] == b"not part of the release" and kept.num_rows == table.num_rows
+    summary = pa.parquet.read_table(folder / "out" / "summary.parquet")
+    assert summary.schema.metadata[b"status"] == b"not part of the release" and summary.num_rows == table.num_rows
     lines = list(evaluate.printed(table))
     assert lines[0].startswith("| dataset | car | attack | protocol | model | f1 |")
     rows = [line.split(" | ") for line in lines[2:]]

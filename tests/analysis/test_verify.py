@@ -240,11 +240,11 @@ See [it](a-1.5.html){width=0.5} and `0.5` and $p = 0.5$ and @tbl-1.2.
 
 
 def test_a_figure_without_its_static_twin_is_caught(tmp_path):
-    drawn = "```{ojs}\nkdgat.curves(rows, {width})\n```\n"
+    figure = "```{ojs}\nkdgat.curves(rows, {width})\n```\n"
     twin = "![Curves.](../figures/static/curves.svg)\n"
-    project(tmp_path, drawn, "results/curves.qmd")
+    project(tmp_path, figure, "results/curves.qmd")
     assert verification.twins(tmp_path) == ["paper/results/curves.qmd: its figure has no static twin"]
-    project(tmp_path, drawn + twin, "results/curves.qmd")
+    project(tmp_path, figure + twin, "results/curves.qmd")
     assert verification.twins(tmp_path) == []
     project(tmp_path, twin.replace("curves.svg", "mine.svg"), "results/other.qmd")
     assert verification.twins(tmp_path) == [

@@ -95,7 +95,7 @@ def test_a_number_whose_trace_does_not_come_says_so(visit):
     number.click()
     panel = visit.page.get_by_role("dialog", name="Where this number comes from")
     panel.wait_for()
-    panel.get_by_text("about.json cannot be read").wait_for()
+    panel.get_by_text("shared-facts.json cannot be read").wait_for()
     only_refused(visit)
 
 

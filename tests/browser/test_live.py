@@ -64,8 +64,16 @@ def test_an_attack_is_let_loose_and_counted(visit):
     assert visit.page.locator(".kdgat-data tbody tr").count() > 2
 
 
+def test_an_attack_that_is_not_detected_is_told(visit):
+    visit.open("paper/results/live.html?attack=suppress&vehicle=3")
+    visit.page.get_by_role("button", name="Start").click()
+    visit.page.locator(".kdgat-live table tbody tr").first.wait_for(timeout=20_000)
+    visit.page.get_by_role("button", name="Attack").click()
+    visit.page.get_by_text("Attack running, not detected").wait_for()
+
+
 def test_nothing_is_loaded_before_it_is_started(visit):
-    asked = []
-    visit.page.on("request", lambda request: asked.append(request.url))
+    requests = []
+    visit.page.on("request", lambda request: requests.append(request.url))
     visit.open("paper/results/live.html")
-    assert not [url for url in asked if url.endswith((".wasm", ".onnx"))]
+    assert not [url for url in requests if url.endswith((".wasm", ".onnx"))]

@@ -46,8 +46,8 @@ PAYLOAD = "<img src=x onerror=\"document.title='hacked'\"><script>document.title
 def test_a_page_cannot_reach_outside_whatever_is_in_it(visit, path: str) -> None:
     visit.open(path)
     refused = set(visit.page.evaluate(ATTEMPTS))
-    asked = [problem for problem in visit.wrong if problem.startswith("asked for")]
-    assert asked == []
+    breaches = [problem for problem in visit.wrong if problem.startswith("asked for")]
+    assert breaches == []
     directives = {"connect-src", "img-src", "script-src-elem", "style-src-elem", "frame-src", "font-src", "form-action"}
     assert directives <= refused, directives - refused
     visit.wrong.clear()  # the browser tells of each refusal in its console

@@ -127,14 +127,14 @@ def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
 
 
 def test_the_same_window_is_drawn_the_same_way_twice(visit):
-    drawn = []
+    pictures = []
     for _ in range(2):
         visit.open("paper/results/graph.html")
         visit.page.wait_for_selector(".kdgat-graph")
-        drawn.append([graph.inner_html() for graph in visit.page.locator(".kdgat-graph").all()])
-    assert drawn[0] == drawn[1]
-    assert len(drawn[0]) == 2  # an attacked window and a benign one beside it
-    assert drawn[0][0] != drawn[0][1]
+        pictures.append([graph.inner_html() for graph in visit.page.locator(".kdgat-graph").all()])
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == 2  # an attacked window and a benign one beside it
+    assert pictures[0][0] != pictures[0][1]
 
 
 @pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone-dark"])
@@ -213,7 +213,7 @@ def test_the_threshold_begins_at_the_operating_point_and_drives_everything(visit
     assert counts == [row["tp"], row["fn"], row["fp"], row["tn"]]
 
     before = facts(visit.page)
-    slider = visit.page.locator("input[type=range]")
+    slider = visit.page.locator("input[type=range]").first
     slider.focus()
     slider.press("Home")
     visit.page.wait_for_function(
@@ -273,7 +273,7 @@ def test_the_threshold_moves_what_is_there_and_draws_nothing_anew(visit):
     visit.page.evaluate("window.before = [...document.querySelectorAll('.kdgat-figure')]")
     line = visit.page.locator("line[stroke-dasharray='4 3']")
     place = line.get_attribute("x1")
-    slider = visit.page.locator("input[type=range]")
+    slider = visit.page.locator("input[type=range]").first
     slider.focus()
     slider.press("End")
     assert line.get_attribute("x1") != place
@@ -378,9 +378,9 @@ def test_pointing_at_a_citation_shows_its_entry(visit):
 def test_numbers_on_the_page_equal_their_traces(visit):
     visit.open("paper/index.html")
     trace = visit.page.evaluate("fetch('../assets/trace.json').then((r) => r.json())")["numbers"]
-    shown = visit.page.locator(".num[data-key]").evaluate_all("(all) => all.map((n) => [n.dataset.key, n.textContent])")
-    assert len(shown) > 100
-    assert [(key, text) for key, text in shown if trace[key]["text"] != text] == []
+    texts = visit.page.locator(".num[data-key]").evaluate_all("(all) => all.map((n) => [n.dataset.key, n.textContent])")
+    assert len(texts) > 100
+    assert [(key, text) for key, text in texts if trace[key]["text"] != text] == []
 
 
 def test_the_talk_has_its_slides_and_none_overflows(visit):

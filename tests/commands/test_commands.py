@@ -146,10 +146,10 @@ def test_detect_judges_the_windows_of_a_pipe_as_they_come_and_as_those_of_a_file
         process.stdin.writelines(lines[-1000:])
         process.stdin.close()
         output += process.stdout.readlines()
-        said = process.stderr.read()
-    assert process.returncode == 0, said
+        errors = process.stderr.read()
+    assert process.returncode == 0, errors
     assert "".join(output) == judged.stdout
-    assert "from a window's last frame to its verdict: " in said
+    assert "from a window's last frame to its verdict: " in errors
 
 
 def test_rows_that_are_set_aside_are_counted_by_their_reason(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     seeds = scores.seeds(current, dataset)
     seeds = seeds[:2]
 
-    def judged(seeds: int | list[int], *known: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
-        detection = detect.detect(log, current, dataset, seeds, knowledge=detect.Knowledge(*known))
+    def judged(seeds: int | list[int], *knowledge: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
+        detection = detect.detect(log, current, dataset, seeds, knowledge=detect.Knowledge(*knowledge))
         return detection, list(detection.verdicts)
 
     detection, verdicts = judged(seeds)
@@ -270,8 +270,8 @@ def test_imported_metrics_stand_beside_the_release_and_never_in_it(
     assert "| 0.500 |" in row, "the mean over rows of one key, as `summary` holds means over seeds"
     assert f"| {entry['mean']:.3f} |" in row
     assert "| 0.125 | not in it |" in next(line for line in lines if "test_99" in line)
-    kept = list(csv.DictReader((tmp_path / "kept" / "old.csv").open()))
-    assert len(kept) == 2 and {r["origin"] for r in kept} == {"imported, not traced"}
+    copies = list(csv.DictReader((tmp_path / "kept" / "old.csv").open()))
+    assert len(copies) == 2 and {r["origin"] for r in copies} == {"imported, not traced"}
     assert Release.open().manifest_sha256 == before
     again = run(repo, "import-results", str(tmp_path / "old.csv"), "--folder", str(tmp_path / "kept"))
     assert again.returncode == 0, "the same file again changes nothing"

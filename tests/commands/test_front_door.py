@@ -259,6 +259,6 @@ def test_colours_are_for_terminals_and_never_with_no_color(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal_there, raising=False)
     terminal.error(str(KdgatError("it\nbroke")))
     terminal.progress(5_000_000, 10_000_000, "file.csv")
-    said = capsys.readouterr().err
-    assert ("\033[" in said) is coloured and "it broke" in said
-    assert ("5 of 10 MB" in said) is terminal_there
+    errors = capsys.readouterr().err
+    assert ("\033[" in errors) is coloured and "it broke" in errors
+    assert ("5 of 10 MB" in errors) is terminal_there

@@ -83,8 +83,8 @@ class Killer:
             problems.append("the old release changed")
         if (self.root / "current").read_text().strip() not in on_disk:
             problems.append("current points at nothing")
-        listed = json.loads((self.root / "index.json").read_text())
-        return problems + [f"index.json lists {name}, which is not on disk" for name in listed.keys() - set(on_disk)]
+        index = json.loads((self.root / "index.json").read_text())
+        return problems + [f"index.json lists {name}, which is not on disk" for name in index.keys() - set(on_disk)]
 
     def mend(self) -> list[str]:
         """The next freeze must finish or clear away what the killed one left; then forget the children's releases."""

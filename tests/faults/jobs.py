@@ -72,8 +72,8 @@ def _flow_result(target: Path, store: Path) -> None:
     for name in ("predictions", "summary"):
         rows = sorted(repr(row) for part in parts if name in part for row in part[name].to_pylist())
         lines.append(f"{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()}  {len(rows)} rows of {name}")
-    kept = {tuple(r["run"].split("/")[1:3]) for part in parts if "runs" in part for r in part["runs"].to_pylist()}
-    lines += [f"trained again: {step}" for run, step in sorted(kept) if _first(store, step) != run]
+    tasks = {tuple(r["run"].split("/")[1:3]) for part in parts if "runs" in part for r in part["runs"].to_pylist()}
+    lines += [f"trained again: {step}" for run, step in sorted(tasks) if _first(store, step) != run]
     atomic.write_text(target, "\n".join(lines) + "\n")
 
 

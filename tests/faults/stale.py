@@ -16,11 +16,11 @@ def unseen(root: Path) -> Iterator[None]:
 
     As on NFS, what goes to the server is not deceived: opening, listing, making and renaming see the truth.
     """
-    hidden = {os.fspath(p) for p in (root, *root.rglob("*"))} - {os.fspath(root)}
+    paths = {os.fspath(p) for p in (root, *root.rglob("*"))} - {os.fspath(root)}
     real = os.stat
 
     def stat(path, *args, **kwargs):
-        if isinstance(path, str | os.PathLike) and os.fspath(path) in hidden:
+        if isinstance(path, str | os.PathLike) and os.fspath(path) in paths:
             raise FileNotFoundError(2, "No such file or directory (attribute cache)", os.fspath(path))
         return real(path, *args, **kwargs)
 

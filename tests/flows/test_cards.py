@@ -66,8 +66,8 @@ def test_a_trainings_card_has_curves_runs_time_and_memory(dumped: dict[str, byte
     assert "on the validation windows, calibrated" in card.text()
     assert [cells[0][1:] for cells in card.cells()[1:3]] == [["5", "1", "2", "90"], ["6", "1", "2", "90"]]
     assert len(card.cells()[0]) == len(runs)
-    drawn = [v for chart in card.charts()[1:] for v in chart["data"]["values"]]
-    assert len(drawn) == len(curves) and {c["metric"] for c in drawn} == {c["metric"] for c in curves}
+    values = [v for chart in card.charts()[1:] for v in chart["data"]["values"]]
+    assert len(values) == len(curves) and {c["metric"] for c in values} == {c["metric"] for c in curves}
     assert [b["seconds"] for b in card.charts()[0]["data"]["values"]] == [r["seconds"] for r in runs]
     used = {row[0]: row[1] for row in card.cells()[3]}
     assert used["peak memory"].endswith(" MB") and used["machine"] == runs[0]["machine"]
@@ -79,10 +79,10 @@ def test_an_evaluations_card_has_the_confusion_of_every_model(dumped: dict[str, 
     card = Card()
     evaluation_card(card, dumped)
     rows = [r for r in table(dumped, "confusion") if r["attack"] == "all"]
-    shown = [row for cells in card.cells()[:-1] for row in cells]
-    assert len(shown) == len(rows)
-    assert sum(int(row[1]) for row in shown) == sum(r["tp"] for r in rows)
-    assert sum(int(row[3]) for row in shown) == sum(r["fp"] for r in rows)
+    body = [row for cells in card.cells()[:-1] for row in cells]
+    assert len(body) == len(rows)
+    assert sum(int(row[1]) for row in body) == sum(r["tp"] for r in rows)
+    assert sum(int(row[3]) for row in body) == sum(r["fp"] for r in rows)
 
 
 def test_a_searchs_card_has_history_and_importance(dumped: dict[str, bytes]) -> None:

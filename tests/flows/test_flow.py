@@ -26,8 +26,8 @@ FLOW = "flows/kdgat_flow.py"
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """The user's environment without anything that helps Metaflow along."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "USER", "LOGNAME", "WANDB"))}
-    return kept | {"OMP_NUM_THREADS": "1"} | extra
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "USER", "LOGNAME", "WANDB"))}
+    return environment | {"OMP_NUM_THREADS": "1"} | extra
 
 
 def run(repo: Path, cwd: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:

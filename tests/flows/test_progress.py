@@ -52,8 +52,8 @@ def test_a_line_says_what_epoch_metric_and_how_long(tmp_path: Path, monkeypatch:
 
 def test_on_a_terminal_it_is_drawn_and_in_a_log_it_is_not(repo: Path, tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(FLOW)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
-    env = kept | {
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
+    env = environment | {
         "PYTHONPATH": f"{repo}{os.pathsep}{repo / 'flows'}",
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path),
         "KDGAT_WORK": str(tmp_path / "work"),
@@ -67,14 +67,14 @@ def test_on_a_terminal_it_is_drawn_and_in_a_log_it_is_not(repo: Path, tmp_path: 
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as head:
         os.close(theirs)
-        seen = b""
+        output = b""
         try:
             while part := os.read(ours, 65536):
-                seen += part
+                output += part
         except OSError:  # the terminal is gone with the last process that held it
             pass
-        assert head.wait() == 0, seen
+        assert head.wait() == 0, output
     os.close(ours)
-    text = seen.decode(errors="replace")
+    text = output.decode(errors="replace")
     assert "hcrl-sa seed 0 gat-teacher  epoch 2/8  train_loss 0.1  1:0" in text, text
     assert "Task finished successfully" in text and not list((tmp_path / "work").glob(".head-*"))

@@ -23,9 +23,9 @@ def checkout(repo: Path, tmp_path: Path) -> Path:
 
 
 def flow(checkout: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
     command = [sys.executable, "flows/coded_flow.py", "--no-pylint", *args]
-    env = kept | {"PYTHONPATH": str(checkout)}
+    env = environment | {"PYTHONPATH": str(checkout)}
     return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 

@@ -98,15 +98,15 @@ def capture(data: bytes, folder: Path) -> None:
         frames = sum(len(block.timestamp) for block in CaptureReader(path, block=4096))
     except KdgatError as error:
         strict = error
-    kept = 0
+    total = 0
     for block in CaptureReader(path, on_bad_rows="quarantine", block=4096):
-        kept += len(block.timestamp)
+        total += len(block.timestamp)
         assert (block.dlc <= 8).all() and (block.id < 1 << 29).all() and (block.label <= 1).all()
         assert (block.timestamp == block.timestamp).all(), "a time that is not a number"
     (folder / "capture.quarantine.csv").unlink(missing_ok=True)
     if strict is not None:
         raise strict
-    assert kept == frames, f"{frames} frames strictly, {kept} with bad rows set aside, of which there are none"
+    assert total == frames, f"{frames} frames strictly, {total} with bad rows set aside, of which there are none"
 
 
 class Releases:

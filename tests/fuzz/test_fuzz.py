@@ -72,8 +72,8 @@ def test_damaged_input(name: str, borders: dict[str, Target], tmp_path: Path) ->
             assert time.process_time() - begin < LONGEST, f"{len(data)} bytes"
 
     run()
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    assert grown < MEMORY + 10 * largest, f"{grown >> 20} MiB more for at most {largest} bytes"
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert growth < MEMORY + 10 * largest, f"{growth >> 20} MiB more for at most {largest} bytes"
     assert refused > 20 and accepted, "the damage is neither always fatal nor always harmless"
 
 

@@ -102,20 +102,20 @@ def test_a_profile_never_comes_from_the_same_frames(monkeypatch: pytest.MonkeyPa
     forged = _capture("c", "test_01", "dos", _recording(1, forged=20, shift=0.5))
     fresh = _capture("d", "test_01", "dos", _recording(3, forged=20))
     alone = _capture("e", "test_02", "dos", _recording(4), vehicle="another car")
-    listed = [trip, other, forged, fresh, alone]
-    monkeypatch.setattr(profiles, "captures", lambda *_, **__: listed)
+    captures = [trip, other, forged, fresh, alone]
+    monkeypatch.setattr(profiles, "captures", lambda *_, **__: captures)
     source = profiles.Profiles(Config(), None)
     whole = {c.name: profiles.of_recording(c.frames(), Config()) for c in (trip, other)}
     same = lambda a, b: np.array_equal(a.period, b.period)  # noqa: E731
-    known = source.of(forged, forged.frames())
-    assert known is not None and same(known, whole["b"]) and not same(known, whole["a"])
-    known = source.of(fresh, fresh.frames())
-    assert known is not None and same(known, whole["a"]), "the first attack-free one"
+    profile = source.of(forged, forged.frames())
+    assert profile is not None and same(profile, whole["b"]) and not same(profile, whole["a"])
+    profile = source.of(fresh, fresh.frames())
+    assert profile is not None and same(profile, whole["a"]), "the first attack-free one"
     assert source.of(alone, alone.frames()) is None
-    listed[:2] = []
-    known = source.of(fresh, fresh.frames())
-    assert known is not None and known.seconds == 10, "the first seconds of another test recording"
-    store = view(fresh, fresh.frames(), Config(), "profiled", known=known)
+    captures[:2] = []
+    profile = source.of(fresh, fresh.frames())
+    assert profile is not None and profile.seconds == 10, "the first seconds of another test recording"
+    store = view(fresh, fresh.frames(), Config(), "profiled", known=profile)
     assert store is not None and len(store.store) == 40 and store.store.has_profile.all()
     assert view(fresh, fresh.frames(), Config(), "profiled") is None
 
@@ -137,6 +137,6 @@ def test_no_window_before_its_profile_is_scored_where_that_is_asked(protocol: st
     # the profile ends 2 s into the first attack; poisoned, with the first frame of the second, which makes up 4 s
     end = {"calibrated": 4.0, "contaminated": 22.0, "poisoned": 40.0}[protocol]
     assert np.asarray(after.store.t0).min() >= end - 0.01
-    kept = np.asarray(all_of.store.t0)[np.asarray(all_of.store.t0) >= end - 0.01]
-    assert np.array_equal(np.asarray(after.store.t0), kept)
-    assert (len(kept) < len(all_of.store)) == (protocol != "calibrated")
+    later = np.asarray(all_of.store.t0)[np.asarray(all_of.store.t0) >= end - 0.01]
+    assert np.array_equal(np.asarray(after.store.t0), later)
+    assert (len(later) < len(all_of.store)) == (protocol != "calibrated")

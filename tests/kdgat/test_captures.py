@@ -240,17 +240,17 @@ def messages() -> list[can.Message]:
 
 @pytest.mark.parametrize(("name", "writer"), [("log.asc", can.ASCWriter), ("log.blf", can.BLFWriter)])
 def test_asc_and_blf(name: str, writer, tmp_path: Path) -> None:
-    sent = messages()
-    remote = can.Message(timestamp=sent[-1].timestamp + 1, arbitration_id=5, is_remote_frame=True, dlc=4, channel=0)
+    traffic = messages()
+    remote = can.Message(timestamp=traffic[-1].timestamp + 1, arbitration_id=5, is_remote_frame=True, dlc=4, channel=0)
     with writer(str(tmp_path / name)) as file:
-        for message in [*sent, remote]:
+        for message in [*traffic, remote]:
             file.on_message_received(message)
     reader = CaptureReader(tmp_path / name)
     (got,) = reader
     assert reader.format == name[-3:]
-    want = [(m.arbitration_id, bytes(m.data).hex()) for m in sent] + [(5, "")]
+    want = [(m.arbitration_id, bytes(m.data).hex()) for m in traffic] + [(5, "")]
     assert [row[1:3] for row in rows(got.to_table())] == want
-    assert np.allclose(np.diff(got.timestamp[:-1]), np.diff([m.timestamp for m in sent]), atol=2e-6)
+    assert np.allclose(np.diff(got.timestamp[:-1]), np.diff([m.timestamp for m in traffic]), atol=2e-6)
 
 
 def test_asc_lines_that_are_no_frames(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ def test_known_and_sister_cars_are_told_by_identifiers(cars: Path) -> None:
         c.split: sources.dataset_row(c, c.frames(), Config(), training)
         for c in sources.test_captures("universal-without-traverse", cars)
     }
-    known = {split: (row["known_vehicle"], row["known_attack"], row["sisters"]) for split, row in rows.items()}
-    assert known == {
+    facts = {split: (row["known_vehicle"], row["known_attack"], row["sisters"]) for split, row in rows.items()}
+    assert facts == {
         "set_01-test_04": (False, False, "impala"),
         "set_02-left_out": (False, True, "impala"),
         "set_04-test_02": (False, False, "impala"),

@@ -50,10 +50,12 @@ def same(a: Frames, b: Frames) -> bool:
 
 def test_cars_keep_to_their_ranges_and_a_seed_makes_one() -> None:
     cars = [Car.draw(np.random.default_rng(n), Augmentation()).vehicle for n in range(200)]
-    sent = np.array([len(v.id) for v in cars])
+    identifiers = np.array([len(v.id) for v in cars])
     rate = np.array([(1 / v.period).sum() for v in cars])
     load = np.array([((47 + 8.0 * v.dlc) / v.period).sum() * v.bit_time for v in cars])
-    assert sent.min() < 15 and sent.max() > 110 and (sent >= 10).all() and (sent <= 120).all()
+    assert (
+        identifiers.min() < 15 and identifiers.max() > 110 and (identifiers >= 10).all() and (identifiers <= 120).all()
+    )
     assert rate.min() < 250 and rate.max() > 3000 and rate.max() <= 4000 * (1 + 1e-9) and load.max() <= 0.85 + 1e-9
     one, two = (
         Car.draw(np.random.default_rng(7), Augmentation()).trip(3.0, np.random.default_rng(7)) for _ in range(2)
@@ -100,15 +102,15 @@ def test_buses_wake_late_fall_silent_and_lose_senders() -> None:
 
 def slow_bus(due: list[float], ids: list[int], forged: list[int], bit_time: float, patience: float) -> list[tuple]:
     """Send frames of no data one by one, by looking at all that wait."""
-    waiting, now, sent = list(range(len(due))), 0.0, []
+    waiting, now, order = list(range(len(due))), 0.0, []
     while waiting:
         now = max(now, min(due[k] for k in waiting))
         k = min((k for k in waiting if due[k] <= now), key=lambda k: (ids[k], k))
         waiting.remove(k)
         if forged[k] or now - due[k] <= patience:
-            sent.append((k, now))
+            order.append((k, now))
             now += 47 * bit_time
-    return sent
+    return order
 
 
 @settings(max_examples=150, deadline=None)
@@ -137,14 +139,14 @@ def test_an_attack_labels_what_it_forges_and_nothing_else(kind: str, car: Car, t
     for seed in range(3):
         out = forge(trip, [Strike(kind, BEGIN, END, 0.02)], car.bit_time, np.random.default_rng(seed))
         assert (np.diff(out.timestamp) > 0).all()
-        marked = out.timestamp[out.label == 1]
+        times = out.timestamp[out.label == 1]
         end = 12.1 if kind == "evade_doubled" else END + 0.1
-        assert ((marked > BEGIN - 1e-3) & (marked < end)).all()
+        assert ((times > BEGIN - 1e-3) & (times < end)).all()
         early = out.take(out.timestamp < BEGIN - 0.05)
         assert same(early, trip.take(trip.timestamp < BEGIN - 0.05)), "before it begins, nothing is touched"
         # what is not labelled was sent by the car, with its own payload
         assert np.isin(sequence(out.take(out.label == 0)), sequence(trip)).all()
-        forged, genuine = forged + len(marked), genuine + int((out.label == 0).sum())
+        forged, genuine = forged + len(times), genuine + int((out.label == 0).sum())
     assert all(np.array_equal(a, b) for a, b in zip(before, trip.columns, strict=True)), (
         "the traffic itself is unchanged"
     )
@@ -282,13 +284,13 @@ def test_attacks_follow_each_other_and_some_evade() -> None:
 
 
 def test_profiles_come_from_another_trip_of_the_same_car(drives: Sequence[Drive]) -> None:
-    known = [d for d in drives if d.profile is not None]
-    assert 5 < len(known) < len(drives)
-    for d in known:
+    profiles = [d for d in drives if d.profile is not None]
+    assert 5 < len(profiles) < len(drives)
+    for d in profiles:
         own = set(np.unique(d.profile.id[d.profile.label == 0]).tolist())
-        sent = set(np.unique(d.frames.id[d.frames.label == 0]).tolist())
-        assert len(own & sent) > 0.6 * min(len(own), len(sent)), "the identifiers are those of one car"
-    assert any(d.profile.label.any() for d in known) and not all(d.profile.label.any() for d in known)
+        identifiers = set(np.unique(d.frames.id[d.frames.label == 0]).tolist())
+        assert len(own & identifiers) > 0.6 * min(len(own), len(identifiers)), "the identifiers are those of one car"
+    assert any(d.profile.label.any() for d in profiles) and not all(d.profile.label.any() for d in profiles)
 
 
 def test_drives_cut_from_captures_have_other_identifiers_and_pauses(trip: Frames) -> None:
@@ -317,10 +319,10 @@ def test_a_profile_comes_from_another_recording_of_the_car() -> None:
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(0, 3))
 def test_balanced_windows_are_as_many_of_each_vehicle(vehicles: list[str], seed: int) -> None:
     names = np.array(vehicles)
-    chosen = balanced(names, seed)
-    counts = {name: int((names[chosen] == name).sum()) for name in set(vehicles)}
-    assert set(counts.values()) == {len(vehicles) // len(counts)} and (np.diff(chosen) >= 0).all()
-    times = np.bincount(chosen, minlength=len(names))
+    sample = balanced(names, seed)
+    counts = {name: int((names[sample] == name).sum()) for name in set(vehicles)}
+    assert set(counts.values()) == {len(vehicles) // len(counts)} and (np.diff(sample) >= 0).all()
+    times = np.bincount(sample, minlength=len(names))
     for name in counts:
         assert np.ptp(times[names == name]) <= 1, "each about as often as another"
 

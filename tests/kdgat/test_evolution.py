@@ -21,16 +21,16 @@ def benchmarks(**other: list) -> pa.Table:
 
 def test_a_newer_column_that_a_release_lacks_is_null(repo: Path) -> None:
     """The first releases do not say how their intervals were made."""
-    held = pq.read_table(repo / "data/frozen/demo-1/summary.parquet")
-    old = records.of_release("summary", held, held.column_names)
+    summary = pq.read_table(repo / "data/frozen/demo-1/summary.parquet")
+    old = records.of_release("summary", summary, summary.column_names)
     assert old.column_names == list(records.schema("summary").names)
-    assert old["interval"].null_count == len(held) and old.select(held.column_names).equals(held)
+    assert old["interval"].null_count == len(summary) and old.select(summary.column_names).equals(summary)
 
 
 def test_a_column_of_the_first_releases_may_not_be_absent() -> None:
-    held = ["name", "value", "unit", "machine"]
+    columns = ["name", "value", "unit", "machine"]
     with pytest.raises(RecordError, match="column 'n' is missing"):
-        records.of_release("benchmarks", benchmarks().select(held), held)
+        records.of_release("benchmarks", benchmarks().select(columns), columns)
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def test_a_map_of_embeddings_keeps_neighbours_that_principal_components_lose() -
     centres = np.eye(40, dtype=np.float32)  # as far from each other, which no plane can show without bending
     x = np.repeat(centres, 8, 0) + rng.normal(0, 0.05, (320, 40)).astype(np.float32)
     components = np.linalg.svd(x - x.mean(0))[0][:, :2]
-    kept = [trustworthiness(x, flat, n_neighbors=7) for flat in (explain.embed_2d(x, 0), components)]
-    assert kept[0] > 0.97 > 0.9 > kept[1]
+    trust = [trustworthiness(x, flat, n_neighbors=7) for flat in (explain.embed_2d(x, 0), components)]
+    assert trust[0] > 0.97 > 0.9 > trust[1]
 
 
 def test_a_map_of_equal_embeddings_is_a_map() -> None:

@@ -76,16 +76,16 @@ TASK = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, CONFIG)
 
 
 def test_the_autoencoder_sees_benign_windows_only(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
     real = train.fit
 
     def watching(module, train, validation, **options):
-        seen.extend(np.asarray(b.store.y)[b.index] for b in (train, validation))
+        labels.extend(np.asarray(b.store.y)[b.index] for b in (train, validation))
         return real(module, train, validation, **options)
 
     monkeypatch.setattr(train, "fit", watching)
     train_vgae(TASK, prepared)
-    assert len(seen) == 4 and all(len(y) and not y.any() for y in seen)
+    assert len(labels) == 4 and all(len(y) and not y.any() for y in labels)
     assert np.asarray(prepared.store("train").y).any()  # there were attacks to leave out
 
 

@@ -150,8 +150,8 @@ def test_threads_do_not_change_the_result() -> None:
 @pytest.mark.parametrize("indices", [range(5, 12), [3], [40, 2, 2, 17], [], range(49)])
 def test_batch_and_select_hold_the_graphs_asked_for(indices) -> None:
     store = store_of_two()
-    batch, chosen = store.batch(indices), store.select(indices)
-    assert len(chosen) == len(indices) and batch.indices.tolist() == list(indices)
+    batch, selection = store.batch(indices), store.select(indices)
+    assert len(selection) == len(indices) and batch.indices.tolist() == list(indices)
     offset = 0
     for b, i in enumerate(indices):
         n, e = slice(*store.node_ptr[i : i + 2]), slice(*store.edge_ptr[i : i + 2])
@@ -160,9 +160,9 @@ def test_batch_and_select_hold_the_graphs_asked_for(indices) -> None:
         inside = (batch.edge_index[0] >= batch.ptr[b]) & (batch.edge_index[0] < batch.ptr[b + 1])
         assert np.array_equal(batch.edge_index[:, inside] - offset, store.edge_index[:, e])
         assert np.array_equal(batch.edge_attr[inside], store.edge_attr[e])
-        own = slice(*chosen.edge_ptr[b : b + 2])
-        assert np.array_equal(chosen.edge_index[:, own], store.edge_index[:, e])
-        assert chosen.start[b] == store.start[i] and batch.y[b] == store.y[i]
+        own = slice(*selection.edge_ptr[b : b + 2])
+        assert np.array_equal(selection.edge_index[:, own], store.edge_index[:, e])
+        assert selection.start[b] == store.start[i] and batch.y[b] == store.y[i]
         offset += int(mine.sum())
 
 
@@ -173,9 +173,9 @@ def test_run_of_neighbours_is_a_view() -> None:
 
 def test_concat_keeps_graphs_and_joins_names() -> None:
     store = store_of_two()
-    joined = GraphStore.concat([store.select(range(20, 49)), store.select(range(20))])
-    assert joined.capture_names == store.capture_names and joined.attack_names == store.attack_names
-    back = joined.select([*range(29, 49), *range(29)])
+    union = GraphStore.concat([store.select(range(20, 49)), store.select(range(20))])
+    assert union.capture_names == store.capture_names and union.attack_names == store.attack_names
+    back = union.select([*range(29, 49), *range(29)])
     for name in ("x", "edge_index", "capture", "attack", "node_ptr", "edge_ptr", "t0"):
         assert np.array_equal(getattr(back, name), getattr(store, name)), name
 
@@ -196,11 +196,11 @@ def test_another_process_is_sent_the_folder_of_a_store_or_its_arrays(tmp_path: P
     store = store_of_two()
     store.save(tmp_path / "s")
     opened = GraphStore.open(tmp_path / "s")
-    sent = pickle.dumps(opened)
-    assert len(sent) < 1000 < store.x.nbytes
-    for copy in (pickle.loads(sent), pickle.loads(pickle.dumps(opened.select(np.arange(len(store)))))):
+    message = pickle.dumps(opened)
+    assert len(message) < 1000 < store.x.nbytes
+    for copy in (pickle.loads(message), pickle.loads(pickle.dumps(opened.select(np.arange(len(store)))))):
         assert np.array_equal(copy.x, store.x) and copy.capture_names == store.capture_names
-    assert isinstance(pickle.loads(sent).x.base, np.memmap)
+    assert isinstance(pickle.loads(message).x.base, np.memmap)
 
 
 def test_damaged_store_is_refused(tmp_path: Path) -> None:

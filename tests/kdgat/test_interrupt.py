@@ -33,12 +33,12 @@ def test_training_stops_after_the_epoch_and_ends_as_if_it_had_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole, rows = train(prepared, tmp_path / "whole")
-    shown = fit.Progress.on_train_epoch_end
+    original = fit.Progress.on_train_epoch_end
 
     def ask(self: fit.Progress, trainer: L.Trainer, module: L.LightningModule) -> None:
         if trainer.current_epoch == 1:
             os.kill(os.getpid(), signal.SIGUSR1)
-        shown(self, trainer, module)
+        original(self, trainer, module)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit.Progress, "on_train_epoch_end", ask)

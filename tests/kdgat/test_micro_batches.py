@@ -76,8 +76,8 @@ def test_micro_batches_keep_to_the_budget_and_make_up_the_batch(prepared: Prepar
     for name in ("x", "edge_attr", "share", "id_code", "y", "index"):
         assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(batch, name))
     begins = np.cumsum([0, *(p.x.shape[0] for p in parts)])
-    joined = torch.cat([p.edge_index + begin for p, begin in zip(parts, begins, strict=False)], 1)
-    assert torch.equal(joined, batch.edge_index)
+    edges = torch.cat([p.edge_index + begin for p, begin in zip(parts, begins, strict=False)], 1)
+    assert torch.equal(edges, batch.edge_index)
     assert (len(parts) > 1) == (budget != Budget())
 
 
@@ -108,9 +108,9 @@ def test_a_sites_budget_changes_no_training(prepared: Prepared, own_site: Callab
     own_site("[training]\nnodes = 300\nedges = 500\n")
     largest = 0
 
-    def measure(_: torch.nn.Module, given: tuple[GraphBatch]) -> None:
+    def measure(_: torch.nn.Module, inputs: tuple[GraphBatch]) -> None:
         nonlocal largest
-        largest = max(largest, given[0].x.shape[0])
+        largest = max(largest, inputs[0].x.shape[0])
 
     assert alike(trained(prepared, gat(prepared, True, measure)), whole)
     assert 0 < largest <= 300
@@ -122,9 +122,9 @@ def test_where_memory_runs_out_pieces_are_halved_and_training_goes_on(
 ) -> None:
     failed = []
 
-    def full(model: torch.nn.Module, given: tuple[GraphBatch]) -> None:
+    def full(model: torch.nn.Module, inputs: tuple[GraphBatch]) -> None:
         if not failed and model.training == (where == "training"):
-            failed.append(given[0].x.shape[0])
+            failed.append(inputs[0].x.shape[0])
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     module = gat(prepared, hook=full)
@@ -133,7 +133,7 @@ def test_where_memory_runs_out_pieces_are_halved_and_training_goes_on(
 
 
 def test_a_graph_that_does_not_fit_alone_is_an_error(prepared: Prepared) -> None:
-    def full(_: torch.nn.Module, given: tuple[GraphBatch]) -> None:
+    def full(_: torch.nn.Module, inputs: tuple[GraphBatch]) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):

@@ -78,10 +78,10 @@ def test_order_of_nodes_does_not_matter() -> None:
     b = batch(sizes=(6,))
     order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
     place = torch.argsort(order)
-    moved = GraphBatch(
+    permuted = GraphBatch(
         b.x[order], place[b.edge_index], b.edge_attr, b.share[order], b.id_code[order], b.batch, 1, b.y, b.index
     )
-    assert torch.allclose(model(b), model(moved), atol=1e-5)
+    assert torch.allclose(model(b), model(permuted), atol=1e-5)
 
 
 def test_readout_weighs_by_share() -> None:
@@ -105,8 +105,8 @@ def test_a_student_with_memory_is_the_same_in_onnx() -> None:
         share, zero = torch.softmax(torch.randn(n), 0), torch.zeros(n, dtype=torch.long)
         with torch.no_grad():
             want = torch.softmax(model(GraphBatch(x, links, attr, share, zero, zero, 1, zero[:1], zero[:1])), 1)[:, 1]
-        given = {"x": x, "edge_index": links, "edge_attr": attr, "share": share}
-        got = session.run(["p_attack"], {name: value.numpy() for name, value in given.items()})[0]
+        inputs = {"x": x, "edge_index": links, "edge_attr": attr, "share": share}
+        got = session.run(["p_attack"], {name: value.numpy() for name, value in inputs.items()})[0]
         assert abs(got - want.numpy()).max() < 1e-5
 
 

@@ -54,8 +54,8 @@ def test_killed_training_goes_on_from_its_last_epoch_and_ends_the_same(prepared:
     batches = Batches(prepared.store("train"), prepared.scalers, 32)
     with pytest.raises(Killed):
         train(prepared, tmp_path / "killed", dies_at=2 * len(batches))
-    kept = SafetensorsIO().load_checkpoint(tmp_path / "killed")
-    assert kept["epoch"] >= 1  # an epoch was finished, and the last was not
+    checkpoint = SafetensorsIO().load_checkpoint(tmp_path / "killed")
+    assert checkpoint["epoch"] >= 1  # an epoch was finished, and the last was not
     again, rows_again = train(prepared, tmp_path / "killed")
     assert rows == rows_again
     assert all(torch.equal(whole[name], again[name]) for name in whole)

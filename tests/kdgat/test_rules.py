@@ -36,9 +36,9 @@ def test_the_kernel_equals_the_reference(
     period = {k: 1.5 * v for k, v in least.items()}
     length = 0.2 if profiled else 0.0
     names, code = np.unique(ids, return_inverse=True)
-    known = np.array([[table.get(int(k), 0.0) for k in names] for table in (least, period)])
+    periods = np.array([[table.get(int(k), 0.0) for k in names] for table in (least, period)])
     out = np.empty((len(t), 2))
-    timing.early(t, code.astype(np.int64), known[0], known[1], length, 5, 3, 4, out)
+    timing.early(t, code.astype(np.int64), periods[0], periods[1], length, 5, 3, 4, out)
     want = slowly(t.tolist(), ids, least, period, length, 5, 3, 4)
     assert out == pytest.approx(np.array(want), rel=1e-9, abs=1e-9)
 
@@ -95,16 +95,19 @@ def test_the_floor_alarms_in_all_windows_or_none() -> None:
 
 def test_rules_together_score_as_each_does_alone_and_fetch_each_recording_once() -> None:
     frames = {name: _traffic(30.0, forged) for name, forged in (("a", (20.05,)), ("b", (11.0, 24.03)))}
-    known = {name: Profile.fit(f.to_table(), 10.0) for name, f in frames.items()}
+    profile_by_name = {name: Profile.fit(f.to_table(), 10.0) for name, f in frames.items()}
     windows = [(name, "spoof", f.to_table(), starts(len(f), 20, 20)) for name, f in frames.items()]
     store = GraphStore.concat(
-        [GraphStore.build(windows, 20, "memory", profiles) for profiles in ([None, None], list(known.values()))]
+        [
+            GraphStore.build(windows, 20, "memory", profiles)
+            for profiles in ([None, None], list(profile_by_name.values()))
+        ]
     )
     fetched = []
 
     def traffic(name: str) -> Traffic:
         fetched.append(name)
-        return Traffic(frames[name].to_table(), known[name])
+        return Traffic(frames[name].to_table(), profile_by_name[name])
 
     by_name = {m.__name__: m(Config(), 0) for m in (rules.rule_online, rules.rule_profile, rules.binning, rules.always)}
     together = rules.scores(by_name, store, traffic)

@@ -60,11 +60,11 @@ def test_an_attack_stays_in_its_interval_and_labels_what_it_injects(traffic: Fra
     begin, end = 2.0, 3.5
     out = inject(traffic, kind, [(begin, end)], 1e-3, np.random.default_rng(2))
     assert np.all(np.diff(out.timestamp) >= 0)
-    marked = out.timestamp[out.label == 1]
+    times = out.timestamp[out.label == 1]
     if kind in UNLABELLED:
-        assert not len(marked) and len(out) < len(traffic)
+        assert not len(times) and len(out) < len(traffic)
         return
-    assert len(marked) and marked.min() >= begin - 1e-3 and marked.max() < end + 0.5  # a flood's queue drains after it
+    assert len(times) and times.min() >= begin - 1e-3 and times.max() < end + 0.5  # a flood's queue drains after it
     before = out.take(out.timestamp < begin - 0.01)
     assert np.array_equal(before.id, traffic.take(traffic.timestamp < begin - 0.01).id)
     same = inject(traffic, kind, [(begin, end)], 1e-3, np.random.default_rng(2))

@@ -219,9 +219,9 @@ def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared
         .score(validation)[0]
         .p_attack
     )
-    asked = CONFIG.model_copy(update={"false_alarm_rate": 0.1})
-    check_false_alarm_rate(asked, prepared)
-    for protocol, point in operating_points(asked, prepared, scores).items():
+    config = CONFIG.model_copy(update={"false_alarm_rate": 0.1})
+    check_false_alarm_rate(config, prepared)
+    for protocol, point in operating_points(config, prepared, scores).items():
         like = validation.has_profile == (protocol != "zero-shot")
         benign = scores[like & (np.asarray(validation.y) == 0)]
         assert point.alarms(benign).mean() <= 0.1
@@ -232,14 +232,14 @@ def test_a_false_alarm_rate_is_kept_or_refused_before_training(trained, prepared
 def test_what_knows_captures_alone_has_the_least_rate_that_they_resolve(prepared: Prepared) -> None:
     """Of a rule that no virtual vehicle can be scored with, a rate that the whole validation resolves may ask too much."""
     validation = prepared.store("validation")
-    asked = CONFIG.model_copy(update={"false_alarm_rate": 1e-6})
+    config = CONFIG.model_copy(update={"false_alarm_rate": 1e-6})
     scores, known = np.random.default_rng(0).random(len(validation)), prepared.real
-    for protocol, point in fitted_operating_points(asked, prepared, scores, known).items():
+    for protocol, point in fitted_operating_points(config, prepared, scores, known).items():
         like = known & (validation.has_profile == (protocol != "zero-shot")) & far_from_attacks(validation)
         assert point.alarms(scores[like]).sum() <= 3 < like.sum()
         assert point.source.endswith(f"false-positive rate {3 / like.sum():g}")
     with pytest.raises(KdgatError, match="needs 3000000 benign windows"):
-        fitted_operating_points(asked, prepared, scores, np.ones(len(validation), bool))
+        fitted_operating_points(config, prepared, scores, np.ones(len(validation), bool))
     for n in (3, 47, 94, 173, 241):  # of which 3/(3/n) is a little over n: the windows suffice all the same
         assert false_positive_rate(np.arange(n), 3 / n, 1.0).alarms(np.arange(n)).sum() <= 3
 
@@ -322,22 +322,22 @@ def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, pr
     assert set(stage.detectors) == {"gbm-baseline", "interarrival-baseline", "frequency-baseline"} | untrained
     models = Models(checkpoints, fusion.methods, stage.detectors, stage.runs, stage.combined)
     files = baseline_weights("synthetic", 0, models)
-    seen = validation.select(np.flatnonzero(real))
+    sample = validation.select(np.flatnonzero(real))
     scores = {}
     for name, baseline in stage.detectors.items():
-        scores[name] = baseline.model.score(seen, traffic)
+        scores[name] = baseline.model.score(sample, traffic)
         assert ((scores[name] >= 0) & (scores[name] <= 1)).all() and set(baseline.points) == PROTOCOLS
         if baseline.model.threshold is None:
             assert scores[name][y[real] == 1].mean() > scores[name][y[real] == 0].mean() + 0.02, name
         stem = f"synthetic/{name}-s0"
         again = kept.baseline(name, CONFIG, files[f"{stem}.json"], files.get(f"{stem}.safetensors", b""))
-        assert np.abs(again.model.score(seen, traffic) - scores[name]).max() <= 1e-6
+        assert np.abs(again.model.score(sample, traffic) - scores[name]).max() <= 1e-6
         assert again.points == baseline.points
-    joined = stage.combined["rule-or-gat-student"]
-    assert kept.either("rule-or-gat-student", files["synthetic/rule-or-gat-student-s0.json"]) == joined
-    scores["gat-student"] = np.random.default_rng(0).random(len(seen))
-    either = np.any([scores[m] >= t for m, t in joined.thresholds.items()], axis=0)
-    assert np.array_equal(joined.score(scores) >= 0.5, either)
+    combination = stage.combined["rule-or-gat-student"]
+    assert kept.either("rule-or-gat-student", files["synthetic/rule-or-gat-student-s0.json"]) == combination
+    scores["gat-student"] = np.random.default_rng(0).random(len(sample))
+    either = np.any([scores[m] >= t for m, t in combination.thresholds.items()], axis=0)
+    assert np.array_equal(combination.score(scores) >= 0.5, either)
     with pytest.raises(KdgatError, match="trees"):
         kept.baseline("gbm-baseline", CONFIG, files["synthetic/gbm-baseline-s0.json"], b"")
     assert records.load(stage.records())["runs"].num_rows == len(stage.detectors)
@@ -432,8 +432,8 @@ def test_onnx_equals_torch_for_any_window(trained, prepared: Prepared) -> None:
             embedding, out = models[0].embed(b), models[1](b)
             outputs = [torch.softmax(models[0](b), 1)[:, 1], embedding], [out.parts, out.stats]
         for session, expected in zip(sessions, outputs, strict=True):
-            given = {k.name: getattr(b, k.name).numpy() for k in session.get_inputs()}
-            for output, value in zip(session.run(None, given), expected, strict=True):
+            inputs = {k.name: getattr(b, k.name).numpy() for k in session.get_inputs()}
+            for output, value in zip(session.run(None, inputs), expected, strict=True):
                 assert np.abs(output - value.numpy()).max() < 1e-5 * max(1, float(value.abs().max()))
 
 

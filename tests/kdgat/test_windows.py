@@ -64,14 +64,14 @@ def test_short_capture_goes_to_train_whole() -> None:
 def test_no_frame_and_no_duplicate_crosses_parts_of_real_captures(stride: int, captures_root: Path) -> None:
     """No frame index is in two parts, and no capture (by content) stands in train and test or twice in train."""
     captures = datasets.captures("hcrl-sa", captures_root)
-    kept = [c for c in captures if not c.duplicate_of]
-    assert len(kept) == 11 and len({c.sha256 for c in kept}) == 11
+    originals = [c for c in captures if not c.duplicate_of]
+    assert len(originals) == 11 and len({c.sha256 for c in originals}) == 11
     assert [c.name for c in captures if c.duplicate_of] == [
         "train_02_with_attacks/attack-free-kia.csv",
         "train_02_with_attacks/attack-free-sonata.csv",
     ]
     contents = []
-    for capture in kept:
+    for capture in originals:
         frames = Frames.from_table(capture.frames())
         contents.append(hash(frames.payload.tobytes() + frames.timestamp.tobytes() + frames.id.tobytes()))
         if capture.split == "train":
@@ -86,9 +86,9 @@ def test_no_frame_and_no_duplicate_crosses_parts_of_real_captures(stride: int, c
 
 def test_sample_takes_each_stratum_in_its_proportion() -> None:
     strata = np.repeat([0, 1, 2], [9000, 900, 100])
-    chosen = splits.sample(strata, 1000, 3)
-    assert len(chosen) == 1000 == len(set(chosen.tolist())) and (np.diff(chosen) > 0).all()
-    assert np.abs(np.bincount(strata[chosen]) - [900, 90, 10]).max() <= 1
-    assert chosen[:900].max() > 8900, "not the first ones"
+    sample = splits.sample(strata, 1000, 3)
+    assert len(sample) == 1000 == len(set(sample.tolist())) and (np.diff(sample) > 0).all()
+    assert np.abs(np.bincount(strata[sample]) - [900, 90, 10]).max() <= 1
+    assert sample[:900].max() > 8900, "not the first ones"
     assert splits.sample(strata, 20_000, 3).tolist() == list(range(10_000))
-    assert not np.array_equal(chosen, splits.sample(strata, 1000, 4))
+    assert not np.array_equal(sample, splits.sample(strata, 1000, 4))

@@ -17,12 +17,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        tally = counts.count(Path(folder), given.seed, given.cases)
+        tally = counts.count(Path(folder), options.seed, options.cases)
     print(tally)
-    soak.note("mutation", "a release changed", given.cases, len(tally.problems), time.monotonic() - begin, soak.notes())
+    soak.note(
+        "mutation", "a release changed", options.cases, len(tally.problems), time.monotonic() - begin, soak.notes()
+    )
     return 1 if tally.problems else 0
 
 

@@ -56,8 +56,8 @@ class Counts:
 
     def __str__(self) -> str:
         lines = [f"{kind}: {self.unseen[kind].total()} of {self.tried[kind].total()} unseen" for kind in self.tried]
-        known = {what for what, n in self.unseen.get("signed again", Counter()).items() if n}
-        lines.append(f"nothing determines: {', '.join(sorted(known)) or 'nothing that was drawn'}")
+        names = {what for what, n in self.unseen.get("signed again", Counter()).items() if n}
+        lines.append(f"nothing determines: {', '.join(sorted(names)) or 'nothing that was drawn'}")
         return "\n".join(lines + [f"UNSEEN {problem}" for problem in self.problems])
 
 
@@ -102,8 +102,8 @@ def _changed(copy: Path) -> bool:
 
 def _forged(copy: Path, place: Path, history: anchor.History, signers: Path) -> bool:
     """Whether both history and signature tell that the copy, put in the release's place, is a forgery."""
-    kept = place.with_name(".kept")
-    place.rename(kept)
+    aside = place.with_name(".kept")
+    place.rename(aside)
     try:
         shutil.copytree(copy, place)
         forged = Release(place)
@@ -112,4 +112,4 @@ def _forged(copy: Path, place: Path, history: anchor.History, signers: Path) -> 
         return True
     finally:
         shutil.rmtree(place)
-        kept.rename(place)
+        aside.rename(place)

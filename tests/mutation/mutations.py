@@ -131,11 +131,11 @@ def _other(about: Column, column: pa.ChunkedArray, place: int, rng: Rng) -> Any:
     low, high = (-np.inf if about.low is None else about.low), (np.inf if about.high is None else about.high)
     low = max(low, 0) if pa.types.is_unsigned_integer(about.type) else low
     step = max(abs(value or 0) * 0.02, 0.01) if pa.types.is_floating(about.type) else int(rng.integers(1, 4))
-    moved = (value or 0) + step * (1 if rng.random() < 0.5 else -1)
-    if not low <= moved <= high:
-        moved = min(max(moved, low), high)
-        moved = moved if moved != value else max(low, (value or 0) - 1) if value == high else low + 1
-    return float(np.float32(moved)) if pa.types.is_floating(about.type) else int(moved)
+    number = (value or 0) + step * (1 if rng.random() < 0.5 else -1)
+    if not low <= number <= high:
+        number = min(max(number, low), high)
+        number = number if number != value else max(low, (value or 0) - 1) if value == high else low + 1
+    return float(np.float32(number)) if pa.types.is_floating(about.type) else int(number)
 
 
 def of_weights(folder: Path, rng: Rng) -> str:

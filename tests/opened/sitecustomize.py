@@ -15,7 +15,7 @@ _FOLDER = re.compile(r"([^/]+/test_\d\d[^/]*)/")
 
 def watch(note: str, roots: list[str]) -> None:
     """Append `<dataset>/<test folder>` to the file `note` when a file below one of `roots` is opened, once per process."""
-    seen: set[str] = set()
+    folders: set[str] = set()
 
     def opened(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes):
@@ -26,8 +26,8 @@ def watch(note: str, roots: list[str]) -> None:
         path = os.path.realpath(named)
         for root in roots:
             folder = _FOLDER.match(path, len(root)) if path.startswith(root) else None
-            if folder and folder[1] not in seen:
-                seen.add(folder[1])
+            if folder and folder[1] not in folders:
+                folders.add(folder[1])
                 with open(note, "a") as file:
                     file.write(folder[1] + "\n")
 

@@ -50,13 +50,13 @@ def test_another_is_struck_and_says_why_in_page_and_pdf(tmp_path: Path, mark: st
 
 
 def test_blocks_captions_titles_and_alternative_texts(tmp_path: Path):
-    held = f"[True.]{TRUE} " * 5
-    assert re.search(r"<p><del>All of it\.</del> <span", convert(tmp_path, f"{held}\n\n::: {FALSE}\nAll of it.\n:::"))
+    claims = f"[True.]{TRUE} " * 5
+    assert re.search(r"<p><del>All of it\.</del> <span", convert(tmp_path, f"{claims}\n\n::: {FALSE}\nAll of it.\n:::"))
     assert (
-        "<h1" in (page := convert(tmp_path, f"# A [better]{FALSE} one {{#a}}\n\n{held}"))
+        "<h1" in (page := convert(tmp_path, f"# A [better]{FALSE} one {{#a}}\n\n{claims}"))
         and "<del>better</del>" in page
     )
-    figure = f'{held}\n\n![The [best]{FALSE}.](a.svg){{#fig-a fig-alt="It wins." alt-holds="a.f > 1"}}'
+    figure = f'{claims}\n\n![The [best]{FALSE}.](a.svg){{#fig-a fig-alt="It wins." alt-holds="a.f > 1"}}'
     page = convert(tmp_path, figure)
     assert "<del>best</del>" in page
     assert (
@@ -104,8 +104,8 @@ def test_a_section_that_loses_over_half_gives_way_to_its_tables(tmp_path: Path, 
     page = convert(tmp_path, SECTION.format(a=TRUE, b=b, c=FALSE, d=TRUE))
     assert ("gave-way" in page) == gone
     assert ("a list" not in page) == gone
-    for kept in ("tbl-a", "A caption", "f.svg", "stays", ">Two<", "math"):
-        assert kept in page, kept
+    for element in ("tbl-a", "A caption", "f.svg", "stays", ">Two<", "math"):
+        assert element in page, element
 
 
 def test_exactly_half_is_not_over_half(tmp_path: Path):

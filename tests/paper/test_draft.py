@@ -67,12 +67,12 @@ def test_a_missing_include_is_refused(tmp_path: Path):
 
 
 def test_cells_show_markdown_and_nothing_else(tmp_path: Path):
-    shown = cells.run(
+    output = cells.run(
         '```{python}\n#| label: tbl-a\n#| tbl-cap: "A."\nfrom IPython.display import Markdown\nMarkdown("|a|")\n```\n',
         "a.qmd",
         tmp_path,
     )
-    assert shown.split() == [":::", "{#tbl-a}", "|a|", "A.", ":::"]
+    assert output.split() == [":::", "{#tbl-a}", "|a|", "A.", ":::"]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_floats_equations_and_sections_are_numbered_in_order():
 
     text = "# A {#sec-a}\n\n$$\nx\n$$ {#eq-x}\n\n| a |\n|---|\n| 1 |\n\n: T. {#tbl-t}\n\n![F.](f.svg){#fig-f}\n\n"
     text += "@eq-x, @tbl-t, @fig-f, @sec-a\n"
-    shown = pandoc(text, ["--to=html5", "--mathml", f"--lua-filter={HERE / 'filter.lua'}"], "a.qmd")
-    assert re.findall(r'class="quarto-xref">([^<]+)<', shown) == [
+    page = pandoc(text, ["--to=html5", "--mathml", f"--lua-filter={HERE / 'filter.lua'}"], "a.qmd")
+    assert re.findall(r'class="quarto-xref">([^<]+)<', page) == [
         f"{name}\u00a01" for name in ("Equation", "Table", "Figure", "Section")
     ]
 

@@ -30,8 +30,8 @@ def test_no_variable_is_the_name_of_a_file(repo: Path) -> None:
     def values(tree: object) -> list[str]:
         return [v for inner in tree.values() for v in values(inner)] if isinstance(tree, dict) else [str(tree)]
 
-    named = [value for value in values(variables) if value and "\n" not in value and (repo / value).exists()]
-    assert values(variables) and not named
+    names = [value for value in values(variables) if value and "\n" not in value and (repo / value).exists()]
+    assert values(variables) and not names
 
 
 def test_a_draft_has_no_rule_for_what_the_site_shows_too(repo: Path) -> None:

@@ -57,11 +57,11 @@ def test_a_capture_whose_ids_are_long_texts_is_refused_unread(tmp_path):
     ids = pa.DictionaryArray.from_arrays(np.zeros(60_000, np.int32), pa.array(["1" * 1_000_000]))
     pq.write_table(table.set_column(1, "id", ids), tmp_path / "c.parquet")
     assert (tmp_path / "c.parquet").stat().st_size < 2_000_000
-    said, used = peak(
+    message, used = peak(
         "from kdgat.captures.reader import read\nfrom kdgat.errors import CaptureError\n"
         f"try: read({str(tmp_path / 'c.parquet')!r})\nexcept CaptureError as e: print(e)"
     )
-    assert "column 'id' is byte_array: no numbers" in said and used < 2500  # unfolded, the texts would take 60 GB
+    assert "column 'id' is byte_array: no numbers" in message and used < 2500  # unfolded, the texts would take 60 GB
 
 
 def test_a_release_whose_texts_unfold_to_a_flood_is_refused(tmp_path, monkeypatch):

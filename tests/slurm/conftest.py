@@ -85,8 +85,8 @@ class Cluster:
     def small(self, how: str = "well", parts: int = 2, backend: str = "srun", retries: int = 0) -> list[str]:
         """Arguments of the small flow."""
         retry = ["--with", f"retry:times={retries},minutes_between_retries=0"] if retries else []
-        given = ["--how", how, "--parts", str(parts), "--folder", str(self.folder)]
-        return ["run", "--with", backend, *retry, *given]
+        options = ["--how", how, "--parts", str(parts), "--folder", str(self.folder)]
+        return ["run", "--with", backend, *retry, *options]
 
     def call(self, *command: str) -> str:
         """Output of a command of SLURM."""
@@ -120,14 +120,14 @@ class Cluster:
 
 def cluster_in(slurm: dict[str, str], folder: Path) -> Cluster:
     """A cluster whose flows have a store of their own in `folder`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "SLURM", "KDGAT", "WANDB"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "SLURM", "KDGAT", "WANDB"))}
     own = {
         "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'flows'}",
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder),
         "KDGAT_WORK": str(folder / "work"),
         "OMP_NUM_THREADS": "1",
     }
-    return Cluster(folder, kept | slurm | own)
+    return Cluster(folder, environment | slurm | own)
 
 
 @pytest.fixture

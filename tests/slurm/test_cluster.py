@@ -41,8 +41,8 @@ def status(cluster: Cluster) -> str:
 def test_a_head_is_submitted_killed_with_its_tasks_and_resumed(cluster: Cluster) -> None:
     head = submitted(cluster, "sleep")
     until(lambda: cluster.started(0), 90)
-    shown = status(cluster)
-    assert re.search(rf"^{head} +RUNNING +run \d+ ", shown) and re.search(r"\d+ +RUNNING +work/\d+\.0", shown), shown
+    output = status(cluster)
+    assert re.search(rf"^{head} +RUNNING +run \d+ ", output) and re.search(r"\d+ +RUNNING +work/\d+\.0", output), output
     cluster.call("scancel", "--signal=KILL", "--full", head)  # as when its node is taken away
     until(lambda: "RUNNING" not in status(cluster), 60)
     until(lambda: not cluster.jobs("RUNNING", "COMPLETING"), 60)

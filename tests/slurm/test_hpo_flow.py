@@ -39,20 +39,20 @@ def three_epochs() -> Iterator[str]:
 def test_a_killed_search_trains_no_trial_twice(
     cluster: Cluster, three_epochs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = ["--study", "found", "--trials", str(TRIALS), "--dataset", "synthetic", "--preset", three_epochs]
+    options = ["--study", "found", "--trials", str(TRIALS), "--dataset", "synthetic", "--preset", three_epochs]
     backend = ["--with", "srun:memory=3000", "--max-workers", "2"]
-    head = cluster.start("run", *given, *backend, flow=FLOW)
+    head = cluster.start("run", *options, *backend, flow=FLOW)
     assert head.stdout is not None
-    seen = ""
+    log = ""
     for line in head.stdout:
-        seen += line
-        if ENDED.search(seen) and {n for n, _ in EPOCH.findall(seen)} - set(ENDED.findall(seen)):
+        log += line
+        if ENDED.search(log) and {n for n, _ in EPOCH.findall(log)} - set(ENDED.findall(log)):
             break  # one has ended, another is between two epochs
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)
-    run = re.search(r"run-id (\d+)", seen)
-    assert run, seen
+    run = re.search(r"run-id (\d+)", log)
+    assert run, log
     monkeypatch.setattr(search, "work_folder", lambda: Path(cluster.env["KDGAT_WORK"]))
     before = {t.number: t for t in search.existing("found").trials}
     ended = {str(n) for n, t in before.items() if t.state.name in search.OVER}
@@ -64,8 +64,8 @@ def test_a_killed_search_trains_no_trial_twice(
     assert [t.state.name in search.OVER for t in trials] == [True] * TRIALS, "none was given up, none is too many"
     assert all(trials[int(n)].value == before[int(n)].value for n in ended)
     assert not ended & {n for n, _ in EPOCH.findall(output)}, "what had ended is not trained again"
-    assert max(Counter(EPOCH.findall(seen + output)).values()) <= 2
-    assert all(n <= 1 for n in Counter(t for t, e in EPOCH.findall(output) if (t, e) in EPOCH.findall(seen)).values())
+    assert max(Counter(EPOCH.findall(log + output)).values()) <= 2
+    assert all(n <= 1 for n in Counter(t for t, e in EPOCH.findall(output) if (t, e) in EPOCH.findall(log)).values())
     begun, over = [str(t.datetime_start) for t in trials], [str(t.datetime_complete) for t in trials]
     assert any(begun[j] < over[i] for i in range(TRIALS) for j in range(i + 1, TRIALS)), "side by side"
 

@@ -18,9 +18,9 @@ def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -
     arguments = ["--datasets", "synthetic", "--seeds", "0", "--preset", "smoke", "--tracker", "none"]
     head = cluster.start("run", *arguments, "--with", "srun:memory=3000", flow=flow)
     assert head.stdout is not None
-    seen = ""
+    log = ""
     for line in head.stdout:
-        seen += line
+        log += line
         if "gat-teacher: epoch 1/1" in line:  # the step goes on with the student
             break
     states = Path(cluster.env["KDGAT_WORK"]) / "training"
@@ -28,12 +28,12 @@ def test_after_a_killed_head_no_finished_training_runs_again(cluster: Cluster) -
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 60)
-    match = re.search(r"run-id (\d+)", seen)
-    assert match, seen
+    match = re.search(r"run-id (\d+)", log)
+    assert match, log
     arguments = ["resume", "--origin-run-id", match[1], "--with", "srun:memory=3000"]
     code, output = cluster.run(*arguments, flow=flow, seconds=1500)
     assert code == 0, output
-    before, after = EPOCH.findall(seen), EPOCH.findall(output)
+    before, after = EPOCH.findall(log), EPOCH.findall(output)
     assert before == ["vgae-teacher", "vgae-student", "gat-teacher"]
     assert after == ["gat-student"], "each training once, over both runs"
     assert "is complete" in output

@@ -66,9 +66,9 @@ def test_what_a_site_asks_for_reaches_slurm(cluster: Cluster, tmp_path: Path) ->
     )
     code, output = cluster.run(*cluster.small(parts=1), KDGAT_SITE=str(site))
     assert code == 0 and "part 0, well set up" in output, output
-    shown = cluster.call("scontrol", "show", "job", cluster.started(0)[0][2])
+    job = cluster.call("scontrol", "show", "job", cluster.started(0)[0][2])
     for part in ("Partition=short", "Account=lab", "Features=cpu", "TimeLimit=00:30:00", "gres:gpu:1", "NumCPUs=2"):
-        assert part in shown, f"{part} not in {shown}"
+        assert part in job, f"{part} not in {job}"
     inside = (tmp_path / "asked").read_text().splitlines()[0]
     assert inside.startswith("exec --nv --bind=") and f" --env=PYTHONPATH={REPO} {image} python " in inside, inside
     assert f"--bind={cluster.env['METAFLOW_DATASTORE_SYSROOT_LOCAL']} " in inside
@@ -122,16 +122,16 @@ def test_resume_after_a_killed_head_trains_nothing_twice(cluster: Cluster) -> No
     (cluster.folder / "go").touch()  # an attempt that begins from now on ends at once: part 1 is made to begin anew
     cluster.call("scancel", cluster.started(1)[0][2])
     assert head.stdout is not None
-    seen = ""
+    log = ""
     for line in head.stdout:
-        seen += line
+        log += line
         if re.search(r"check/\d+ .*finished successfully", line):
             break
     head.kill()
     head.communicate()
     until(lambda: not cluster.jobs("RUNNING", "PENDING", "COMPLETING"), 30)
     before = [cluster.started(part) for part in (0, 1)]
-    code, output = cluster.run("resume", "--origin-run-id", run_id(seen), "--with", "srun")
+    code, output = cluster.run("resume", "--origin-run-id", run_id(log), "--with", "srun")
     assert code == 0, output
     after = [cluster.started(part) for part in (0, 1)]
     assert after[1] == before[1], "the part that had finished was not run again"

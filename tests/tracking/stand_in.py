@@ -172,8 +172,8 @@ def serve(service: Service) -> ThreadingHTTPServer:
         def take(self, body: bytes) -> Any:
             path = urlsplit(self.path).path
             if path == "/graphql":
-                asked = json.loads(body)
-                return {"data": service.graphql(asked["query"], asked.get("variables") or {})}
+                request = json.loads(body)
+                return {"data": service.graphql(request["query"], request.get("variables") or {})}
             if path.endswith("/file_stream"):
                 service.seen.append("file_stream")
                 service.stream(path.split("/")[-2], json.loads(body))

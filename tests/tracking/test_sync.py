@@ -46,9 +46,9 @@ def service() -> Iterator[stand_in.Service]:
 def trained(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder with two offline runs."""
     folder = tmp_path_factory.mktemp("trained")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "KDGAT"))}
-    kept |= {"PYTHONPATH": str(repo), "KDGAT_WORK": str(folder)}
-    subprocess.run([sys.executable, "-c", TRAINING], env=kept, check=True, capture_output=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "KDGAT"))}
+    environment |= {"PYTHONPATH": str(repo), "KDGAT_WORK": str(folder)}
+    subprocess.run([sys.executable, "-c", TRAINING], env=environment, check=True, capture_output=True)
     return folder
 
 
@@ -56,11 +56,11 @@ def trained(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def env(service: stand_in.Service, repo: Path, tmp_path: Path, trained: Path) -> dict[str, str]:
     """Environment in which the service is the stand-in, and the work folder a copy of the trained one."""
     shutil.copytree(trained, tmp_path / "work")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "KDGAT"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "KDGAT"))}
     folders = {f"WANDB_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "CACHE")}
     for folder in folders.values():
         Path(folder).mkdir()
-    return kept | folders | {
+    return environment | folders | {
         "PYTHONPATH": str(repo),
         "KDGAT_WORK": str(tmp_path / "work"),
         "WANDB_BASE_URL": service.url,
@@ -75,8 +75,8 @@ def logs(env: dict[str, str]) -> list[Path]:
 
 def sync(env: dict[str, str], *args: str, key: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kdgat.tracking", "sync", *args]
-    given = env | ({"WANDB_API_KEY": stand_in.key()} if key else {})
-    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=240)
+    environment = env | ({"WANDB_API_KEY": stand_in.key()} if key else {})
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 
 def test_what_arrives_is_what_lies_here_and_repeating_sends_nothing(
@@ -93,9 +93,9 @@ def test_what_arrives_is_what_lies_here_and_repeating_sends_nothing(
         assert run.about["jobType"] == "gat" and run.state == "finished"
     lineage = json.loads(runs["gat-student-x-s0"].artifacts[0]["metadata"])
     assert lineage == {"parents": ["gat-teacher-x-s0", "vgae-student-x-s0"]}
-    sent = len(service.seen)
+    requests = len(service.seen)
     again = sync(env)
-    assert again.returncode == 0 and "0 to push" in again.stdout and len(service.seen) == sent
+    assert again.returncode == 0 and "0 to push" in again.stdout and len(service.seen) == requests
 
 
 def test_no_row_is_lost_when_connections_are_dropped_and_requests_refused(

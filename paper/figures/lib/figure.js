@@ -39,10 +39,10 @@ export function beside(width, ...draws) {
 }
 
 /**
- * Rows as an HTML table that sorts by its heads and, where there are many, can be filtered, copied and downloaded; the first ones are shown, and
+ * Rows as an HTML table that sorts by its heads unless told not to and, where there are many, can be filtered, copied and downloaded; the first ones are shown, and
  * the caption says of how many. The first cell of a row is a link where `link(row)` gives one, and a number whose key `keys` tells opens its trace.
  */
-export function dataTable(rows, columns, label, {link, keys = {}, tools = rows.length > FEW_ROWS} = {}) {
+export function dataTable(rows, columns, label, {link, keys = {}, sorts = true, tools = rows.length > FEW_ROWS} = {}) {
   const body = element("tbody");
   const caption = element("caption");
   let kept = rows;
@@ -50,7 +50,7 @@ export function dataTable(rows, columns, label, {link, keys = {}, tools = rows.l
     body.replaceChildren(...kept.slice(0, MAX_ROWS).map((row) => element("tr", {}, ...columns.map((column, i) => cell(row, column, i === 0 && link, keys[column])))));
     caption.textContent = kept.length > MAX_ROWS || kept.length < rows.length ? `${label} (${kept.length > MAX_ROWS ? `first ${MAX_ROWS} of ` : ""}${kept.length} rows)` : label;
   };
-  const heads = columns.map((column) => element("th", {scope: "col"}, element("button", {type: "button", class: "kdgat-sort"}, column)));
+  const heads = columns.map((column) => element("th", {scope: "col"}, sorts ? element("button", {type: "button", class: "kdgat-sort"}, column) : column));
   const search = element("input", {type: "search", placeholder: "filter", "aria-label": `Filter the rows of: ${label}`});
   const arrange = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -62,7 +62,7 @@ export function dataTable(rows, columns, label, {link, keys = {}, tools = rows.l
     }
     fill();
   };
-  for (const head of heads)
+  for (const head of sorts ? heads : [])
     head.firstChild.addEventListener("click", () => {
       const next = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
       for (const other of heads) other.removeAttribute("aria-sort");

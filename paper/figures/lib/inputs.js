@@ -125,7 +125,19 @@ export function selectWindow(name, rows, {label = "window", attacked = true} = {
   const doubt = (row) => (row.attack === "benign" ? 1 - row.score : row.score);
   const sorted = [...first.values()].sort((a, b) => wrong(b) - wrong(a) || doubt(a) - doubt(b) || a.graph - b.graph);
   const wanted = sorted.find((row) => (row.attack !== "benign") === attacked);
-  return select(name, sorted.map((row) => row.graph), {label, value: wanted && wanted.graph, format});
+  const graphs = sorted.map((row) => row.graph);
+  const input = select(name, graphs, {label, value: wanted && wanted.graph, format});
+  const step = (text, by) => {
+    const button = element("button", {type: "button", "aria-label": `${by < 0 ? "previous" : "next"} ${label}`}, text);
+    button.addEventListener("click", () => {
+      const choice = input.querySelector("select");
+      choice.selectedIndex = (choice.selectedIndex + by + graphs.length) % graphs.length;
+      input.dispatchEvent(new CustomEvent("input", {bubbles: true}));
+    });
+    return button;
+  };
+  if (graphs.length > 1) input.append(element("div", {}, step("←", -1), step("→", 1)));
+  return input;
 }
 
 /**

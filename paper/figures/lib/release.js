@@ -10,8 +10,8 @@ const FOOTER = 1 << 15; // bytes that hold the footer of any table
  * Opens the release at `base` (URL of the folder that holds its Parquet files and manifest.json).
  *
  * `table(name)` resolves to an array of plain objects, an empty one for a table that the release does not have; 64-bit counts become
- * numbers (all are far below 2⁵³). A table is fetched once. Of a large one, `groups(name, columns)` gives a row a distinct combination of its
- * first columns, and `rows(name, values, columns)` the rows that have these `values`: no more is decoded, or fetched where the host serves ranges.
+ * numbers (all are far below 2⁵³). A table is fetched once. Of a large one, `groups(name, columns, values)` gives a row a distinct combination of its
+ * first columns, of the rows that have these `values` if any are given, and `rows(name, values, columns)` the rows that have these `values`: no more is decoded, or fetched where the host serves ranges.
  * Whether a table lies in one file or in parts (`predictions`, see analysis/releases/predictions.py) makes no difference to who asks.
  *
  * What cannot be read is empty, and stands in lib/problems.js as a sentence, which every figure without rows shows.
@@ -37,7 +37,7 @@ export function open(base) {
     base,
     manifest: () => manifest,
     table: (name) => read.get(name) ?? read.set(name, table(name).catch(instead([]))).get(name),
-    groups: (name, columns) => part(name, (scan) => scan.groups(columns)),
+    groups: (name, columns, values = {}) => part(name, (scan) => scan.groups(columns, values)),
     rows: (name, values, columns) => part(name, (scan) => scan.rows(values, columns))
   };
 }
@@ -55,12 +55,14 @@ async function scan(url, {bytes, rows: n}) {
   const row = (columns, i) => plain(Object.fromEntries([...columns].map(([name, values]) => [name, values[i]])));
   return {
     held,
-    groups: async (names) => {
+    groups: async (names, values = {}) => {
       const columns = await read(names);
       const keys = [...columns.values()];
+      const wanted = [...(await read(Object.keys(values)))].map(([name, column]) => [column, values[name]]);
       const found = new Map();
       for (let i = 0; i < n; i += 1) {
-        if (i && keys.every((values) => values[i] === values[i - 1])) continue; // a table is sorted: most rows are as the one before
+        if (!wanted.every(([column, value]) => column[i] === value)) continue;
+        if (!wanted.length && i && keys.every((values) => values[i] === values[i - 1])) continue; // a table is sorted: most rows are as the one before
         const one = row(columns, i);
         found.set(JSON.stringify(one), one);
       }
@@ -83,12 +85,14 @@ function partScan(base, {parts}) {
   const scans = new Map();
   const of = (part) => scans.get(part) ?? scans.set(part, scan(new URL(part.file, base), part)).get(part);
   return {
-    groups: async (names) => {
+    groups: async (names, values = {}) => {
       const found = new Map();
+      const {dataset, scenario, seed: one, ...within} = values;
       for (const part of parts) {
-        const protocols = names.includes("protocol") ? await (await of(part)).groups(["protocol"]) : [{}];
+        if ((dataset ?? part.dataset) !== part.dataset || (scenario ?? part.scenario) !== part.scenario) continue;
+        const protocols = names.includes("protocol") ? await (await of(part)).groups(["protocol"], within) : [{}];
         for (const {protocol} of protocols)
-          for (const seed of part.seeds) {
+          for (const seed of part.seeds.filter((each) => (one ?? each) === each)) {
             const all = {dataset: part.dataset, scenario: part.scenario, protocol, seed};
             const one = Object.fromEntries(names.map((name) => [name, all[name]]));
             found.set(JSON.stringify(one), one);

@@ -6,6 +6,9 @@ import {judged, misjudged} from "../embedding.js";
 import {alarms, recordings, sounding} from "../lib/events.js";
 import {selectWindow} from "../lib/inputs.js";
 import {hardest} from "../lib/rows.js";
+import {scores} from "../lib/scores.js";
+import {mistakes} from "../mistakes.js";
+import {predictions} from "./rows.js";
 
 /** Windows of a second each: `a` attacked, `.` benign; the score is a digit of `scores` over ten. */
 const recording = (kinds, scores, capture = "c") =>
@@ -51,6 +54,12 @@ test("misjudged windows stand first, then those nearest to it", () => {
   const input = selectWindow("graph", rows);
   expect([...input.querySelectorAll("option")].map((option) => option.textContent.split(",")[0])).toEqual(["missed: v", "v", "found: v", "v", "found: v"]);
   expect(input.value).toBe(3);
+  const [previous, next] = input.querySelectorAll("button");
+  next.click();
+  expect(input.value).toBe(2);
+  previous.click();
+  previous.click();
+  expect(input.value).toBe(1);
   expect(misjudged(rows).textContent).toBe("Of 5 example windows, 1 attacked window was missed and 0 benign ones gave false alarms: they stand first.");
 });
 
@@ -59,4 +68,17 @@ test("the page opens at the test with the largest share of misjudged windows", (
   expect(hardest([row("a", 1), row("b", 3), row("a", 9, "gbm-baseline")], "d")).toBe("b");
   expect(hardest([row("a", 1, "other")], "d")).toBe("a");
   expect(hardest([], "d")).toBe(undefined);
+});
+
+test("misjudged windows are listed as the threshold moves, and lead to their graphs", () => {
+  const rows = predictions.map((row) => ({...row, attack: row.injected ? "dos" : "benign"}));
+  const threshold = Object.assign(new EventTarget(), {value: 0.5});
+  const node = mistakes(rows, scores(rows, "gat-student"), {threshold, examples: [{capture: "a", window: 5, graph: 7}]});
+  expect(node.querySelector("summary").textContent).toBe("Misjudged windows: 0 missed, 1 false alarms");
+  threshold.value = 0.65;
+  node.open = true;
+  threshold.dispatchEvent(new Event("input"));
+  expect(node.querySelector("summary").textContent).toBe("Misjudged windows: 1 missed, 1 false alarms");
+  expect([...node.querySelectorAll("tbody tr")].map((row) => row.children[1].textContent)).toEqual(["missed", "false alarm"]);
+  expect([...node.querySelectorAll("a")].map((a) => a.getAttribute("href"))).toEqual(["graph.html?graph=7"]);
 });

@@ -21,6 +21,7 @@ const FIGURES = {
   list: () => kdgat.list([], {label: "Selected windows"}),
   liveDetector: () => kdgat.liveDetector(release, [], {}),
   misjudged: () => kdgat.misjudged([]),
+  mistakes: () => kdgat.mistakes([], nothing, {threshold: threshold()}),
   policyMap: () => kdgat.policyMap([]),
   rates: () => kdgat.rates([]),
   readings: () => kdgat.readings([]),

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 // The trace of a number leads on: each line is a link or a command, and window metrics are computed again from scores.
 import {expect, test} from "vitest";
-import {fileOf, panel} from "../provenance.js";
+import {panel, partOf} from "../provenance.js";
 import {agrees, asked, metrics, recompute} from "../recompute.js";
 import {confusionAt, scores} from "../lib/scores.js";
 import {predictions} from "./rows.js";
@@ -39,9 +39,9 @@ test("a commit is a link where the repository has an address", () => {
   expect(node.textContent).not.toContain("git show");
 });
 
-test("a trace lies in the file of its dataset, scenario and model", () => {
-  expect(["d.test_01.gat_student.zero_shot.f1", "d.test_01.floor_f1", "release.name", "seeds"].map(fileOf)).toEqual([
-    "d.test_01.gat_student.json", "d.test_01.json", "release.json", "seeds.json"
+test("a trace lies in the part of its dataset, scenario and model", () => {
+  expect(["d.test_01.gat_student.zero_shot.f1", "d.test_01.floor_f1", "release.name", "seeds"].map(partOf)).toEqual([
+    "d.test_01.gat_student", "d.test_01", "release", "seeds"
   ]);
 });
 
@@ -54,7 +54,7 @@ test("what is asked for is one mean of a scored model, over all attacks", () => 
 test("each seed is computed from its scores and its operating point", async () => {
   const release = {
     table: async () => [0, 1].map((seed) => ({dataset: "d", seed, model: "gat-student", protocol: "zero-shot", threshold: 0.25 + seed / 2})),
-    groups: async () => [1, 0].map((seed) => ({dataset: "d", scenario: "test_01", protocol: "zero-shot", seed})),
+    groups: async (_, columns, values) => [1, 0].map((seed) => ({seed, asked: [columns, values]})),
     rows: async () => predictions
   };
   const {values, mean} = await recompute(asked(query, manifest), release);

@@ -1,0 +1,34 @@
+// @vitest-environment jsdom
+// What every page has at its end, under both renderers.
+import {afterEach, expect, test} from "vitest";
+import {checkbox, select, span} from "../lib/inputs.js";
+import {chosen, joinPages} from "../page.js";
+
+const DRAFT = `<header class="bar"><nav><a class="brand" href="index.html">KD-GAT</a><ul><li><a href="index.html">Overview</a></li>
+  <li><details><summary>Results</summary><ul><li><a href="a.html">A</a></li><li><a href="b.html">B</a></li></ul></details></li></ul></nav></header><main></main>`;
+const QUARTO = `<header id="quarto-header"><nav class="navbar"><a class="navbar-brand" href="./index.html">KD-GAT</a>
+  <a class="nav-link" href="./index.html"> <span class="menu-text">Overview</span></a><a class="nav-link dropdown-toggle" href="#">Results</a>
+  <a class="dropdown-item" href="./a.html"><span>A</span></a><a class="dropdown-item" href="./b.html"><span>B</span></a>
+  <a href="" class="quarto-color-scheme-toggle"></a></nav></header><main></main>`;
+
+afterEach(() => (document.body.innerHTML = ""));
+
+test.each([["a draft", DRAFT], ["Quarto", QUARTO]])("pages of %s lead to the ones before and after", (_, markup) => {
+  const joined = (page) => {
+    document.body.innerHTML = markup;
+    joinPages(document.body, new URL(page, location.href));
+    return [...document.querySelectorAll(".kdgat-joined a")].map((link) => [link.rel, link.textContent]);
+  };
+  expect(joined("index.html")).toEqual([["next", "A →"]]);
+  expect(joined("./")).toEqual([["next", "A →"]]);
+  expect(joined("a.html")).toEqual([["prev", "← Overview"], ["next", "B →"]]);
+  expect(joined("b.html")).toEqual([["prev", "← A"]]);
+  expect(joined("elsewhere.html")).toEqual([]);
+});
+
+test("a printed page says what is chosen", () => {
+  history.replaceState(null, "", "?models=a,c");
+  const controls = document.createElement("div");
+  controls.append(select("dataset", ["d", "e"]), checkbox("models", ["a", "b", "c"]), checkbox("factors", ["x"]), span("epochs", [1, 9]));
+  expect(chosen(controls)).toBe("dataset: d; models: a, c; factors: all; epochs: 1 to 9");
+});
