@@ -52,23 +52,25 @@ def whole_f1_table(release: Source = None) -> str:
 
 
 def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -> str:
-    """One metric on captures of cars that were left out of training: scenario × protocol, models across."""
+    """One metric on captures of cars that were left out of training: scenario × protocol, models across; what was left out, if that differs."""
     numbers = numbers_of(release)
     left_out = {name: " and ".join(sorted(entry.get("left_out", ()))) for name, entry in unions().items()}
     held: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for r in numbers.release.table("datasets").to_pylist():
         if left_out.get(r["dataset"]) and r["split"] != "train" and r["injected"]:
             held.setdefault((r["dataset"], r["split"]), []).append(r)
-    body = []
+    body, several = [], len({dataset for dataset, _ in held}) > 1
     for place, captures in sorted(held.items()):
-        cars, attacks = (", ".join(sorted({str(c[of]) for c in captures})) for of in ("vehicle", "attack"))
+        car = ", ".join(sorted({str(c["vehicle"]).capitalize() for c in captures}))
+        attacks = " or ".join(sorted({str(c["attack"]).replace("-", " ") for c in captures}))
         windows = cell(numbers, f"{'.'.join(map(slug, place))}.positives")
         for protocol, which in (("zero-shot", 1), ("profiled", 2)):
             prefix = ".".join(map(slug, place))
             cells = [cell(numbers, f"{prefix}.{slug(m[which])}.{slug(protocol)}.{metric}") for m in LEFT_OUT]
-            body.append([left_out[place[0]], cars, attacks, windows, protocol, *cells])
-    header = ["Left out", "Car", "Attack", "Attacked windows", "Protocol", *(name for name, *_ in LEFT_OUT)]
-    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=3)
+            body.append([*([left_out[place[0]]] if several else []), f"{car}, {attacks}", windows, protocol, *cells])
+    header = [*(["Left out"] if several else []), "Car and attack", "Attacked windows", "Protocol"]
+    header += [name for name, *_ in LEFT_OUT]
+    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=1 + several)
 
 
 def metric_table(
