@@ -72,25 +72,25 @@ class Head:
         file = self.folder / "run-id"
         return file.read_text().strip() if file.is_file() else ""
 
-    def state(self, known: dict[str, tuple[str, str]]) -> str:
+    def state(self, queue: dict[str, tuple[str, str]]) -> str:
         """SLURM's word while it knows the job, else what its exit code says."""
-        if self.id in known and known[self.id][1] in LIVE:
-            return known[self.id][1]
+        if self.id in queue and queue[self.id][1] in LIVE:
+            return queue[self.id][1]
         file = self.folder / "exit-code"
         if file.is_file():
             return "COMPLETED" if file.read_text().strip() == "0" else f"FAILED ({file.read_text().strip()})"
-        return known[self.id][1] if self.id in known else "LOST"
+        return queue[self.id][1] if self.id in queue else "LOST"
 
-    def tasks(self, known: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
+    def tasks(self, queue: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
         """(job id, name, state) of the jobs its run has submitted and that are not over."""
         prefix = f"/{self.run}/"
-        return [(j, n, s) for j, (n, s) in known.items() if self.run and prefix in n and s in LIVE]
+        return [(j, n, s) for j, (n, s) in queue.items() if self.run and prefix in n and s in LIVE]
 
 
 def heads() -> list[Head]:
     """All heads, oldest first."""
-    found = (work_folder() / "heads").glob("[0-9]*")
-    return [Head(p) for p in sorted(found, key=lambda p: int(p.name)) if (p / "command.json").is_file()]
+    folders = (work_folder() / "heads").glob("[0-9]*")
+    return [Head(p) for p in sorted(folders, key=lambda p: int(p.name)) if (p / "command.json").is_file()]
 
 
 def head(name: str | None) -> Head:
@@ -108,8 +108,8 @@ def script(flow: str, arguments: list[str], origin: str | None) -> str:
     backend = [] if any(a.startswith("--with") for a in arguments) else ["--with", "srun"]
     python = [sys.executable, str(REPO / flow)]
     common = shlex.join(["--run-id-file", "RUN_FILE", *backend]).replace("RUN_FILE", '"$folder/run-id"')
-    given = [i for i, a in enumerate(arguments) if a.startswith(("--with", "--max-workers"))]
-    kept = [w for i in given for w in (arguments[i : i + 1] if "=" in arguments[i] else arguments[i : i + 2])]
+    places = [i for i, a in enumerate(arguments) if a.startswith(("--with", "--max-workers"))]
+    options = [w for i in places for w in (arguments[i : i + 1] if "=" in arguments[i] else arguments[i : i + 2])]
     return "\n".join(
         [
             "#!/bin/bash",
@@ -118,7 +118,7 @@ def script(flow: str, arguments: list[str], origin: str | None) -> str:
             'mkdir -p "$folder"',
             f'origin=$(cat "$folder/run-id" 2> /dev/null || echo {shlex.quote(origin or "")})',
             'if [ -n "$origin" ]; then',
-            f'  {shlex.join(python)} resume --origin-run-id "$origin" {common} {shlex.join(kept)}',
+            f'  {shlex.join(python)} resume --origin-run-id "$origin" {common} {shlex.join(options)}',
             "else",
             f"  {shlex.join([*python, *arguments])} {common}",
             "fi",
@@ -138,7 +138,7 @@ def submit(flow: str, arguments: list[str], origin: str | None = None) -> Head:
         raise KdgatError(f"no flow {flow}")
     folder, h = work_folder() / "heads", settings().head
     folder.mkdir(exist_ok=True)
-    asked = {
+    request = {
         "partition": h.partition,
         "account": h.account,
         "qos": h.qos,
@@ -148,7 +148,7 @@ def submit(flow: str, arguments: list[str], origin: str | None = None) -> Head:
         "job-name": f"head/{Path(flow).stem}",
         "output": folder / "%j" / "log",
     }
-    options = [f"--{k}={v}" for k, v in asked.items() if v is not None]
+    options = [f"--{k}={v}" for k, v in request.items() if v is not None]
     # held until its folder is there, since SLURM opens the log before the script can make it
     job = slurm("sbatch", "--parsable", "--requeue", "--open-mode=append", "--hold", *options,
                 text=script(flow, arguments, origin)).strip().split(";")[0]  # fmt: skip
@@ -160,12 +160,12 @@ def submit(flow: str, arguments: list[str], origin: str | None = None) -> Head:
 
 
 def status() -> None:
-    """One line a head, and one a task that is in the queue for it."""
-    known = jobs()
+    """Print one line per head, and one per task that is in the queue for it."""
+    queue = jobs()
     for h in heads():
         record = h.command
-        print(f"{h.id}  {h.state(known):<12}  run {h.run or '-':<18}  {record['flow']} {' '.join(record['arguments'])}")
-        for job, name, state in h.tasks(known):
+        print(f"{h.id}  {h.state(queue):<12}  run {h.run or '-':<18}  {record['flow']} {' '.join(record['arguments'])}")
+        for job, name, state in h.tasks(queue):
             print(f"    {job}  {state:<10}  {name.split('/', 2)[-1]}")
 
 
@@ -193,12 +193,12 @@ def cancel(h: Head) -> None:
 
 def resume(h: Head) -> Head:
     """A new head that goes on with the run of an old one; tasks that a lost node left behind end first."""
-    known = jobs()
-    if h.state(known) in LIVE:
-        raise KdgatError(f"head {h.id} is {h.state(known)}: nothing to resume")
+    queue = jobs()
+    if h.state(queue) in LIVE:
+        raise KdgatError(f"head {h.id} is {h.state(queue)}: nothing to resume")
     if not h.run:
         raise KdgatError(f"head {h.id} never began a run: submit it again")
-    orphans = [job for job, _, _ in h.tasks(known)]
+    orphans = [job for job, _, _ in h.tasks(queue)]
     if orphans:
         slurm("scancel", "--quiet", *orphans)
     return submit(str(h.command["flow"]), list(h.command["arguments"]), h.run)
@@ -221,19 +221,19 @@ def main() -> int:
         sub.add_argument("head", nargs="?" if name != "cancel" else None)
         if name == "logs":
             sub.add_argument("--follow", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     configure()
-    if given.command == "submit":
-        arguments = given.arguments[1:] if given.arguments[:1] == ["--"] else given.arguments
-        print(submit(given.flow, arguments).id)
-    elif given.command == "status":
+    if options.command == "submit":
+        arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+        print(submit(options.flow, arguments).id)
+    elif options.command == "status":
         status()
-    elif given.command == "logs":
-        logs(head(given.head), given.follow)
-    elif given.command == "resume":
-        print(resume(head(given.head)).id)
+    elif options.command == "logs":
+        logs(head(options.head), options.follow)
+    elif options.command == "resume":
+        print(resume(head(options.head)).id)
     else:
-        cancel(head(given.head))
+        cancel(head(options.head))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Train, fuse and evaluate KD-GAT on datasets × seeds: `python flows/kdgat_flow.py run`.
 
-Each task leaves immutable artifacts, one tracker run a training, and its records, from which `analysis.freeze` makes a
+Each task leaves immutable artifacts, one tracker run per training, and its records, from which `analysis.freeze` makes a
 release. Heavy imports stay inside the steps, so that `--help` answers at once.
 """
 
@@ -62,9 +62,9 @@ class KDGATFlow(FlowSpec):
         from kdgat.tracking import trackers
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
-        asked = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone, "recipe": self.recipe}
-        asked["models"] = self.models
-        self.config = override(self.config, {name: value for name, value in asked.items() if value})
+        settings = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone, "recipe": self.recipe}
+        settings["models"] = self.models
+        self.config = override(self.config, {name: value for name, value in settings.items() if value})
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         # `resume` keeps this task, and with it the name under which trainings leave what they go on from

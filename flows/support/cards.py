@@ -92,9 +92,9 @@ def evaluation_card(card: Any, dumped: Mapping[str, bytes]) -> None:
     rows = [r for r in tables["confusion"].to_pylist() if r["attack"] == "all"]
     card.append(Markdown("# Confusion at the operating point"))
     for place in sorted({(r["scenario"], r["protocol"]) for r in rows}):
-        found = sorted((r for r in rows if (r["scenario"], r["protocol"]) == place), key=lambda r: str(r["model"]))
+        models = sorted((r for r in rows if (r["scenario"], r["protocol"]) == place), key=lambda r: str(r["model"]))
         card.append(Markdown(f"## {place[0]}, {place[1]}"))
-        card.append(confusion(found))
+        card.append(confusion(models))
     usage(card, tables["runs"].to_pylist() if "runs" in tables else [])
 
 
@@ -107,7 +107,7 @@ def leaderboard_card(card: Any, dumped: Mapping[str, bytes]) -> None:
     places = sorted({(r["dataset"], r["scenario"], r["protocol"]) for r in rows})
     cell = {(r["dataset"], r["scenario"], r["protocol"], r["model"]): r for r in rows}
 
-    def shown(r: dict[str, Any] | None) -> str:
+    def score(r: dict[str, Any] | None) -> str:
         if r is None or r["mean"] is None:
             return "n/a"
         return f"{r['mean']:.3f}" + (f" [{r['ci_low']:.3f}, {r['ci_high']:.3f}]" if r["ci_low"] is not None else "")
@@ -115,7 +115,7 @@ def leaderboard_card(card: Any, dumped: Mapping[str, bytes]) -> None:
     card.append(Markdown("# F1 at the operating point, mean over seeds"))
     card.append(
         Table(
-            [[*p, *(shown(cell.get((*p, m))) for m in models)] for p in places],
+            [[*p, *(score(cell.get((*p, m))) for m in models)] for p in places],
             ["dataset", "scenario", "protocol", *models],
         )
     )

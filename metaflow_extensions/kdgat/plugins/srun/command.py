@@ -29,9 +29,9 @@ def srun(request: Request, name: str) -> list[str]:
         "time": request.time,
         "signal": f"USR1@{request.signal}" if request.signal else None,
     }
-    given = [f"--{key}={value}" for key, value in options.items() if value is not None]
+    arguments = [f"--{key}={value}" for key, value in options.items() if value is not None]
     # a step that dies takes its job with it at once; the head's stdin is not the task's
-    return ["srun", *given, "--kill-on-bad-exit=1", "--input=none", "--quiet"]
+    return ["srun", *arguments, "--kill-on-bad-exit=1", "--input=none", "--quiet"]
 
 
 def inside(environment: Environment, gpus: str | None, folders: Sequence[Path], worker: Sequence[str]) -> list[str]:

@@ -80,8 +80,8 @@ class SrunDecorator(StepDecorator):
                 from_flow["time"] = -(-deco.secs // 60) + 1
         # what is said on the command line or by the site for this very step goes before the flow's own decorators
         deliberate = {k for k, v in self.attributes.items() if v is not None} | set(settings().srun.steps.get(step, {}))
-        asked = self.attributes | {k: v for k, v in from_flow.items() if k not in deliberate}
-        return settings().srun.request(step, **asked)
+        request = self.attributes | {k: v for k, v in from_flow.items() if k not in deliberate}
+        return settings().srun.request(step, **request)
 
     def runtime_init(self, flow: Any, graph: Any, package: Any, run_id: str) -> None:
         """At the head, before the first task."""
@@ -109,10 +109,10 @@ class SrunDecorator(StepDecorator):
             "slurm-node": "SLURMD_NODENAME",
             "slurm-partition": "SLURM_JOB_PARTITION",
         }
-        found = {field: os.environ[name] for field, name in names.items() if name in os.environ}
-        if self.light or not found:
+        facts = {field: os.environ[name] for field, name in names.items() if name in os.environ}
+        if self.light or not facts:
             return
         interrupt.listen()
         tags = [f"attempt_id:{retry_count}"]
-        data = [MetaDatum(field=field, value=value, type=field, tags=tags) for field, value in found.items()]
+        data = [MetaDatum(field=field, value=value, type=field, tags=tags) for field, value in facts.items()]
         metadata.register_metadata(run_id, step_name, task_id, data)
