@@ -18,7 +18,6 @@ from analysis.numbers import Number, Numbers
 from analysis.reference import PUBLISHED, labels
 from analysis.reference.format import NA, slug
 from analysis.releases.release import Release
-from kdgat.catalog.datasets import entries, members
 from kdgat.evaluation import registry
 from kdgat.models.registry import bounds
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
@@ -224,7 +223,7 @@ def latency_table(release: Source = None) -> str:
 
 
 def dataset_table(release: Source = None) -> str:
-    """Captures, frames, injected frames, windows and attacked windows by split; an empty row for a dataset not covered."""
+    """Captures, frames, injected frames, windows and attacked windows by split."""
     numbers = numbers_of(release)
     rows = numbers.release.table("datasets").to_pylist()
     columns = ("captures", "vehicles", "frames", "injected", "windows", "positives", "seconds")
@@ -236,8 +235,6 @@ def dataset_table(release: Source = None) -> str:
         body.append(
             [title, scenario_label(numbers, split, dataset), *(cell(numbers, f"{prefix}.{c}") for c in columns)]
         )
-    absent = sorted(entries().keys() - {m for r in rows for m in members(r["dataset"])})
-    body += [[name, "not covered", *[NA] * len(columns)] for name in absent]
     header = ["Dataset", "Split", "Captures", "Vehicles", "Frames", "Injected", "Windows", "Attacked", "Seconds"]
     return markdown(header, body, left=2)
 
