@@ -74,10 +74,18 @@ class History:
         return ""
 
     def commits(self, kinds: str, folder: str) -> list[str]:
-        """Commits up to HEAD, also merges, that added (A), changed (M), deleted (D) or retyped (T) files below `folder`."""
-        options = ("log", "-m", "--no-renames", f"--diff-filter={kinds}", "--format=%H")
-        log = self.git(*options, "HEAD", "--", f":(top,literal){folder}")
-        return list(dict.fromkeys((log or b"").decode().split()))
+        """Commits up to HEAD, also merges, that added (A), changed (M), deleted (D) or retyped (T) files below `folder`.
+
+        A merge adds what none of its parents has: what it brings from one of them was added there.
+        """
+        options = ("log", "-m", "--no-renames", f"--diff-filter={kinds}", "--format=%H %P")
+        log = self.git(*options, "HEAD", "--", f":(top,literal){folder}") or b""
+        lines = [line for line in log.decode().splitlines() if line]  # of a merge one per parent that differs
+        return [
+            line.split()[0]
+            for line in dict.fromkeys(lines)
+            if kinds != "A" or lines.count(line) >= len(line.split()) - 1
+        ]
 
     def blobs(self, commit: str, *folders: str) -> dict[str, str]:
         """Path → id of the files of a commit below `folders`."""

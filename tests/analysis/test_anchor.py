@@ -39,6 +39,20 @@ def test_a_release_is_anchored_where_it_was_added(project):
     assert verdict(project) == anchor.Anchor(git(project, "rev-parse", "HEAD"))
 
 
+def test_a_branch_from_before_the_release_may_be_merged(project):
+    added = git(project, "rev-parse", "HEAD")
+    git(project, "checkout", "-q", "--orphan", "older")
+    git(project, "rm", "-rq", "--cached", "data/frozen")
+    shutil.move(project / "data/frozen", project.parent / "frozen")
+    (project / "note").write_text("x")
+    commit(project)
+    shutil.rmtree(project / "data/frozen", ignore_errors=True)
+    git(project, "checkout", "-q", "-f", "main")
+    git(project, "merge", "-q", "--no-ff", "--allow-unrelated-histories", "-X", "ours", "-m", "merged", "older")
+    assert len(git(project, "log", "-m", "--diff-filter=A", "--format=%H", "--", "data/frozen/shared").split()) > 1
+    assert verdict(project) == anchor.Anchor(added)
+
+
 def test_releases_of_this_repository_never_changed():
     history = anchor.History()
     if history.missing:
