@@ -70,7 +70,7 @@ def freeze_fake(root: Path, datasets: dict[str, str]) -> None:
 def student(suffix: str) -> bytes:
     """A real student, which the live page can run: that of the committed release, as `.onnx` or `.json`."""
     committed = REPO / "data" / "frozen"
-    return next((committed / current_name(committed) / "weights").glob(f"*/gat-student-s*{suffix}")).read_bytes()
+    return min((committed / current_name(committed) / "weights").glob(f"*/gat-student-s*{suffix}")).read_bytes()
 
 
 def render(

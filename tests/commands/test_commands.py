@@ -18,7 +18,6 @@ from analysis.releases.release import Release
 from kdgat import doctor
 from kdgat.captures.quarantine import BadRow
 from kdgat.captures.reader import CaptureReader
-from kdgat.config import Adaptation
 from kdgat.errors import CaptureError, KdgatError
 from kdgat.evaluation.adaptation import margins
 from kdgat.evaluation.scored import ScoredWindows
@@ -179,7 +178,8 @@ def test_detect_gives_the_released_scores(current: Release, captures_root: Path)
     if "hcrl-sa" not in current.manifest["datasets"]:
         pytest.skip("the current release holds no hcrl-sa")
     dataset, seed = detect.choose(current, "hcrl-sa", None)
-    rows = [r for r in current.table("predictions").to_pylist() if (r["protocol"], r["seed"]) == ("calibrated", seed)]
+    place = (dataset, "calibrated", seed)
+    rows = [r for r in current.table("predictions").to_pylist() if (r["dataset"], r["protocol"], r["seed"]) == place]
     capture = min({r["capture"] for r in rows})
     detection = detect.detect(captures_root / "hcrl-sa" / capture, current, dataset, seed)
     now = {v.window: v.score for v in detection.verdicts}
@@ -213,7 +213,8 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     plain, of_plain = judged(seed, "zero-shot")
     adapted, of_adapted = judged(seed, "adapted")
     windows = scored_windows_of(of_plain)
-    want = margins(windows, np.array([v.score for v in of_plain]), plain.threshold, Adaptation())
+    settings = scores.configuration(current, dataset, seed).adaptation
+    want = margins(windows, np.array([v.score for v in of_plain]), plain.threshold, settings)
     assert [v.score for v in of_adapted] == pytest.approx(list(want), abs=1e-5) and adapted.threshold == 0
     profiled, of_profiled = judged(seed, "profiled", log)
     assert profiled.protocol == "profiled" and len(of_profiled) == len(of_plain)

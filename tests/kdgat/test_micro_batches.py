@@ -62,7 +62,8 @@ def trained(prepared: Prepared, module: GATModule) -> dict[str, torch.Tensor]:
 
 
 def alike(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=1e-4) for name in one | other)
+    # a bias before a normalisation has hardly any gradient: AdamW moves it by rounding errors
+    return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=5e-4) for name in one | other)
 
 
 @pytest.mark.parametrize("budget", [Budget(), Budget(nodes=90), Budget(edges=150), Budget(300, 400), Budget(0, 0)])
