@@ -28,7 +28,8 @@ MEMORY = 64 << 20
 @pytest.fixture(scope="module")
 def borders() -> dict[str, Target]:
     root = frozen_root()
-    return targets(root / (root / "current").read_text().strip())
+    # a small release: a damaged query that joins a table with itself takes as long as the table is large
+    return targets(root / "demo-1")
 
 
 NAMES = [
