@@ -108,11 +108,10 @@ def tests(arguments: Sequence[str]) -> int:
 
 def guided(runs: int, borders: Sequence[str]) -> int:
     """`tests.fuzz.guided` on each border, or on those that are named; a process each, since libFuzzer ends its own."""
-    from analysis.releases.release import frozen_root
     from tests.fuzz.targets import targets
 
     file, worst = notes(), 0
-    for name in borders or targets(frozen_root() / (frozen_root() / "current").read_text().strip()):
+    for name in borders or targets():
         begin = time.monotonic()
         command = [sys.executable, "-m", "tests.fuzz.guided", name, "--runs", str(runs)]
         done = subprocess.run(command, cwd=REPO, capture_output=True, text=True)

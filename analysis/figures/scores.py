@@ -9,6 +9,7 @@ from analysis.reference import labels
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BINS = 50
@@ -26,20 +27,25 @@ def scores(rows: Rows) -> Figure:
         return empty("no window scores in this release")
     places = sorted({(r["dataset"], r["scenario"]) for r in rows})
     figure, axes = multiples(len(places), 4, lambda lines: 0.4 + 1.3 * lines, sharex=True, sharey=True)
-    colors = labels.palette()["labels"]
     for ax, place in zip(axes, places, strict=True):
-        for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
-            mine = [r for r in rows if (r["dataset"], r["scenario"]) == place and r["attacked"] is attacked]
-            total = sum(r["windows"] for r in mine)
-            heights = [sign * (r["windows"] / total) ** 0.5 for r in mine]
-            ax.bar([r["bin"] + 0.5 / _BINS for r in mine], heights, 1 / _BINS, color=colors[name], label=name)
-        ax.axhline(0, color="0.3", lw=0.5)
+        _both_classes(ax, [r for r in rows if (r["dataset"], r["scenario"]) == place], _BINS)
         ax.set_title(labels.scenario(place[1]) if len({d for d, _ in places}) == 1 else " ".join(place))
         ax.set_yticks([-1, 0, 1], ["100 %", "0", "100 %"])
     axes[0].legend(loc="upper center")
     figure.supxlabel("score (zero-shot)")
     figure.supylabel("share of class, √ scale")
     return figure
+
+
+def _both_classes(ax: Axes, rows: Rows, bins: int) -> None:
+    """Draw attacked windows upwards and benign ones downwards, as shares of their class on a square-root scale."""
+    for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
+        of_class = [r for r in rows if r["attacked"] is attacked]
+        total = sum(r["windows"] for r in of_class)
+        heights = [sign * (r["windows"] / total) ** 0.5 for r in of_class]
+        color = labels.palette()["labels"][name]
+        ax.bar([r["bin"] + 0.5 / bins for r in of_class], heights, 1 / bins, color=color, label=name)
+    ax.axhline(0, color="0.3", lw=0.5)
 
 
 def unseen(rows: Rows) -> Figure:
@@ -49,15 +55,9 @@ def unseen(rows: Rows) -> Figure:
     rows = [r for r in rows if r["dataset"] == rows[0]["dataset"]]
     models = labels.sort_models(r["model"] for r in rows)
     figure, axes = panels(len(models), 1, PAGE, 0.5 + 0.75 * len(models), sharex=True)
-    colors = labels.palette()["labels"]
     for ax, model in zip(axes[:, 0], models, strict=True):
         mine = [r for r in rows if r["model"] == model]
-        for attacked, name, sign in ((True, "attack", 1), (False, "benign", -1)):
-            some = [r for r in mine if r["attacked"] is attacked]
-            total = sum(r["windows"] for r in some)
-            heights = [sign * (r["windows"] / total) ** 0.5 for r in some]
-            ax.bar([r["bin"] + 0.5 / 60 for r in some], heights, 1 / 60, color=colors[name], label=name)
-        ax.axhline(0, color="0.3", lw=0.5)
+        _both_classes(ax, mine, 60)
         if mine[0]["threshold"] is not None:
             ax.axvline(mine[0]["threshold"], color="0.2", lw=1, ls="--")
         ax.set_title(labels.model(model), loc="left")

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING
 
 from analysis.figures import ablations, scores
 from analysis.figures.static import Static
-from analysis.figures.style import COLUMN, PAGE, Rows, empty, multiples, panels, protocol_handles, protocol_mark, style
+from analysis.figures.style import (
+    COLUMN,
+    PAGE,
+    Rows,
+    empty,
+    lines,
+    multiples,
+    panels,
+    protocol_handles,
+    protocol_mark,
+    style,
+)
 from analysis.reference import labels
 from analysis.reference.queries import query
 from analysis.releases.release import Release
@@ -55,14 +66,10 @@ def leaderboard(rows: Rows) -> Figure:
     places = sorted({r["scenario"] for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in _SHOWN if any(r["protocol"] == p for r in rows)]
-    figure, axes = multiples(
-        len(places), 4, lambda lines: 0.5 + lines * (0.35 + 0.17 * len(models)), sharex=True, sharey=True
-    )
+    figure, axes = multiples(len(places), 4, lambda n: 0.5 + n * (0.35 + 0.17 * len(models)), sharex=True, sharey=True)
     for ax, scenario in zip(axes, places, strict=True):
-        ax.grid(False, axis="y")
         ax.set_xscale("log")
-        for band in range(0, len(models), 2):  # bands keep the marks of a model together
-            ax.axhspan(band - 0.5, band + 0.5, color="0.95", lw=0)
+        lines(ax, [labels.model(m) for m in models])
         for r in rows:
             if r["scenario"] != scenario:
                 continue
@@ -73,8 +80,6 @@ def leaderboard(rows: Rows) -> Figure:
             ax.plot(ends, [y] * len(ends), color=color, lw=1.2, solid_capstyle="butt")
             ax.plot(max(1 - r["mean"], _LEAST), y, ls="", ms=3, mew=0.8, **protocol_mark(rank, color))
         ax.set_title(labels.scenario(scenario))
-        ax.set_yticks(range(len(models)), [labels.model(m) for m in models])
-        ax.set_ylim(len(models) - 0.5, -0.5)
         ax.set_xlim(_LEAST * 0.7, 1.2)
     figure.legend(handles=protocol_handles(protocols, 3.5), loc="outside upper right", ncols=len(protocols))
     figure.supxlabel(f"1 − F1, mean over seeds and 95 % interval ({_LEAST:g}: at most that)")
@@ -90,11 +95,9 @@ def left_out(rows: Rows) -> Figure:
     kinds = sorted({(r["scenario"], r["attacks"]) for r in rows})
     models = labels.sort_models(r["model"] for r in rows)
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
-    figure, axes = multiples(len(protocols), 2, lambda lines: 0.6 + lines * (0.3 + 0.34 * len(kinds)), sharey=True)
+    figure, axes = multiples(len(protocols), 2, lambda n: 0.6 + n * (0.3 + 0.34 * len(kinds)), sharey=True)
     for ax, protocol in zip(axes, protocols, strict=True):
-        ax.grid(False, axis="y")
-        for band in range(0, len(kinds), 2):
-            ax.axhspan(band - 0.5, band + 0.5, color="0.95", lw=0)
+        lines(ax, [attacks.replace("-", " ") for _, attacks in kinds])
         for r in rows:
             if r["protocol"] != protocol:
                 continue
@@ -105,8 +108,6 @@ def left_out(rows: Rows) -> Figure:
                 ax.plot([r["ci_low"], r["ci_high"]], [y, y], color=color, lw=1.2, solid_capstyle="butt")
             ax.plot(r["mean"], y, ls="", ms=3.2, mew=0.8, marker="osD^v"[rank % 5], mec=color, mfc=color)
         ax.set_title(protocol)
-        ax.set_yticks(range(len(kinds)), [attacks.replace("-", " ") for _, attacks in kinds])
-        ax.set_ylim(len(kinds) - 0.5, -0.5)
         ax.set_xlim(-0.02, 1.02)
     from matplotlib.lines import Line2D
 

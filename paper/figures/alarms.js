@@ -10,7 +10,7 @@ const TENS = [1, 10, 100, 1000, 10_000, 100_000];
 const THRESHOLDS = 60; // of a curve: quantiles of the model's scores
 
 /**
- * Attack events found against alarm events an hour far from attacks, a panel a car, a line a model over all thresholds, a dot at its
+ * Attack events found against alarm events an hour far from attacks: one panel per car, one line per model over all thresholds, a dot at its
  * operating point. An alarm sounds while `k` of the last `n` windows are over the threshold.
  * `rows`: rows of `predictions` of one dataset, scenario, protocol and seed, with a column for each of `models`; `points`: their rows of
  * `operating_points`; `captures`: rows of `datasets`.

@@ -20,7 +20,6 @@ COMPILED = ["kdgat.captures.parsers._kernels", "kdgat.captures.parsers._bytes", 
 with atheris.instrument_imports(include=INSTRUMENTED, exclude=COMPILED):
     import can.io.blf  # noqa: F401
 
-    from analysis.releases.release import frozen_root
     from tests.fuzz.targets import CORPUS, targets
 
 
@@ -29,7 +28,7 @@ def main() -> None:
     parser.add_argument("target")
     parser.add_argument("--runs", type=int, default=100_000)
     args = parser.parse_args()
-    target = targets(frozen_root() / (frozen_root() / "current").read_text().strip())[args.target]
+    target = targets()[args.target]
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()

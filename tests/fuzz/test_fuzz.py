@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.releases.release import frozen_root
 from tests.fuzz.targets import CORPUS, Target, capture, mutate, targets
 
 #: cases by target: where most of the code and most of the strangers are
@@ -27,9 +26,7 @@ MEMORY = 64 << 20
 
 @pytest.fixture(scope="module")
 def borders() -> dict[str, Target]:
-    root = frozen_root()
-    # a small release: a damaged query that joins a table with itself takes as long as the table is large
-    return targets(root / "demo-1")
+    return targets()
 
 
 NAMES = [

@@ -10,7 +10,7 @@ const FOOTER = 1 << 15; // bytes that hold the footer of any table
  * Opens the release at `base` (URL of the folder that holds its Parquet files and manifest.json).
  *
  * `table(name)` resolves to an array of plain objects, an empty one for a table that the release does not have; 64-bit counts become
- * numbers (all are far below 2⁵³). A table is fetched once. Of a large one, `groups(name, columns, values)` gives a row a distinct combination of its
+ * numbers (all are far below 2⁵³). A table is fetched once. Of a large one, `groups(name, columns, values)` gives one row per distinct combination of its
  * first columns, of the rows that have these `values` if any are given, and `rows(name, values, columns)` the rows that have these `values`: no more is decoded, or fetched where the host serves ranges.
  * Whether a table lies in one file or in parts (`predictions`, see analysis/releases/predictions.py) makes no difference to who asks.
  *
