@@ -23,8 +23,8 @@ from analysis.releases.assemble import concatenate
 from analysis.releases.files import files_of
 from analysis.releases.index import index
 from analysis.releases.manifest import describe, distinct
-from analysis.releases.plausible import FORMAT, check_manifest
-from analysis.releases.release import LOCAL, NAME, Release, frozen_root, names
+from analysis.releases.plausible import FORMAT, NAME, check_manifest
+from analysis.releases.release import LOCAL, Release, frozen_root, names
 from kdgat import atomic, records, terminal
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
@@ -74,8 +74,9 @@ def build(
     tables: Mapping[str, pa.Table],
     weights: Mapping[str, bytes],
     policy: Policy,
+    extended: Release | None = None,
 ) -> tuple[dict[str, bytes], bytes]:
-    """Files of a release (relative path → bytes) and its manifest's bytes."""
+    """Files of a release (relative path → bytes) and its manifest's bytes; `extended` is the one whose rows are among its own."""
     if not NAME.fullmatch(name):
         raise FreezeError(f"{name!r} cannot name a release: lower-case letters, digits, `.`, `_`, `-`")
     check_policy(tables, policy)
@@ -96,6 +97,8 @@ def build(
         "weights": {f"weights/{p}": {"bytes": len(d), "sha256": sha256(d)} for p, d in sorted(weights.items())},
         "mixed_commits_reason": policy.mixed_commits if len(distinct(tables["runs"], "commit")) > 1 else None,
     }
+    if extended:
+        manifest["extends"] = {"release": extended.name, "manifest_sha256": extended.manifest_sha256}
     check_manifest(name, manifest)  # what could not be read again is not written
     return files, (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -106,6 +109,7 @@ def freeze(
     weights: Mapping[str, bytes],
     policy: Policy | None = None,
     *,
+    extended: Release | None = None,
     root: Path | None = None,
     current: bool = False,
 ) -> Release:
@@ -114,7 +118,7 @@ def freeze(
     Freezing the same runs again under the same name changes nothing and finishes what an interrupted freeze left open
     (index, pointer). Raises `FreezeError` if another release has the name.
     """
-    files, manifest = build(name, tables, weights, policy or Policy())
+    files, manifest = build(name, tables, weights, policy or Policy(), extended)
     return place(root or frozen_root(), name, files, manifest, current=current)
 
 
@@ -173,6 +177,14 @@ def measured(file: Path | None) -> dict[str, pa.Table]:
         raise FreezeError(f"{file} holds no benchmarks: {error}") from None
 
 
+def weights_of_both(extended: Release, weights: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Files of weights of a release and of runs; raises `FreezeError` where they differ in one."""
+    held = {file.removeprefix("weights/"): extended.weight(file) for file in extended.manifest["weights"]}
+    if twice := [file for file in held.keys() & weights.keys() if held[file] != weights[file]]:
+        raise FreezeError(f"{extended.name} holds other weights {min(twice)}")
+    return held | weights
+
+
 def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Table]:
     """The table `readings` with those that committed releases name of the same datasets: another work folder made them.
 
@@ -197,6 +209,7 @@ def run(
     tag: str | None = None,
     best: bool = False,
     name: str | None = None,
+    extend: str | None = None,
     policy: Policy | None = None,
     benchmarks: Path | None = None,
     current: bool = False,
@@ -209,6 +222,7 @@ def run(
         tag: all finished runs with this Metaflow tag.
         best: of these runs, the one whose headline model has the lowest validation loss.
         name: of the release; default `local-<run id>`.
+        extend: name of a release whose rows and weights the new one holds too.
         policy: what the release may hold.
         benchmarks: file of rows that `python -m benchmarks` kept.
         current: show this release from now on.
@@ -224,11 +238,15 @@ def run(
 
     selected = runs.select(list(ids) if ids else None, latest=latest, tag=tag, best=best)
     parts, weights = runs.read(selected)
+    for warning in tracker.check(concatenate(parts), work_folder()):
+        terminal.warning(warning)
+    extended = Release.open(extend) if extend else None
+    if extended:
+        parts, weights = [extended.contents(), *parts], weights_of_both(extended, weights)
     tables = concatenate(parts) | measured(benchmarks)
     tables |= all_readings(tables, frozen_root())
-    for warning in tracker.check(tables, work_folder()):
-        terminal.warning(warning)
-    release = freeze(name or LOCAL + "-".join(r.id for r in selected), tables, weights, policy, current=current)
+    name = name or LOCAL + "-".join(r.id for r in selected)
+    release = freeze(name, tables, weights, policy, extended=extended, current=current)
     for table, entry in release.manifest["tables"].items():
         size = sum(file["bytes"] for file in entry.get("parts", [entry]))
         print(f"{table:18} {entry['rows']:8,} rows {size:10,} bytes")

@@ -14,6 +14,7 @@ def freeze(
     tag: str | None = None,
     best: bool = False,
     release: str | None = None,
+    extend: str | None = None,
     current: bool = False,
     allow_dirty: bool = False,
     allow_synthetic: bool = False,
@@ -32,6 +33,7 @@ def freeze(
         tag: take all finished runs with this Metaflow tag.
         best: of these runs, take the one whose headline model has the lowest validation loss.
         release: name of the release. [default: local-<run id>]
+        extend: name of a release whose models and datasets the new one holds too.
         current: show this release from now on.
         allow_dirty: accept runs from a work tree with uncommitted changes.
         allow_synthetic: accept runs on synthetic data.
@@ -48,6 +50,14 @@ def freeze(
     code = 0
     if not sign or run or latest or tag:
         code = freeze.run(
-            run, latest=latest, tag=tag, best=best, name=release, policy=policy, benchmarks=benchmarks, current=current
+            run,
+            latest=latest,
+            tag=tag,
+            best=best,
+            name=release,
+            extend=extend,
+            policy=policy,
+            benchmarks=benchmarks,
+            current=current,
         )
     return freeze.sign(release, sign) if sign and release else code

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from analysis.releases.release import Release
 from kdgat.provenance import sha256
+
+if TYPE_CHECKING:
+    from kdgat.evaluation.summary import Scored
 
 #: dataset, scenario, model, protocol
 Unit: TypeAlias = tuple[str, str, str, str]
@@ -52,7 +55,7 @@ def can_draw(release: Release) -> bool:
     return plain or find_spec("numba") is not None
 
 
-def scored(release: Release) -> Iterator[list[Any]]:
+def scored(release: Release) -> Iterator[list[Scored]]:
     """One list of `kdgat.evaluation.summary.Scored`, a seed each, for every dataset, scenario and protocol."""
     from kdgat.evaluation.metrics import POOLED
     from kdgat.evaluation.scored import ScoredWindows
@@ -63,7 +66,7 @@ def scored(release: Release) -> Iterator[list[Any]]:
         for r in release.table("operating_points").to_pylist()
     }
     groups: dict[tuple[str, str, str], dict[int, list[dict[str, Any]]]] = {}
-    together: dict[tuple[str, str], list[list[Any]]] = {}
+    together: dict[tuple[str, str], list[list[Scored]]] = {}
     for r in release.table("predictions").to_pylist():
         groups.setdefault((r["dataset"], r["scenario"], r["protocol"]), {}).setdefault(r["seed"], []).append(r)
     order = release.table("datasets").to_pylist()
@@ -108,6 +111,16 @@ def mismatches(release: Release, only: set[Unit] | None = None) -> list[str]:
         return [f"intervals cannot be drawn again: {type(error).__name__}: {' '.join(str(error).split())[:200]}"]
 
 
+def seeds_of_models(per_seed: list[Scored], only: set[Unit] | None) -> list[tuple[list[Scored], list[str]]]:
+    """Group models by the seeds that scored them: (one `Scored` a seed, the models that these have); `only`: of these alone."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for model in dict.fromkeys(m for s in per_seed for m in s.scores):
+        first = per_seed[0]
+        if only is None or (first.dataset, first.scenario, model, first.protocol) in only:
+            groups.setdefault(tuple(i for i, s in enumerate(per_seed) if model in s.scores), []).append(model)
+    return [([per_seed[i] for i in seeds], models) for seeds, models in groups.items()]
+
+
 def _mismatches(release: Release, only: set[Unit] | None) -> Iterator[str]:
     from kdgat.evaluation.alarms import AlarmRule
     from kdgat.evaluation.summary import summary_rows
@@ -119,12 +132,9 @@ def _mismatches(release: Release, only: set[Unit] | None) -> Iterator[str]:
     (method,) = {row["interval"] or FIRST for row in frozen.values()}
     (rule,) = {AlarmRule(*c.get("alarm", (1, 1))) for c in release.manifest["configurations"].values()}
     for per_seed in scored(release):
-        first = per_seed[0]
-        models = {m for m in first.scores if only is None or (first.dataset, first.scenario, m, first.protocol) in only}
-        if not models:
-            continue
-        few = [replace(s, scores={m: v for m, v in s.scores.items() if m in models}) for s in per_seed]
-        for row in summary_rows(few, metrics, draws, method, rule):
+        of_seeds = seeds_of_models(per_seed, only)
+        few = [[replace(s, scores={m: s.scores[m] for m in models}) for s in those] for those, models in of_seeds]
+        for row in (row for those in few for row in summary_rows(those, metrics, draws, method, rule)):
             have = frozen.get(tuple(row[k] for k in key))
             for end in ("ci_low", "ci_high"):
                 a, b = (None if r is None else r[end] for r in (have, row))

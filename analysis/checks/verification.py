@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.checks import anchor, bootstrap, cross_sums, signature, weights
+from analysis.checks import anchor, bootstrap, cross_sums, extension, signature, weights
 from analysis.claims import judged
 from analysis.claims.grammar import parse
 from analysis.claims.prose import stated
@@ -45,7 +45,7 @@ def verify_release(path: Path) -> list[str]:
     try:
         opened = Release(path)
         opened.check_hashes()
-        tables = {name: opened.table(name) for name in opened.tables}
+        tables = opened.contents()
     except KdgatError as error:
         return [str(error)]
     try:
@@ -86,7 +86,7 @@ def _mismatches(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
             problems.append(f"manifest: {field!r} does not follow from the runs")
-    return problems + cross_sums.cross_sums(tables) + weights.weights(opened) + anchor.captures(opened)
+    return problems + cross_sums.cross_sums(tables) + weights.weights(opened) + anchor.captures(opened) + extension.extension(opened, tables)
 
 
 def verify_drawn(path: Path, keys: Iterable[str]) -> list[str]:

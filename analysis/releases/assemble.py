@@ -5,26 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from analysis.releases import predictions
 from kdgat import records
+from kdgat.records import RecordError
 
 
 def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
     """Tables of all tasks by name, one row per key.
 
     Rows that several tasks state alike (a dataset's counts, a model's parameters) are kept once; rows that share a key
-    and differ are an error of the runs.
+    and differ are an error of the runs. Scores that several runs give the same windows stand side by side, one column a model.
     """
     union = {}
     for name in records.TABLES:
         tables = [part[name] for part in parts if name in part and part[name].num_rows]
         if tables:
-            union[name] = records.validate(name, _distinct_rows(pa.concat_tables(tables, promote_options="default")))
+            rows = pa.concat_tables(tables, promote_options="default")
+            distinct = side_by_side if name == predictions.NAME else _distinct_rows
+            union[name] = records.validate(name, distinct(rows))
     unknown = {name for part in parts for name in part} - set(records.TABLES)
     if unknown:
-        raise records.RecordError(f"no table is called {sorted(unknown)[0]!r}")
+        raise RecordError(f"no table is called {sorted(unknown)[0]!r}")
     return union
 
 
 def _distinct_rows(table: pa.Table) -> pa.Table:
     return table.group_by(table.column_names, use_threads=False).aggregate([]).cast(table.schema)
+
+
+def side_by_side(scores: pa.Table) -> pa.Table:
+    """Join rows of one window that hold the scores of different models; raises `RecordError` where two give one model's."""
+    models = records.scored_models(scores)
+    window = [name for name in scores.column_names if name not in models]
+    ends = [(model, end) for model in models for end in ("min", "max")]
+    joined = scores.group_by(window, use_threads=False).aggregate(ends)
+    for model in models:
+        low, high = joined[f"{model}_min"], joined[f"{model}_max"]
+        if differ := pc.sum(pc.not_equal(low, high)).as_py():
+            raise RecordError(f"{predictions.NAME}: two runs score {differ} windows differently with {model}")
+    columns = {name: joined[f"{name}_min" if name in models else name] for name in scores.column_names}
+    return pa.table(columns).cast(scores.schema)

@@ -23,7 +23,7 @@ _DATASET: dict[str, type] = {"captures": dict, "data_hashes": list, "data_kind":
 #: format → what its manifests must have
 FIELDS: dict[int, dict[str, type]] = {1: _ALWAYS, 2: _ALWAYS | {"metrics": list, "intervals": list}}
 #: what it may have besides, and what the entries of tables, their parts and weights are made of
-_FURTHER = {"format", "mixed_commits_reason", "metrics", "intervals"}
+_FURTHER = {"format", "mixed_commits_reason", "metrics", "intervals", "extends"}
 _OF_FILE = {"bytes", "sha256"}
 _OF_PART = {"file", "dataset", "scenario", "seeds", "rows", *_OF_FILE}
 _OF_TABLE = {"rows", "content_hash", "columns", "parts", "models", *_OF_FILE}
@@ -42,6 +42,8 @@ MAX_ROWS_PER_BYTE = 2_000
 MAX_TEXT_BYTES = 1 << 30
 _WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safetensors|onnx|json)")
 _PART = re.compile(r"[a-z]+/[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*\.parquet")
+#: name of a release
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -90,9 +92,23 @@ def _reason(release: str, manifest: Any) -> str:
         return f"it is the manifest of {manifest['name']!r}"
     if manifest["data_kind"] not in (*records.DATA_KINDS, "mixed"):
         return f"data_kind is {manifest['data_kind']!r}"
+    if reason := _reason_of_extends(manifest.get("extends")):
+        return f"extends: {reason}"
     tables = (_reason_of_table(name, entry) for name, entry in manifest["tables"].items())
     weights = (_reason_of_weight(file, entry) for file, entry in manifest["weights"].items())
     return next(filter(None, (*tables, *weights)), "")
+
+
+def _reason_of_extends(extended: Any) -> str:
+    """Say what is wrong with the release that this one adds to: name and sha256 of its manifest."""
+    if extended is None:
+        return ""
+    if not isinstance(extended, dict) or set(extended) != {"release", "manifest_sha256"}:
+        return "it does not name a release and its manifest_sha256"
+    name, digest = extended["release"], extended["manifest_sha256"]
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"{str(name)[:80]!r} is not a name of a release"
+    return "" if isinstance(digest, str) and _HASH.fullmatch(digest) else "manifest_sha256 is no sha256"
 
 
 def _reason_of_fields(entry: Any, kinds: dict[str, type]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -28,6 +27,7 @@ from analysis.releases.plausible import (
     MAX_ROWS,
     MAX_ROWS_PER_BYTE,
     MAX_TEXT_BYTES,
+    NAME,
     ReleaseError,
     check_manifest,
     strict_json,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 LOCAL = "local-"
 #: stage of the runs that `flows/ablation_flow.py` leaves
 ABLATION = "ablation"
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def frozen_root() -> Path:
@@ -147,6 +146,10 @@ class Release:
         if name not in self.manifest["tables"]:
             return records.schema(name).arrow().empty_table()
         return self._tables(name)
+
+    def contents(self) -> dict[str, pa.Table]:
+        """All tables it holds, read and validated, by name."""
+        return {name: self.table(name) for name in self.tables}
 
     def held(self, name: str) -> pa.Table:
         """The table `name` with the columns that the release holds itself: what its hash is taken of."""

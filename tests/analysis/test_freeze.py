@@ -6,13 +6,19 @@ import json
 
 import fake_run
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from analysis import freeze as freezing
+from analysis.checks.extension import extension
+from analysis.checks.verification import verify_release
 from analysis.freeze import FreezeError, Policy, concatenate, freeze
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
+
+
+MODEL = "gbm-baseline"
 
 
 def contents(folder):
@@ -53,6 +59,57 @@ def test_rows_stated_by_several_tasks_are_kept_once_and_mismatches_refused(run):
     )
     with pytest.raises(records.RecordError, match="parameters: two rows share the key"):
         concatenate([{"parameters": parameters}, {"parameters": other}])
+
+
+def changed(tables, name, column, change):
+    """The tables with every value of a column changed."""
+    table = tables[name]
+    at = table.schema.get_field_index(column)
+    values = pa.array([change(v) for v in table[column].to_pylist()], table.schema.field(at).type)
+    return tables | {name: table.set_column(at, table.schema.field(at), values)}
+
+
+def of_model(tables, model, *, inverted=False):
+    """The rows of one model, or (`inverted`) of all others; what belongs to no model is kept."""
+    out = {}
+    for name, table in tables.items():
+        if name == "predictions":
+            scored = records.scored_models(table)
+            out[name] = table.select([c for c in table.column_names if c not in scored or (c == model) != inverted])
+            continue
+        for column in {"model", "other"} & set(table.column_names):
+            of_it = pc.equal(table[column], model)
+            table = table.filter(pc.invert(of_it) if inverted else of_it if column == "model" else pc.is_valid(of_it))
+        out[name] = table
+    runs = out["runs"]["run"]
+    return out | {"hyperparameters": out["hyperparameters"].filter(pc.is_in(out["hyperparameters"]["run"], runs))}
+
+
+def test_a_release_is_extended_by_a_model_of_fewer_seeds(run, frozen):
+    tables, weights = run
+    tables = {name: table for name, table in tables.items() if name != "differences"}  # a family of all models
+    base = of_model(tables, MODEL, inverted=True)
+    freeze("base", base, weights)
+    more = of_model(tables, MODEL)
+    more = {name: table for name, table in more.items() if name in ("runs", "hyperparameters", "metrics", "predictions")}
+    few = {name: t.filter(pc.equal(t["seed"], 0)) if "seed" in t.column_names else t for name, t in more.items()}
+    with pytest.raises(FreezeError, match="contradict each other"):  # a mean over two seeds, and one of them
+        union = concatenate([base, few, {"summary": tables["summary"]}])
+        freeze("wrong", union, weights, extended=Release.open("base"))
+    assert concatenate([base, more])["predictions"].equals(records.validate("predictions", tables["predictions"]))
+    whole = freeze("whole", tables, weights, extended=Release.open("base"))
+    assert whole.manifest["extends"]["release"] == "base"
+    assert verify_release(whole.path) == []
+    other = changed(tables, "summary", "ci_low", lambda v: v and v / 2)
+    freeze("other", other, weights, extended=Release.open("base"))
+    assert any("summary" in p for p in extension(Release.open("other"), Release.open("other").contents()))
+
+
+def test_two_runs_that_score_windows_differently_are_refused(run):
+    scores = run[0]["predictions"]
+    other = changed({"predictions": scores}, "predictions", MODEL, lambda v: v and v / 2)
+    with pytest.raises(records.RecordError, match=f"score .* windows differently with {MODEL}"):
+        concatenate([{"predictions": scores}, other])
 
 
 def test_refusals_name_the_option_that_allows_them(run, frozen):
