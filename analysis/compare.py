@@ -1,6 +1,6 @@
 """`python -m analysis.compare A [B]`: what of release A does release B reproduce?
 
-With one name, B is that release and A the newest committed one of the same preset and data. Exit code 0:
+With one name, B is that release and A the newest committed one of the same configuration and data. Exit code 0:
 every row of the chosen metric was reproduced within its interval; 1: some were not; 3: the two cannot be compared.
 """
 
@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from analysis.reference.format import by_metric
 from analysis.releases.release import LOCAL, Release, frozen_root, names
 from kdgat.front_door import start
@@ -18,6 +20,10 @@ KEY = ("dataset", "scenario", "attack", "model", "protocol", "metric")
 #: bit-equality is promised on the CPU with the same of all of these
 SAME_BITS = ("config_hash", "data_hash", "lock_hash", "code_hash", "seed", "machine")
 NOT_COMPARABLE = 3
+#: up to which the values of a seed are the same; scores of a window differ in their last bits between machines
+EQUAL = 1e-4
+#: fields of a configuration that add models and change none
+WHICH_MODELS = ("models", "student_alone", "recipe")
 
 
 @dataclass(frozen=True)
@@ -77,18 +83,27 @@ def _difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float | None, flo
 
 def obstacles(a: Release, b: Release) -> list[str]:
     """List why b is not a reproduction of a: other preset, configuration or data; empty if it is."""
-    reasons = []
-    if a.manifest["presets"] != b.manifest["presets"]:
-        reasons.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
-    elif {r["config_hash"] for r in a.trained()} != {r["config_hash"] for r in b.trained()}:
-        reasons.append("the preset's configuration has changed")
     shared = set(a.manifest["datasets"]) & set(b.manifest["datasets"])
     if not shared:
-        reasons.append(f"datasets {', '.join(b.manifest['datasets'])}, not {', '.join(a.manifest['datasets'])}")
+        return [f"datasets {', '.join(b.manifest['datasets'])}, not {', '.join(a.manifest['datasets'])}"]
+    reasons = []
+    if not set(b.manifest["presets"]) <= set(a.manifest["presets"]):
+        reasons.append(f"preset {', '.join(b.manifest['presets'])}, not {', '.join(a.manifest['presets'])}")
+    elif not _configurations(b, shared) <= _configurations(a, shared):
+        reasons.append("the preset's configuration has changed")
     for name in sorted(shared):
         if a.manifest["datasets"][name]["data_hashes"] != b.manifest["datasets"][name]["data_hashes"]:
             reasons.append(f"{name}: other captures")
     return reasons
+
+
+def _configurations(release: Release, datasets: set[str]) -> set[tuple[str, str]]:
+    """(dataset, configuration without what only says which models are trained) of the trainings."""
+    return {
+        (r["dataset"], json.dumps({k: v for k, v in json.loads(r["config"]).items() if k not in WHICH_MODELS}))
+        for r in release.trained()
+        if r["dataset"] in datasets
+    }
 
 
 def bits(a: Release, b: Release) -> tuple[bool, bool]:
@@ -116,6 +131,34 @@ def reference(b: Release) -> Release | None:
     return Release.open(max(candidates)[1]) if candidates else None
 
 
+def by_seed(a: Release, b: Release, metric: str) -> list[tuple[int, tuple[str, ...], float, float]]:
+    """(seed, values of `KEY`, value in a, value in b) of every defined value of a metric over all attacks of a seed in both."""
+    originals = {(r["seed"], *(r[k] for k in KEY)): r["value"] for r in _of_metric(a, metric)}
+    pairs = ((r["seed"], tuple(r[k] for k in KEY), r["value"]) for r in _of_metric(b, metric))
+    return [
+        (seed, key, original, value)
+        for seed, key, value in pairs
+        if value is not None and (original := originals.get((seed, *key))) is not None
+    ]
+
+
+def _of_metric(release: Release, metric: str) -> list[dict[str, Any]]:
+    rows = release.table("metrics").filter((pc.field("metric") == metric) & (pc.field("attack") == "all"))
+    return list(rows.to_pylist())
+
+
+def report_seeds(a: Release, b: Release, metric: str) -> None:
+    """Say of every seed that both releases have how many of its values are equal, and which differs most."""
+    values: dict[int, list[tuple[tuple[str, ...], float, float]]] = {}
+    for seed, key, x, y in by_seed(a, b, metric):
+        values.setdefault(seed, []).append((key, x, y))
+    for seed, pairs in sorted(values.items()):
+        equal = sum(abs(x - y) <= EQUAL for _, x, y in pairs)
+        key, x, y = max(pairs, key=lambda pair: abs(pair[1] - pair[2]))
+        most = f"; most apart: {key[0]} {key[1]} {key[4]} {key[3]}, {by_metric(metric, x)} → {by_metric(metric, y)}"
+        print(f"seed {seed}: {equal} of {len(pairs)} {metric} equal to {EQUAL:g}{most if equal < len(pairs) else ''}")
+
+
 def report(a: Release, b: Release, metric: str) -> int:
     """Print what of `metric` was reproduced, and how the other metrics did; returns the exit code."""
     pairs = rows(a, b)
@@ -139,6 +182,7 @@ def report(a: Release, b: Release, metric: str) -> int:
     failed = [r for r in judged if not r.reproduced]
     others = [r for r in pairs if r.key[5] != metric or r.key[2] != "all"]
     tally = {v: sum(r.reproduced is v for r in others) for v in (True, False, None)}
+    report_seeds(a, b, metric)
     print(f"{metric}: {len(judged) - len(failed)} of {len(judged)} reproduced within interval")
     print(f"other metrics: {tally[True]} within interval, {tally[False]} not, {tally[None]} without one and unequal")
     if promised and not equal:
@@ -160,7 +204,7 @@ def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: b
         original = reference(b)
         if original is None:
             print(
-                f"{b.name} is not a reproduction: no committed release has its preset and data; it stands beside them"
+                f"{b.name} is not a reproduction: no committed release has its configuration and data; it stands beside them"
             )
             return NOT_COMPARABLE
         a = original

@@ -182,7 +182,7 @@ def weights_of_both(extended: Release, weights: Mapping[str, bytes]) -> dict[str
     held = {file.removeprefix("weights/"): extended.weight(file) for file in extended.manifest["weights"]}
     if twice := [file for file in held.keys() & weights.keys() if held[file] != weights[file]]:
         raise FreezeError(f"{extended.name} holds other weights {min(twice)}")
-    return held | weights
+    return {**held, **weights}
 
 
 def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Table]:
@@ -202,12 +202,26 @@ def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Tab
     return {"readings": concatenate([{"readings": part} for part in parts])["readings"]}
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are frozen: exactly one of `ids`, `latest` and `tag` says it.
+
+    Attributes:
+        ids: Metaflow runs, `<id>` or `<flow>/<id>`.
+        latest: the newest finished run of the flow.
+        tag: all finished runs with this Metaflow tag.
+        best: of these runs, the one whose headline model has the lowest validation loss.
+    """
+
+    ids: Sequence[str] = ()
+    latest: bool = False
+    tag: str | None = None
+    best: bool = False
+
+
 def run(
-    ids: Sequence[str] | None = None,
+    selection: Selection,
     *,
-    latest: bool = False,
-    tag: str | None = None,
-    best: bool = False,
     name: str | None = None,
     extend: str | None = None,
     policy: Policy | None = None,
@@ -217,10 +231,7 @@ def run(
     """Freeze runs of the flow and print the tables of the new release; return the exit code 0.
 
     Args:
-        ids: Metaflow runs, `<id>` or `<flow>/<id>`; exactly one of `ids`, `latest` and `tag` says which runs.
-        latest: the newest finished run of the flow.
-        tag: all finished runs with this Metaflow tag.
-        best: of these runs, the one whose headline model has the lowest validation loss.
+        selection: which runs.
         name: of the release; default `local-<run id>`.
         extend: name of a release whose rows and weights the new one holds too.
         policy: what the release may hold.
@@ -230,13 +241,14 @@ def run(
     Raises:
         FreezeError: no selection or several, no such run, or runs that may not become a release.
     """
-    if sum((bool(ids), latest, bool(tag))) != 1:
+    if sum((bool(selection.ids), selection.latest, bool(selection.tag))) != 1:
         raise FreezeError("which runs? one of --run ID, --latest, --tag TAG")
     from analysis.checks import tracker  # Metaflow and W&B: only the extra `train` has them
     from analysis.releases import runs
     from kdgat.runtime import work_folder
 
-    selected = runs.select(list(ids) if ids else None, latest=latest, tag=tag, best=best)
+    ids = list(selection.ids) or None
+    selected = runs.select(ids, latest=selection.latest, tag=selection.tag, best=selection.best)
     parts, weights = runs.read(selected)
     for warning in tracker.check(concatenate(parts), work_folder()):
         terminal.warning(warning)

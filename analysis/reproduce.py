@@ -18,13 +18,20 @@ from analysis import render as rendering
 from analysis.checks.pages import Site
 from analysis.checks.verification import report, verify_release
 from analysis.figures import statics
-from analysis.releases.release import LOCAL, Release
+from analysis.releases.release import ABLATION, LOCAL, Release
 from analysis.tables import TABLES
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
 from kdgat.paths import REPO
 from kdgat.training.interrupt import SAVED
 
+#: class of a flow → its file
+_FILES = {
+    "KDGATFlow": "flows/kdgat_flow.py",
+    "PublishedFlow": "flows/published_flow.py",
+    "AblationFlow": "flows/ablation_flow.py",
+}
+_NAMES = {file: name for name, file in _FILES.items()}
 _CELL = re.compile(r"```\{python\}\n(.*?)```", re.DOTALL)
 _INCLUDE = re.compile(r"\{\{<\s*include\s+(\S+)\s*>\}\}")
 #: a Markdown table with its caption
@@ -121,26 +128,32 @@ def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
 
 
 def train(release: str | None, preset: str | None, seeds: str | None) -> int:
-    """Run the whole flow again, freeze it as a local release, render that, and compare it with a committed one.
+    """Run the flows again, freeze what they leave as a local release, render that, and compare it with a committed one.
 
     Captures are those of $KDGAT_DATA or data/raw; without any the synthetic bus is used and every page says so.
 
     Args:
-        release: the one whose datasets, configuration and seeds are used where none are given; None: the current one.
-        preset: name of a preset.
-        seeds: comma-separated.
+        release: the one whose runs are done again where no preset is given; None: the current one.
+        preset: name of a preset, run on whatever captures there are.
+        seeds: comma-separated; None: those of the release.
     """
     begin = time.monotonic()
     folder = REPO / ".kdgat"
     folder.mkdir(exist_ok=True)
-    id_file = folder / "reproduce-run-id"
-    settings = ["--preset", preset] if preset is not None else _settings(Release.open(release), folder)
-    seeds = seeds or ",".join(map(str, Release.open(release).manifest["seeds"]))
-    _run("flows/kdgat_flow.py", "run", *settings, "--seeds", seeds, "--run-id-file", str(id_file))
-    run_id = id_file.read_text().strip()
-    name = f"{LOCAL}{run_id}"
+    if preset is None:
+        flows = flows_of(Release.open(release), seeds, folder)
+    else:
+        seeds = seeds or ",".join(map(str, Release.open(release).manifest["seeds"]))
+        flows = [["flows/kdgat_flow.py", "--preset", preset, "--seeds", seeds]]
+    ids = []
+    for number, (flow, *options) in enumerate(flows):
+        id_file = folder / f"reproduce-run-id-{number}"
+        _run(flow, "run", *options, "--run-id-file", str(id_file))
+        ids.append(f"{_NAMES[flow]}/{id_file.read_text().strip()}")
+    name = LOCAL + "-".join(i.partition("/")[2] for i in ids)[:50]
+    selection = [option for i in ids for option in ("--run", i)]
     # a local release is never published: it may come from a work tree in progress and from synthetic data, and says so
-    _run("-m", "analysis.freeze", "--run", run_id, "--release", name, "--allow-dirty", "--allow-synthetic")
+    _run("-m", "analysis.freeze", *selection, "--release", name, "--allow-dirty", "--allow-synthetic")
     rendering.render(name)
     _run("-m", "analysis.verify", name)
     # tells what was reproduced within its interval; results that differ are a finding, not a failure of the command
@@ -158,20 +171,35 @@ def _run(*command: str) -> None:
         raise KdgatError(f"`{' '.join(command)}` failed, see above")
 
 
-def _settings(release: Release, folder: Path) -> list[str]:
-    """Options of the flow that give a release's datasets and configuration, which no later choice of a preset changes.
+def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str]]:
+    """List what trained a release: file of a flow and its options, with configurations that no later choice of a preset changes.
 
-    Raises:
-        KdgatError: its runs had several configurations.
+    Args:
+        release: whose runs are done again.
+        seeds: comma-separated, in place of its own.
+        folder: where the configurations are written.
     """
-    rows = [row for row in release.table("runs").to_pylist() if row["stage"] != "ablation"]
-    configurations = {row["config_hash"]: row["config"] for row in rows}
-    if len(configurations) != 1:
-        presets = ", ".join(release.manifest["presets"])
-        raise KdgatError(f"{release.name} mixes configurations (presets {presets}): run the flow for each")
-    file = folder / "reproduce-configuration.json"
-    file.write_text(*configurations.values())
-    return ["--datasets", ",".join(sorted({row["dataset"] for row in rows})), "--configuration", str(file)]
+    rows = [r | {"flow": _FILES[r["flow_run"].partition("/")[0]]} for r in release.table("runs").to_pylist()]
+    # the published recipe and ablations change the configuration that their flow is given
+    given = [r for r in rows if r["stage"] != ABLATION and not r["model"].startswith("published-")]
+    commands = []
+    order = list(_NAMES)
+    for flow, dataset in sorted(
+        {(r["flow"], r["dataset"]) for r in rows}, key=lambda pair: (order.index(pair[0]), pair[1])
+    ):
+        here = [r for r in rows if (r["flow"], r["dataset"]) == (flow, dataset)]
+        sources = [r for r in here if r in given] or [r for r in given if r["dataset"] == dataset]
+        for digest, text in {r["config_hash"]: r["config"] for r in sources}.items():
+            file = folder / f"reproduce-{digest[:12]}.json"
+            file.write_text(text)
+            own = {r["seed"] for r in here if r["config_hash"] == digest or r not in given}
+            numbers = seeds or ",".join(map(str, sorted(own)))
+            options = ["--datasets", dataset, "--configuration", str(file), "--seeds", numbers]
+            if flow == _FILES["AblationFlow"]:
+                factors = release.table("ablations").to_pylist()
+                options += ["--factors", ",".join(sorted({a["factor"] for a in factors if a["dataset"] == dataset}))]
+            commands.append([flow, *options])
+    return commands
 
 
 if __name__ == "__main__":

@@ -49,15 +49,6 @@ def freeze(
         raise KdgatError("only a release that is published is signed: --release NAME")
     code = 0
     if not sign or run or latest or tag:
-        code = freeze.run(
-            run,
-            latest=latest,
-            tag=tag,
-            best=best,
-            name=release,
-            extend=extend,
-            policy=policy,
-            benchmarks=benchmarks,
-            current=current,
-        )
+        selection = freeze.Selection(run or [], latest, tag, best)
+        code = freeze.run(selection, name=release, extend=extend, policy=policy, benchmarks=benchmarks, current=current)
     return freeze.sign(release, sign) if sign and release else code

@@ -26,6 +26,11 @@ class AblationFlow(FlowSpec):
     seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
     preset = Parameter("preset", default="paper", help="smoke, demo or paper")
     factors = Parameter("factors", default="all", help="comma-separated names of factors")
+    configuration = Parameter(
+        "configuration",
+        default="",
+        help="file of a configuration (JSON), as a release's manifest holds it, in place of a preset",
+    )
     tracker = Parameter("tracker", default="none", help="wandb (offline without an API key), mlflow or none")
     data = Parameter("data", default="", help="folders of captures, a:b; default $KDGAT_DATA, else data/raw")
 
@@ -37,7 +42,7 @@ class AblationFlow(FlowSpec):
         from kdgat.experiment.plan import plan
         from kdgat.tracking import trackers
 
-        self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
         self.config = at_budget(config)
         self.variants = trainings(self.factors)
         trackers.check(self.tracker)

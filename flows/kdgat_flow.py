@@ -50,7 +50,6 @@ class KDGATFlow(FlowSpec):
         help="all (as presets have it), or alone: the GAT student without a teacher, and the baselines",
     )
     student_alone = Parameter("student-alone", default=False, help="train the GAT student without a teacher too")
-    recipe = Parameter("recipe", default=False, help="train the published recipe too, whole, beside it")
 
     @step
     @plain
@@ -62,7 +61,7 @@ class KDGATFlow(FlowSpec):
         from kdgat.tracking import trackers
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
-        settings = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone, "recipe": self.recipe}
+        settings = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone}
         settings["models"] = self.models
         self.config = override(self.config, {name: value for name, value in settings.items() if value})
         trackers.check(self.tracker)
@@ -102,15 +101,12 @@ class KDGATFlow(FlowSpec):
     @plain
     def gat(self):
         """Classifiers; the student is distilled."""
-        from kdgat.experiment.published import train_published
         from kdgat.experiment.train import train_gat
         from support.cards import training_card
 
         stage = train_gat(task_of(self), self.prepared, self.difficulty)
-        beside = [train_published(task_of(self), self.root, self.bad_rows)] if self.config.recipe else []
-        for one in (stage, *beside):
-            self.checkpoints, self.runs = self.checkpoints | one.checkpoints, self.runs | one.runs
-        self.records = stage.records(*beside)
+        self.checkpoints, self.runs = self.checkpoints | stage.checkpoints, self.runs | stage.runs
+        self.records = stage.records()
         training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 

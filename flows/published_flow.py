@@ -26,6 +26,11 @@ class PublishedFlow(FlowSpec):
     )
     seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
     preset = Parameter("preset", default="paper", help="smoke, demo or paper: windows, protocols and bootstrap")
+    configuration = Parameter(
+        "configuration",
+        default="",
+        help="file of a configuration (JSON), as a release's manifest holds it, in place of a preset",
+    )
     tracker = Parameter(
         "tracker", default=settings().tracking.allowed[0], help="wandb (offline without an API key), mlflow or none"
     )
@@ -40,7 +45,7 @@ class PublishedFlow(FlowSpec):
         from kdgat.experiment.plan import plan
         from kdgat.tracking import trackers
 
-        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data)
+        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         self.lineage = f"{current.flow_name}/{current.run_id}"

@@ -208,7 +208,11 @@ class Config(_Frozen):
         description="what is trained: everything, or the GAT student without a teacher and the baselines",
         json_schema_extra=ADDED,
     )
-    recipe: bool = Field(False, description="train the published recipe too, whole, beside it", json_schema_extra=ADDED)
+    recipe: bool = Field(
+        False,
+        description="of older runs, which trained the published recipe beside the rest: a flow of its own now",
+        json_schema_extra=ADDED,
+    )
     alarm: tuple[int, int] = Field(
         (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
     )

@@ -86,7 +86,13 @@ def _mismatches(opened: Release, tables: dict[str, pa.Table]) -> list[str]:
             value, have = ({k: v for k, v in part.items() if k != "trees"} for part in (value, have))
         if field != "writer" and have != value:
             problems.append(f"manifest: {field!r} does not follow from the runs")
-    return problems + cross_sums.cross_sums(tables) + weights.weights(opened) + anchor.captures(opened) + extension.extension(opened, tables)
+    return (
+        problems
+        + cross_sums.cross_sums(tables)
+        + weights.weights(opened)
+        + anchor.captures(opened)
+        + extension.extension(opened, tables)
+    )
 
 
 def verify_drawn(path: Path, keys: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 
@@ -74,7 +75,9 @@ def test_the_verdict_on_one_metric(a, b, reproduced):
 def test_one_name_finds_the_committed_release_it_reproduces(run, release, capsys):
     freeze("local-5", replaced(run[0], "runs", lambda r: {"started": "2026-02-02T00:00:00Z"}), run[1])
     assert compare.run("local-5") == 0
-    assert capsys.readouterr().out.startswith("r1 → local-5")
+    out = capsys.readouterr().out
+    assert out.startswith("r1 → local-5")
+    assert re.search(r"^seed 0: (\d+) of \1 f1 equal to 0.0001$", out, re.MULTILINE)
 
 
 def test_other_data_or_preset_is_not_a_reproduction(run, release, capsys):
@@ -85,7 +88,7 @@ def test_other_data_or_preset_is_not_a_reproduction(run, release, capsys):
     other = replaced(captures, "runs", lambda r: {"data_hash": digest})
     freeze("local-6", other, run[1])
     assert compare.run("local-6") == compare.NOT_COMPARABLE
-    assert "not a reproduction: no committed release has its preset and data" in capsys.readouterr().out
+    assert "not a reproduction: no committed release has its configuration and data" in capsys.readouterr().out
     assert compare.run("r1", "local-6") == compare.NOT_COMPARABLE
     assert "not a reproduction: hcrl-sa: other captures" in capsys.readouterr().out
     smoke = replaced(run[0], "runs", lambda r: {"preset": "smoke"})

@@ -17,7 +17,6 @@ from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
 
-
 MODEL = "gbm-baseline"
 
 
@@ -91,7 +90,9 @@ def test_a_release_is_extended_by_a_model_of_fewer_seeds(run, frozen):
     base = of_model(tables, MODEL, inverted=True)
     freeze("base", base, weights)
     more = of_model(tables, MODEL)
-    more = {name: table for name, table in more.items() if name in ("runs", "hyperparameters", "metrics", "predictions")}
+    more = {
+        name: table for name, table in more.items() if name in ("runs", "hyperparameters", "metrics", "predictions")
+    }
     few = {name: t.filter(pc.equal(t["seed"], 0)) if "seed" in t.column_names else t for name, t in more.items()}
     with pytest.raises(FreezeError, match="contradict each other"):  # a mean over two seeds, and one of them
         union = concatenate([base, few, {"summary": tables["summary"]}])
@@ -208,7 +209,7 @@ def test_the_command_prints_every_table_and_its_size(run, frozen, monkeypatch, c
     monkeypatch.setattr(runs, "select", lambda *_, **__: [])
     monkeypatch.setattr(runs, "read", lambda _: ([tables], weights))
     monkeypatch.setattr(tracker, "check", lambda *_: [])
-    assert freezing.run(["1"], name="r1") == 0
+    assert freezing.run(freezing.Selection(["1"]), name="r1") == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in tables)
     parts = Release.open("r1").manifest["tables"]["predictions"]["parts"]

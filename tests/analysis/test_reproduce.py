@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from analysis import reproduce
 from analysis.checks import scores
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
+from kdgat.provenance import sha256
 
 
 def test_a_table_of_the_paper_by_number_and_by_label(release, capsys, monkeypatch):
@@ -64,3 +68,20 @@ def test_the_seeds_with_weights(shared_release):
     assert scores.seeds(shared_release, "set_01") == []
     with pytest.raises(KdgatError, match="has no weights for 'set_01'"):
         reproduce.evaluate(shared_release, "set_01", None)
+
+
+def test_all_flows_of_a_release_are_run_again_with_its_configurations(tmp_path):
+    release = Release(REPO / "data/frozen/paper-4")
+    main, universal, ablations = reproduce.flows_of(release, None, tmp_path)
+    assert main[:3] == ["flows/kdgat_flow.py", "--datasets", "hcrl-sa"] and main[-2:] == ["--seeds", "0,1,2,3,4"]
+    assert "universal-without-platform" in universal
+    assert ablations[0] == "flows/ablation_flow.py" and ablations[-4:] == [
+        "--seeds",
+        "0,1,2",
+        "--factors",
+        "features,graph",
+    ]
+    files = [Path(flow[flow.index("--configuration") + 1]) for flow in (main, universal, ablations)]
+    assert files[0] == files[2]
+    assert {sha256(file.read_bytes()) for file in files} <= release.manifest["configurations"].keys()
+    assert {flow[flow.index("--seeds") + 1] for flow in reproduce.flows_of(release, "7", tmp_path)} == {"7"}

@@ -379,7 +379,7 @@ def test_a_student_alone_and_the_published_recipe_are_trained_and_scored(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(published, "SETTINGS", published.SETTINGS | {"training.epochs": 2, "training.patience": 1})
-    config = override(CONFIG, {"models": "alone", "recipe": True, "windows.max_windows": 60})
+    config = override(CONFIG, {"models": "alone", "windows.max_windows": 60})
     task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, config)
     vgae = train_vgae(task, prepared)
     gat, recipe = train_gat(task, prepared, vgae.difficulty), published.train_published(task, None)
