@@ -42,10 +42,13 @@ class PublishedFlow(FlowSpec):
     def start(self):
         """Check every name before anything runs."""
         from kdgat import captures
+        from kdgat.config import override
         from kdgat.experiment.plan import plan
+        from kdgat.experiment.published import SETTINGS
         from kdgat.tracking import trackers
 
-        self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
+        self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
+        self.config = override(config, SETTINGS)
         trackers.check(self.tracker)
         captures.check_bad_rows(self.bad_rows)
         self.lineage = f"{current.flow_name}/{current.run_id}"
