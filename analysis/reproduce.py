@@ -18,7 +18,7 @@ from analysis import render as rendering
 from analysis.checks.pages import Site
 from analysis.checks.verification import report, verify_release
 from analysis.figures import statics
-from analysis.releases.release import ABLATION, LOCAL, Release
+from analysis.releases.release import LOCAL, Release
 from analysis.tables import TABLES
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
@@ -180,8 +180,8 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
         folder: where the configurations are written.
     """
     rows = [r | {"flow": _FILES[r["flow_run"].partition("/")[0]]} for r in release.table("runs").to_pylist()]
-    # the published recipe and ablations change the configuration that their flow is given
-    given = [r for r in rows if r["stage"] != ABLATION and not r["model"].startswith("published-")]
+    own = {r["run"] for r in release.configured()}  # other flows change the configuration that they are given
+    given = [r for r in rows if r["run"] in own]
     commands = []
     order = list(_NAMES)
     for flow, dataset in sorted(
@@ -192,8 +192,8 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
         for digest, text in {r["config_hash"]: r["config"] for r in sources}.items():
             file = folder / f"reproduce-{digest[:12]}.json"
             file.write_text(text)
-            own = {r["seed"] for r in here if r["config_hash"] == digest or r not in given}
-            numbers = seeds or ",".join(map(str, sorted(own)))
+            own_seeds = {r["seed"] for r in here if r["config_hash"] == digest or r not in given}
+            numbers = seeds or ",".join(map(str, sorted(own_seeds)))
             options = ["--datasets", dataset, "--configuration", str(file), "--seeds", numbers]
             if flow == _FILES["AblationFlow"]:
                 factors = release.table("ablations").to_pylist()

@@ -31,7 +31,7 @@ from analysis.numbers.effects import LEVEL, Effects, Side, phrase
 from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
 from analysis.reference import PUBLISHED
 from analysis.reference.format import NA, by_metric, count, plain, signed, slug
-from analysis.releases.release import ABLATION, Release
+from analysis.releases.release import ABLATION, RECIPE, Release
 from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 from kdgat.records import HEADLINE_MODEL
@@ -122,8 +122,8 @@ class Numbers:
 
     @cached_property
     def hyperparameters(self) -> list[dict[str, Any]]:
-        """Rows of the table `hyperparameters` without those of ablations."""
-        ids = {r["run"] for r in self.release.trained()}
+        """Rows of the table `hyperparameters` of the runs that have the release's own configuration."""
+        ids = {r["run"] for r in self.release.configured()}
         return [r for r in self.release.table("hyperparameters").to_pylist() if r["run"] in ids]
 
     @cached_property
@@ -440,7 +440,7 @@ class Numbers:
             if len(settings) == 1:  # a value that differs between runs has no single answer
                 sql = (
                     "select distinct value from hyperparameters join runs using (run) "
-                    f"where stage <> '{ABLATION}' and name = '{name}'"
+                    f"where stage <> '{ABLATION}' and not starts_with(model, '{RECIPE}') and name = '{name}'"
                 )
                 key = f"config.{'.'.join(slug(s) for s in name.split('.'))}"
                 (value,) = settings

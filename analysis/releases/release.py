@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 LOCAL = "local-"
 #: stage of the runs that `flows/ablation_flow.py` leaves
 ABLATION = "ablation"
+#: what names of the models of `flows/published_flow.py` begin with
+RECIPE = "published-"
 
 
 def frozen_root() -> Path:
@@ -165,6 +167,10 @@ class Release:
     def trained(self) -> list[dict[str, Any]]:
         """Rows of `runs` without those of ablations, each of which has another configuration on purpose."""
         return [r for r in self.table("runs").to_pylist() if r["stage"] != ABLATION]
+
+    def configured(self) -> list[dict[str, Any]]:
+        """Rows of `runs` whose configuration is the release's own: without ablations and the published recipe."""
+        return [r for r in self.trained() if not r["model"].startswith(RECIPE)]
 
     def _tables(self, name: str) -> pa.Table:
         if name not in self._cache:

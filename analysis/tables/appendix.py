@@ -193,7 +193,7 @@ def run_table(release: Source = None) -> str:
 
 
 def departures_table(release: Source = None) -> str:
-    """Where runs, those of ablations, have other hyper-parameters than the method's: with it, every run's are known."""
+    """Where runs, those of ablations and of the published recipe, have other hyper-parameters than the method's: with it, every run's are known."""
     numbers = numbers_of(release)
     position = _positions(numbers)
     usual: dict[str, set[str]] = {}

@@ -240,7 +240,7 @@ def dataset_table(release: Source = None) -> str:
 
 
 def hyperparameter_table(release: Source = None) -> str:
-    """Every hyper-parameter, in two columns side by side; one that differs between runs (ablations apart) lists all its values."""
+    """Every hyper-parameter, in two columns side by side; one that differs between runs (ablations and the published recipe apart) lists all its values."""
     numbers = numbers_of(release)
     values: dict[str, set[str]] = {}
     for r in numbers.hyperparameters:
