@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.figures import ablations, scores
+from analysis.figures import ablations, schedule, scores
 from analysis.figures.static import Static
 from analysis.figures.style import (
     COLUMN,
@@ -231,6 +231,7 @@ STATICS: tuple[Static, ...] = (
     Static("embedding", "embeddings", scores.embedding),
     Static("ablations", "ablations", ablations.forest),
     Static("captures", "captures", captures),
+    Static("schedule", "schedule", schedule.schedule),
 )
 
 

@@ -19,6 +19,39 @@ join (
 where s.metric = 'recall_at_fpr_1pct' and s.attack = 'all'
 order by 1, 2, 4, 5;
 
+-- name: schedule
+-- When attacks begin in each recording, and F1 of a timer that has seen the first two and nothing else, on the windows from the second on
+with windows as (
+  select distinct dataset, scenario, capture, "window", t0, t0 + duration as t1, injected > 0 as attacked
+  from predictions where protocol = 'zero-shot'
+),
+attacked as (
+  select *, coalesce(t0 - lag(t1) over (partition by dataset, scenario, capture order by "window") > 1, true)::int as begins
+  from windows where attacked
+),
+numbered as (
+  select *, sum(begins) over (partition by dataset, scenario, capture order by "window" rows unbounded preceding) as n from attacked
+),
+bursts as (
+  select dataset, scenario, capture, n, min(t0) as begin_at, max(t1) as end_at from numbered group by 1, 2, 3, 4
+),
+plans as (
+  select dataset, scenario, capture, count(*) as bursts, min(begin_at) as first_at,
+    min(case when n = 1 then end_at - begin_at end) as seconds, min(case when n = 2 then begin_at end) - min(begin_at) as period,
+    list(begin_at order by n) as begins, list(end_at order by n) as ends
+  from bursts group by 1, 2, 3
+),
+timed as (
+  select p.*, w.attacked, (w.t0 - p.first_at) % p.period < p.seconds as alarm
+  from plans p left join windows w on w.dataset = p.dataset and w.scenario = p.scenario and w.capture = p.capture and w.t0 >= p.first_at + p.period
+)
+select dataset, scenario, capture, bursts, first_at, seconds, period, begins, ends, count(attacked) as windows,
+  sum((alarm and attacked)::int) as hits, sum(alarm::int) as alarms, sum(attacked::int) as positives,
+  2.0 * sum((alarm and attacked)::int) / (sum(alarm::int) + sum(attacked::int)) as timer_f1
+from timed
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+order by 1, 2, 3;
+
 -- name: curves
 -- Training curves of every run
 select dataset, model, seed, metric, epoch, value

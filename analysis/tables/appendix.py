@@ -12,7 +12,8 @@ from pathlib import Path
 from analysis.claims import judged
 from analysis.numbers.values import Numbers
 from analysis.reference import EQUATIONS, labels
-from analysis.reference.format import count, enumerate_words
+from analysis.reference.format import NA, by_metric, count, enumerate_words
+from analysis.reference.queries import query
 from analysis.reference.sources import sources, uses
 from analysis.tables.results import Source, markdown, numbers_of, sister
 from kdgat.catalog.datasets import entries, members
@@ -127,6 +128,31 @@ def capture_table(release: Source = None) -> str:
         "SHA-256",
     ]
     return markdown(header, body, left=5)
+
+
+def schedule_table(release: Source = None) -> str:
+    """Every recording with attacks that was scored: when they begin, how far a timer gets, and what else has its content."""
+    opened = numbers_of(release).release
+    copies = {(r["dataset"], r["capture"]): r["duplicate_of"] for r in opened.table("datasets").to_pylist()}
+    body = [
+        [
+            row["dataset"], f"`{row['capture'].split('/')[-1]}`", count(row["bursts"]), f"{row['first_at']:.1f}", f"{row['seconds']:.1f}",
+            NA if row["period"] is None else f"{row['period']:.1f}", by_metric("f1", row["timer_f1"]),
+            f"`{copy}`" if (copy := copies[row["dataset"], row["capture"]]) else "–",
+        ]
+        for row in opened.rows(query("schedule").sql)
+    ]  # fmt: skip
+    header = [
+        "Dataset",
+        "Recording",
+        "Attacks",
+        "First at (s)",
+        "Lasts (s)",
+        "Second after (s)",
+        "F1 of a timer",
+        "Same content as",
+    ]
+    return markdown(header, body or [["not covered by this release", *["–"] * 7]], left=2)
 
 
 def layer_table(release: Source = None) -> str:

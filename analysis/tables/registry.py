@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[Source], str]] = {
     "tbl-equations": appendix.equation_table,
     "tbl-checklist": appendix.checklist,
     "tbl-captures": appendix.capture_table,
+    "tbl-schedule": appendix.schedule_table,
     "tbl-runs": appendix.run_table,
     "tbl-ablations": ablations.table,
     "tbl-hyperparameters": results.hyperparameter_table,
