@@ -1,5 +1,6 @@
-// The project's lists of models and metrics, the same files that the analysis reads.
+// The project's lists of models and metrics and its words for scenarios, the same files that the analysis reads.
 import {ascending} from "d3";
+import {scenarios} from "../../../analysis/reference/palette.json";
 import list from "../../../kdgat/evaluation/metrics.json";
 import models from "../../../kdgat/models/models.json";
 
@@ -12,6 +13,12 @@ export const colorOf = (model) => MODELS.get(model)?.color;
 
 /** Name of a model for readers; its own name for one that only an older release holds. */
 export const modelLabel = (model) => MODELS.get(model)?.label ?? model;
+
+/** What a model is: `teacher`, `student` or `baseline`; undefined for one that only an older release holds. */
+export const roleOf = (model) => MODELS.get(model)?.role;
+
+/** A scenario in words, as analysis.reference.labels has them: what a detector knows of car and attack where the folder's name tells, else that name. */
+export const scenarioLabel = (scenario) => scenarios[scenario] ?? scenario.replaceAll("_", " ").replaceAll("-test", " test");
 
 /** Name of a metric for readers. */
 export const metricLabel = (metric) => METRICS.get(metric)?.label ?? metric;

@@ -42,7 +42,7 @@ const FIGURES = {
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
   "asPublished", "beside", "benchmarks", "checkbox", "colourings", "compared", "distinct", "epochsOf", "hardest", "judged", "metricLabel", "metrics", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
+  "parts", "range", "runsOf", "scenarioLabel", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
 ];
 
 afterEach(() => {
