@@ -19,6 +19,7 @@ export {mistakes} from "./mistakes.js";
 export {windowGraph} from "./graph.js";
 export {asPublished, leaderboard, orders} from "./leaderboard.js";
 export {liveDetector, openDetector, selectStudent, students} from "./live.js";
+export {ownCapture} from "./own.js";
 export {readings} from "./readings.js";
 export {runCard} from "./run.js";
 export {speeds} from "./speeds.js";

@@ -22,6 +22,7 @@ const FIGURES = {
   liveDetector: () => kdgat.liveDetector(release, [], {}),
   misjudged: () => kdgat.misjudged([]),
   mistakes: () => kdgat.mistakes([], nothing, {threshold: threshold()}),
+  ownCapture: () => kdgat.ownCapture(release, [], {}),
   policyMap: () => kdgat.policyMap([]),
   rates: () => kdgat.rates([]),
   readings: () => kdgat.readings([]),
