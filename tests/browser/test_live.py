@@ -83,10 +83,10 @@ def test_nothing_is_loaded_before_it_is_started(visit):
     assert not [url for url in requests if url.endswith((".wasm", ".onnx"))]
 
 
-@pytest.mark.parametrize(("format", "traffic"), [("candump", {"not labelled"}), ("hcrl", {"benign", "attacked"})])
+@pytest.mark.parametrize(("format", "traffic"), [("candump", {"not labelled"}), ("hcrl-csv", {"benign", "attacked"})])
 def test_a_capture_of_the_readers_own_is_scored_in_the_page(visit, tmp_path, format: str, traffic: set[str]):
     path = tmp_path / f"own.{format}"
-    write_capture(path, format, "spoofing", 1e-3, 15.0, 3)
+    write_capture(path, format, "spoofing", 1e-3, 24.0, 3)
     requests = []
     visit.open("paper/results/live.html")
     visit.page.on("request", lambda request: requests.append((request.method, request.url)))
