@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.checks.verification import standing
+from analysis.numbers import Numbers
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
 from kdgat.errors import cli
@@ -38,6 +39,7 @@ POLICY = "; ".join(
 HEAD = """<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="referrer" content="no-referrer">
 <meta name="kdgat-release" content="{name}">
+<meta name="kdgat-main-dataset" content="{main}">
 <script type="module">
 const script = document.querySelector('script[src*="site_libs/"], script[src$="assets/draft.js"]');
 const assets = new URL("assets/", script.src.replace(/(site_libs|assets)\\/.*$/, ""));
@@ -124,7 +126,8 @@ def fill(assets: Path) -> None:
     traces(release, json.loads((REPO / "trace.json").read_text()), assets / "traces")
     modules = (assets / "kdgat.modules.json").read_text()
     name = html.escape(f"{release.name} {release.manifest_sha256}")
-    (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, modules=modules))
+    main = html.escape(Numbers(release).main_dataset)
+    (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, main=main, modules=modules))
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """`python -m tools.live_vectors`: what the live page shares with Python, written from Python.
 
 `paper/figures/live/bus-ranges.json`: what the synthetic bus draws its vehicles from. `paper/figures/test/live-vectors.json`:
-frames of the synthetic bus with the features that the engine makes of them, which the page's own feature code must meet.
+frames of the synthetic bus with the features that the engine makes of them, and the scores of the timing
+rule, which the page's own code must meet.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kdgat.config import FeatureSet
 from kdgat.errors import cli
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import GraphStore
+from kdgat.models import rules
 from kdgat.paths import REPO
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
@@ -86,6 +88,7 @@ def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any
         GraphStore.build([(attack, attack, table, starts)], SIZE, features, [profile], threads=1)
         for features in FEATURE_SETS
     )
+    rule = rules.largest(rules.frame_scores(table, None)[:, 0], starts, SIZE)
     windows = []
     for i, start in enumerate(starts):
         b = store.batch([i])
@@ -99,6 +102,7 @@ def capture(number: int, attack: str, head: float, tail: float) -> dict[str, Any
                 "target": b.edge_index[1].tolist(),
                 "edges": _rounded(b.edge_attr),
                 "injected": int(store.injected[i]),
+                "rule": float(f"{1 / (1 + np.exp(-rule[i])):.7g}"),
             }
         )
     return {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.figures.style import COLUMN, PAGE, Rows, empty, multiples, panels, protocol_handles, protocol_mark
 from analysis.reference import labels
+from kdgat.models import registry
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def unseen(rows: Rows) -> Figure:
     if not rows:
         return empty("no window scores of an unknown car in this release")
     rows = [r for r in rows if r["dataset"] == rows[0]["dataset"]]
-    models = labels.sort_models(r["model"] for r in rows)
+    held = {r["model"] for r in rows}
+    first = {m.kind: m.name for m in reversed(registry.compared("fig-unseen")) if m.name in held}
+    models = labels.sort_models(first.values())
     figure, axes = panels(len(models), 1, PAGE, 0.5 + 0.75 * len(models), sharex=True)
     for ax, model in zip(axes[:, 0], models, strict=True):
         mine = [r for r in rows if r["model"] == model]

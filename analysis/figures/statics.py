@@ -32,6 +32,7 @@ from analysis.reference import labels
 from analysis.reference.queries import query
 from analysis.releases.release import Release
 from kdgat import atomic
+from kdgat.models import registry
 from kdgat.records import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -43,22 +44,17 @@ def rows_hash(rows: Rows) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-#: models that static figures compare, where a release has them
-COMPARED = (
-    "always-baseline", "rule-online-baseline", "rule-profile-baseline", "gbm-baseline", "gbm-memory-baseline", "gat-teacher",
-    "gat-student", "fusion-dqn-student", "rule-or-gat-student",
-)  # fmt: skip
 #: least error that is drawn apart from none, and protocols of a static figure
 _LEAST, _SHOWN = 1e-4, ("zero-shot", "calibrated")
 
-#: what the figure of cars left out shows: a dataset, and models without a teacher
+#: dataset of the figure of cars left out
 _LEFT_OUT = "universal-without-platform"
-_ALONE = ("rule-online-baseline", "rule-profile-baseline", "gbm-memory-baseline", "gat-alone-student")
 
 
 def leaderboard(rows: Rows) -> Figure:
     """1 − F1 with interval of the compared models on the first dataset: one panel per scenario, filled marks zero-shot."""
-    rows = [r for r in rows if r["mean"] is not None and r["model"] in COMPARED and r["protocol"] in _SHOWN]
+    compared = {m.name for m in registry.compared("fig-leaderboard")}
+    rows = [r for r in rows if r["mean"] is not None and r["model"] in compared and r["protocol"] in _SHOWN]
     if not rows:
         return empty("no results in this release")
     dataset = min(r["dataset"] for r in rows)
@@ -88,7 +84,8 @@ def leaderboard(rows: Rows) -> Figure:
 
 def left_out(rows: Rows) -> Figure:
     """Recall on cars that were left out with their sisters: one panel per protocol, a line per attack, a mark per model."""
-    rows = [r for r in rows if r["mean"] is not None and r["dataset"] == _LEFT_OUT and r["model"] in _ALONE]
+    compared = {m.name for m in registry.compared("fig-left-out")}
+    rows = [r for r in rows if r["mean"] is not None and r["dataset"] == _LEFT_OUT and r["model"] in compared]
     rows = [r for r in rows if r["protocol"] in ("zero-shot", "profiled")]
     if not rows:
         return empty("no cars left out in this release")

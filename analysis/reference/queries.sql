@@ -75,14 +75,13 @@ group by 1, 2, 3, 4, 5
 order by 1, 2, 3, 4, 5;
 
 -- name: unseen
--- Scores on the unknown car: windows of one seed by kind of detector, score bin and label, and the operating point
+-- Scores on the unknown car: windows of one seed by model, score bin and label, and the operating point
 select u.dataset, u.scenario, u.model, u.injected > 0 as attacked, floor(u.score * 60) / 60 as bin, count(*) as windows, min(o.threshold) as threshold
 from (unpivot (select * from predictions where scenario like '%test_04' and protocol = 'zero-shot')
   on columns('-(teacher|student|baseline)$') into name model value score) u
 left join operating_points o
   on o.dataset = u.dataset and o.protocol = u.protocol and o.seed = u.seed and o.model = u.model
 where u.seed = (select min(seed) from predictions)
-  and u.model in ('published-student', 'rule-online-baseline', 'gbm-memory-baseline', 'gbm-baseline', 'gat-student', 'gat-alone-student')
 group by 1, 2, 3, 4, 5
 order by 1, 2, 3, 4, 5;
 

@@ -10,21 +10,12 @@ from analysis.reference import labels
 from analysis.reference.format import NA, slug
 from analysis.tables.results import Source, cell, main_table, markdown, numbers_of, scenario_label
 from kdgat.catalog.datasets import unions
+from kdgat.models import registry
 from kdgat.records import HEADLINE_MODEL, PROTOCOLS
 
-#: what the main table compares by protocol: floor, rule, boosting, student, and rule and student together
-MAIN = {
-    "zero-shot": ("always-baseline", "rule-online-baseline", "gbm-baseline", "gbm-memory-baseline"),
-    "calibrated": ("rule-profile-baseline", "gbm-baseline", "gbm-memory-baseline"),
-}
-STUDENTS = ("gat-student", "rule-or-gat-student")
-#: the same on cars that were left out, whose students have no teacher: (name, model without a profile, with one)
-LEFT_OUT = (
-    ("Timing rule", "rule-online-baseline", "rule-profile-baseline"),
-    ("Boosting with memory", "gbm-memory-baseline", "gbm-memory-baseline"),
-    ("GAT student", "gat-alone-student", "gat-alone-student"),
-    ("Rule or student", "rule-or-gat-alone-student", "rule-or-gat-alone-student"),
-)
+#: protocols of the tables that show few, and whether they give a profile
+_SPLITS = {"zero-shot": False, "calibrated": True}
+_CARS = {"zero-shot": False, "profiled": True}
 
 
 def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], list[str]]:
@@ -40,7 +31,7 @@ def _rows(numbers: Numbers, dataset: str, protocol: str) -> tuple[list[str], lis
 def f1_table(release: Source = None) -> str:
     """F1 of the compared models on the release's first dataset: scenario × model × protocol, with cited rows."""
     numbers = numbers_of(release)
-    only = {protocol: [*models, *STUDENTS] for protocol, models in MAIN.items()}
+    only = {p: [m.name for m in registry.compared("tbl-main", profiled=profiled)] for p, profiled in _SPLITS.items()}
     return main_table(release, dataset=numbers.main_dataset, only=only)
 
 
@@ -60,16 +51,18 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -
         if left_out.get(r["dataset"]) and r["split"] != "train" and r["injected"]:
             held.setdefault((r["dataset"], r["split"]), []).append(r)
     body, several = [], len({dataset for dataset, _ in held}) > 1
+    kinds = list(dict.fromkeys(m.kind for m in registry.compared("tbl-cars")))
     for place, captures in sorted(held.items()):
         car = ", ".join(sorted({str(c["vehicle"]).capitalize() for c in captures}))
         attacks = " or ".join(sorted({str(c["attack"]).replace("-", " ") for c in captures}))
         windows = cell(numbers, f"{'.'.join(map(slug, place))}.positives")
-        for protocol, which in (("zero-shot", 1), ("profiled", 2)):
+        for protocol, profiled in _CARS.items():
             prefix = ".".join(map(slug, place))
-            cells = [cell(numbers, f"{prefix}.{slug(m[which])}.{slug(protocol)}.{metric}") for m in LEFT_OUT]
+            of_kind = {m.kind: slug(m.name) for m in registry.compared("tbl-cars", profiled=profiled)}
+            cells = [cell(numbers, f"{prefix}.{of_kind[kind]}.{slug(protocol)}.{metric}") for kind in kinds]
             body.append([*([left_out[place[0]]] if several else []), f"{car}, {attacks}", windows, protocol, *cells])
     header = [*(["Left out"] if several else []), "Car and attack", "Attacked windows", "Protocol"]
-    header += [name for name, *_ in LEFT_OUT]
+    header += [kind.capitalize() for kind in kinds]
     return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=1 + several)
 
 
@@ -113,7 +106,8 @@ def alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:
         return [head, *(cell(numbers, key) for key in keys)]
 
     body = [row("*Benign windows*", [f"{slug(dataset)}.{slug(s)}.negatives" for s in scenarios])]
-    for model in (m for m in models if m in (*MAIN["zero-shot"][1:], *STUDENTS)):
+    compared = {m.name for m in registry.compared("tbl-alarms")}
+    for model in (m for m in models if m in compared):
         prefixes = [".".join(map(slug, (dataset, s, model, protocol))) for s in scenarios]
         body.append(row(labels.model(model), [f"{prefix}.false_alarms" for prefix in prefixes]))
     prefixes = [".".join(map(slug, (dataset, s, HEADLINE_MODEL, protocol))) for s in scenarios]

@@ -107,7 +107,8 @@ def evaluate(
     if detectors:
         tables.add("cka", _cka(task, prepared, models))
     if details and detectors:
-        examples.details(tables, task, kept, detectors["student"])
+        threshold = models.point("gat-student", protocols[0]).threshold
+        examples.details(tables, task, kept, detectors["student"], threshold)
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
 
 

@@ -16,16 +16,26 @@ from kdgat.models.fusion_input import alpha_index, rewards
 from kdgat.models.vgae import VGAE
 from kdgat.training.batches import Batches
 
-#: example graphs in a release
+#: example graphs in a release, about
 EXAMPLES = 50
+#: windows of each kind of error among them, of each scenario: what goes wrong is worth more than what goes well
+ERRORS = 2
 #: windows in the map of embeddings
 MAPPED = 4000
 
 Columns = dict[str, np.ndarray]
 
 
-def details(tables: Tables, task: Task, captures: Sequence[ScoredCapture], student: Detector) -> None:
-    """Add the tables that are kept for one seed, from captures scored under one protocol."""
+def details(tables: Tables, task: Task, captures: Sequence[ScoredCapture], student: Detector, threshold: float) -> None:
+    """Add the tables that are kept for one seed, from captures scored under one protocol.
+
+    Args:
+        tables: what they are added to.
+        task: where this runs.
+        captures: of all scenarios.
+        student: that explains its verdicts.
+        threshold: at and over which the GAT student calls a window attacked under this protocol.
+    """
     places = []
     for c in captures:
         windows = _windows(task, c)
@@ -41,7 +51,7 @@ def details(tables: Tables, task: Task, captures: Sequence[ScoredCapture], stude
     flat = explain.embed_2d(np.concatenate([_student(c).embedding for c in captures])[index], task.seed)
     tables.add("embeddings", {k: v[index] for k, v in joined.items()} | {"x": flat[:, 0], "y": flat[:, 1]})
     print(f"{task.dataset} seed {task.seed}: explanations of example windows", flush=True)
-    _examples(tables, task, captures, student)
+    _examples(tables, task, captures, student, threshold)
 
 
 def _student(c: ScoredCapture) -> StudentView:
@@ -78,20 +88,56 @@ def _policy(task: Task, c: ScoredCapture) -> Columns:
     }
 
 
-def _examples(tables: Tables, task: Task, captures: Sequence[ScoredCapture], student: Detector) -> None:
-    """Example windows with attention and attributions: as many attacked as benign ones from each capture."""
+def choose(
+    scenarios: Sequence[str], y: Sequence[np.ndarray], scores: Sequence[np.ndarray], threshold: float, seed: int
+) -> list[np.ndarray]:
+    """Choose example windows: of each scenario the errors furthest from the threshold, and some of each capture at random.
+
+    The same input gives the same windows; of equal scores the earlier window is chosen.
+
+    Args:
+        scenarios: of each capture.
+        y: of each capture, [n], 1 where a window is attacked.
+        scores: of each capture, f64[n].
+        threshold: at and over which a window is called attacked.
+        seed: of what is drawn at random, as many attacked as benign windows of each capture.
+
+    Returns:
+        Windows of each capture, i64, ascending.
+    """
+    kinds = (0, 1)
+    reserved = len(kinds) * ERRORS * len(set(scenarios))
+    per_capture = max((EXAMPLES - reserved) // max(len(scenarios), 1), len(kinds))
+    chosen: list[set[int]] = []
+    for number, labels in enumerate(y):
+        rng = np.random.default_rng([seed, number])
+        halves = [np.flatnonzero(labels == kind) for kind in kinds]
+        drawn = [rng.choice(h, min(per_capture // len(kinds), len(h)), replace=False) for h in halves if len(h)]
+        chosen.append({int(i) for half in drawn for i in half})
+    for scenario in sorted(set(scenarios)):
+        captures = [k for k, name in enumerate(scenarios) if name == scenario]
+        of = np.concatenate([np.full(len(y[k]), k) for k in captures])
+        window = np.concatenate([np.arange(len(y[k])) for k in captures])
+        labels, score = (np.concatenate([part[k] for k in captures]) for part in (y, scores))
+        for kind in kinds:
+            wrong = np.flatnonzero((labels == kind) & ((score >= threshold) != (kind == 1)))
+            worst = wrong[np.argsort(-np.abs(score[wrong] - threshold), kind="stable")][:ERRORS]
+            for k, i in zip(of[worst], window[worst], strict=True):
+                chosen[int(k)].add(int(i))
+    return [np.array(sorted(windows), np.int64) for windows in chosen]
+
+
+def _examples(
+    tables: Tables, task: Task, captures: Sequence[ScoredCapture], student: Detector, threshold: float
+) -> None:
+    """Example windows of all captures, with attention and attributions."""
     frames: list[Columns] = []
     stores: list[GraphStore] = []
-    number = 0
-    per_capture = max(EXAMPLES // max(len(captures), 1), 2)
-    for c in captures:
-        y = np.asarray(c.store.y)
-        rng = np.random.default_rng([task.seed, number])
-        halves = [np.flatnonzero(y == k) for k in (0, 1)]
-        chosen = [int(i) for h in halves if len(h) for i in rng.choice(h, min(per_capture // 2, len(h)), replace=False)]
-        frames += [_frames(task, c, i, number + k) for k, i in enumerate(sorted(chosen))]
-        stores.append(c.store.select(sorted(chosen)))
-        number += len(chosen)
+    scenarios, y = [c.capture.split for c in captures], [np.asarray(c.store.y) for c in captures]
+    chosen = choose(scenarios, y, [c.scores["gat-student"] for c in captures], threshold, task.seed)
+    for c, windows in zip(captures, chosen, strict=True):
+        frames += [_frames(task, c, int(i), len(frames) + k) for k, i in enumerate(windows)]
+        stores.append(c.store.select(windows))
     tables.add("graphs", _joined(frames))
     _explanations(tables, GraphStore.concat(stores), student)
 

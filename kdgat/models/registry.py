@@ -36,6 +36,9 @@ class Model:
         label: its name for readers.
         color: the same in every figure, table and page.
         rank: place in every list, ascending.
+        compared: labels of the tables and figures that compare it with others.
+        kind: what it stands for where kinds of detector are compared, of which the first that a release holds is shown.
+        profile: it needs a vehicle's profile (True) or knows none (False); None: it takes one where there is one.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Model:
     label: str
     color: str
     rank: int
+    compared: tuple[str, ...] = ()
+    kind: str = ""
+    profile: bool | None = None
 
     def make(self) -> Callable[..., Any]:
         """Import the builder: for a network, from a checkpoint's description to `nn.Module`; for a baseline, from configuration and seed."""
@@ -67,6 +73,17 @@ def models() -> dict[str, Model]:
 def scored() -> tuple[str, ...]:
     """Names of the models whose window scores new releases hold."""
     return tuple(m.name for m in models().values() if m.scored)
+
+
+def compared(label: str, *, profiled: bool | None = None) -> tuple[Model, ...]:
+    """Entries that the table or figure with this label compares, by rank.
+
+    Args:
+        label: such as `tbl-main`.
+        profiled: of those that differ by it, only the ones for traffic with a profile (True) or without (False); None: all.
+    """
+    of = (m for m in models().values() if label in m.compared)
+    return tuple(m for m in of if profiled is None or m.profile in (None, profiled))
 
 
 def bounds() -> frozenset[str]:

@@ -1,7 +1,8 @@
 import * as Plot from "@observablehq/plot";
 import {figure, message} from "./lib/figure.js";
+import {metricLabel, scenarioLabel} from "./lib/registry.js";
 import {distinct, number} from "./lib/rows.js";
-import {base, labelRoom, modelColor} from "./lib/theme.js";
+import {base, labelRoom, modelColor, panelTitles} from "./lib/theme.js";
 
 /**
  * What one changed factor does: the paired difference from the reference and its 95 % interval, one panel per scenario. A filled dot: the
@@ -21,14 +22,14 @@ export function forest(rows, {width = 640} = {}) {
     ...base({width}),
     height: narrow ? 60 + scenarios.length * (30 + changes.length * 29) : 70 + changes.length * 21,
     marginLeft: narrow ? 8 : labelRoom(changes, width),
-    marginTop: narrow ? 24 : 36,
+    marginTop: narrow ? 24 : 40,
     marginBottom: 42,
-    x: {label: `${metric}, difference from the reference →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 2, insetLeft: 6, insetRight: 6},
+    x: {label: `${metricLabel(metric)}, difference from the reference →`, labelOffset: 36, grid: true, nice: true, ticks: narrow ? 4 : 2, insetLeft: 6, insetRight: 6},
     y: {domain: changes, label: null, axis: narrow ? null : "left", insetTop: narrow ? 16 : 0},
-    fx: {label: null},
+    fx: {label: null, axis: null},
     fy: {label: null, axis: null},
     marks: [
-      narrow ? Plot.text(scenarios, {fy: (name) => name, text: (name) => name, frameAnchor: "top-left", dy: -12, fontWeight: 600}) : null,
+      panelTitles(scenarios, scenarioLabel, panel),
       narrow ? Plot.text(shown, {...row, text: "change", frameAnchor: "left", dy: -11, fontSize: 11}) : null,
       Plot.ruleX([0], {strokeOpacity: 0.6}),
       Plot.ruleY(shown, {...row, x1: "difference_low", x2: "difference_high", stroke: color, strokeWidth: 2.5, strokeOpacity: 0.55}),
@@ -43,5 +44,5 @@ export function forest(rows, {width = 640} = {}) {
 const told = ({difference_low: low, difference_high: high}) => low != null && high != null && (low > 0 || high < 0);
 
 const describe = (row) =>
-  `${row.change}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.difference)} (${number(row.difference_low)} to ${number(row.difference_high)}) ` +
+  `${row.change}, ${scenarioLabel(row.scenario)} (${row.scenario}), ${row.protocol}\n${row.metric} ${number(row.difference)} (${number(row.difference_low)} to ${number(row.difference_high)}) ` +
   `from the reference\n${row.n_seeds} seeds, ${row.parameters} parameters`;

@@ -4,7 +4,7 @@ import {figure, message} from "./lib/figure.js";
 import {alarms, recordings} from "./lib/events.js";
 import {modelLabel} from "./lib/registry.js";
 import {distinct, number} from "./lib/rows.js";
-import {base, modelColor} from "./lib/theme.js";
+import {base, modelColor, modelDash, modelSymbol} from "./lib/theme.js";
 
 const TENS = [1, 10, 100, 1000, 10_000, 100_000];
 const THRESHOLDS = 60; // of a curve: quantiles of the model's scores
@@ -46,14 +46,17 @@ export function alarmCurves(rows, {models = [], points = [], captures = [], k = 
     x: {type: "log", label: width < 520 ? "alarms an hour (left edge: none) →" : "alarm events an hour, over 1 s from attacks (left edge: none) →", labelOffset: 36, ticks: TENS.filter((rate) => rate > least && rate <= most), tickFormat: (rate) => rate.toLocaleString("en"), grid: true},
     y: {label: "attack events found", domain: [0, 1], tickFormat: "%", grid: true},
     [panel]: {domain: names, label: null, axis: null, padding: 0.12},
-    color: {domain: scored, range: scored.map(modelColor), legend: true, tickFormat: modelLabel},
+    color: {domain: scored, range: scored.map(modelColor)},
+    symbol: {domain: scored, range: scored.map(modelSymbol), legend: true, tickFormat: modelLabel},
     marks: [
       Plot.text(names, {[panel]: (name) => name, text: (name) => name, fontWeight: 600, frameAnchor: "top-right", dy: -16}),
-      Plot.line(shown.filter((row) => !row.used).toSorted((a, b) => b.threshold - a.threshold), {
-        [panel]: "car", x: place, y: (row) => row.found / row.events, z: "model", stroke: "model", strokeWidth: 2
-      }),
+      ...distinct(scored.map((model) => ({dash: modelDash(model)})), "dash").map((dash) =>
+        Plot.line(shown.filter((row) => !row.used && modelDash(row.model) === dash).toSorted((a, b) => b.threshold - a.threshold), {
+          [panel]: "car", x: place, y: (row) => row.found / row.events, z: "model", stroke: "model", strokeWidth: 2, strokeDasharray: dash
+        })
+      ),
       Plot.dot(shown.filter((row) => row.used), {
-        [panel]: "car", x: place, y: (row) => row.found / row.events, fill: "model", r: 5, stroke: "var(--kdgat-paper)", title: told
+        [panel]: "car", x: place, y: (row) => row.found / row.events, fill: "model", symbol: "model", r: 5, title: told
       })
     ]
   });

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import {brushX, extent, select} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {distinct, models} from "./lib/rows.js";
-import {base, modelColor} from "./lib/theme.js";
+import {base, modelColor, modelDash, modelSymbol} from "./lib/theme.js";
 
 /** First and last epoch of `rows`. */
 export const epochsOf = (rows) => (rows.length ? extent(rows, (row) => row.epoch) : [0, 0]);
@@ -20,23 +20,26 @@ export function curves(rows, {width = 640, smoothing = 1, epochs = epochsOf(rows
   const line = Plot.windowY({k: smoothing, anchor: "middle", strict: false}, {
     x: "epoch", y: "value", z: (row) => `${row.run} ${row.metric}`, stroke: "model", strokeWidth: 1.8
   });
-  const panels = metrics.map((metric) =>
-    Plot.plot({
+  const dashes = distinct(names.map((model) => ({dash: modelDash(model)})), "dash");
+  const panels = metrics.map((metric) => {
+    const own = shown.filter((row) => row.metric === metric);
+    return Plot.plot({
       ...base({width}),
       height: 185,
       marginBottom: 40,
       marginLeft: 56,
       x: {labelOffset: 34, label: metric === metrics.at(-1) ? "epoch →" : null, domain: epochs, ticks: Math.max(1, Math.min(10, epochs[1] - epochs[0])), tickFormat: "d"},
       y: {label: metric, grid: true, nice: true},
-      color: {domain: names, range: names.map(modelColor), legend: metric === metrics[0]},
+      color: {domain: names, range: names.map(modelColor)},
+      symbol: {domain: names, range: names.map(modelSymbol), legend: metric === metrics[0]},
       marks: [
-        Plot.line(shown.filter((row) => row.metric === metric), line),
-        Plot.dot(shown.filter((row) => row.metric === metric), {
-          x: "epoch", y: "value", fill: "model", r: 2, title: (row) => `${row.model}, seed ${row.seed}, epoch ${row.epoch}: ${row.value}`
+        ...dashes.map((dash) => Plot.line(own.filter((row) => modelDash(row.model) === dash), {...line, strokeDasharray: dash})),
+        Plot.dot(own, {
+          x: "epoch", y: "value", fill: "model", symbol: "model", r: 2, title: (row) => `${row.model}, seed ${row.seed}, epoch ${row.epoch}: ${row.value}`
         })
       ]
-    })
-  );
+    });
+  });
   if (zoom) panels.forEach((panel) => brushed(panel, zoom));
   const chart = document.createElement("div");
   chart.append(...panels);

@@ -1,29 +1,31 @@
 import * as Plot from "@observablehq/plot";
 import {groups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
-import {base, categoryColor, labelColor, labelRoom} from "./lib/theme.js";
+import {scenarioLabel} from "./lib/registry.js";
 import {distinct} from "./lib/rows.js";
+import {base, categoryColor, labelColor, labelRoom} from "./lib/theme.js";
 
 /** Frames of every capture, injected ones apart. `rows`: rows of `datasets`. */
 export function captures(rows, {width = 640} = {}) {
   if (!rows.length) return message("No capture was selected.");
-  const name = (row) => `${row.split}  ${row.capture.split("/").at(-1).replace(/\.\w+$/, "")}`;
+  const short = (row) => row.capture.split("/").at(-1).replace(/\.\w+$/, "");
+  const name = (row) => (width < 520 ? short(row) : `${scenarioLabel(row.split)}  ${short(row)}`);
   const bars = rows.flatMap((row) => [
-    {...row, name: name(row), kind: "injected", count: row.injected},
-    {...row, name: name(row), kind: "not injected", count: row.frames - row.injected}
+    {...row, kind: "injected", count: row.injected},
+    {...row, kind: "not injected", count: row.frames - row.injected}
   ]);
   const chart = Plot.plot({
     ...base({width}),
     height: 70 + rows.length * 20,
-    marginLeft: labelRoom(bars.map((bar) => bar.name), width),
+    marginLeft: labelRoom(rows.map(name), width),
     marginBottom: 42,
     x: {label: "frames →", labelOffset: 36, grid: true, tickFormat: "~s", ticks: width < 520 ? 3 : 6},
-    y: {label: null, domain: bars.map((bar) => bar.name)},
+    y: {label: null, domain: rows.map((row) => row.capture), tickFormat: (capture) => name(rows.find((row) => row.capture === capture))},
     color: {domain: ["not injected", "injected"], range: [labelColor(false), labelColor(true)], legend: true},
     marks: [
       Plot.barX(bars, {
-        x: "count", y: "name", fill: "kind", order: ["not injected", "injected"],
-        title: (bar) => `${bar.capture}\n${bar.vehicle}, ${bar.attack}, ${bar.data_kind}\n${bar.count} frames ${bar.kind}`
+        x: "count", y: "capture", fill: "kind", order: ["not injected", "injected"],
+        title: (bar) => `${bar.capture}\n${scenarioLabel(bar.split)} (${bar.split})\n${bar.vehicle}, ${bar.attack}, ${bar.data_kind}\n${bar.count} frames ${bar.kind}`
       })
     ]
   });

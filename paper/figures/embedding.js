@@ -1,6 +1,7 @@
 import {extent, group, polygonContains, quadtree, scaleLinear, scaleSequential, interpolateCividis} from "d3";
 import {element, figure, message} from "./lib/figure.js";
 import {remember} from "./lib/inputs.js";
+import {scenarioLabel} from "./lib/registry.js";
 import {benignFirst, number} from "./lib/rows.js";
 import {categoryColor} from "./lib/theme.js";
 
@@ -22,8 +23,12 @@ export function misjudged(rows) {
   const count = (outcome) => windows.filter((row) => row.outcome === outcome).length;
   const [missed, alarms] = [count("missed"), count("false alarm")];
   if (!windows.length) return message("This release holds no example windows.");
-  const what = missed + alarms ? `${missed} attacked ${missed === 1 ? "window was" : "windows were"} missed and ${alarms} benign ${alarms === 1 ? "one gave a false alarm" : "ones gave false alarms"}: they stand first` : "none was misjudged; those nearest to it stand first";
-  return element("p", {}, `Of ${windows.length} example windows, ${what}.`);
+  if (!missed && !alarms) {
+    const elsewhere = element("a", {href: "errors.html"}, "Errors and thresholds");
+    return element("p", {}, `No misjudged window is among the ${windows.length} examples of this release; those nearest to it stand first. `, elsewhere, " lists all that were misjudged.");
+  }
+  const what = `${missed} attacked ${missed === 1 ? "window was" : "windows were"} missed and ${alarms} benign ${alarms === 1 ? "one gave a false alarm" : "ones gave false alarms"}`;
+  return element("p", {}, `Of ${windows.length} example windows, ${what}: they stand first.`);
 }
 
 /** `rows` of `embeddings` with what became of each window at the model's zero-shot operating point. `points`: rows of `operating_points`. */
@@ -32,7 +37,7 @@ export function outcomes(rows, points) {
   return rows.map((row) => {
     const threshold = thresholds.get(key(row));
     const [attacked, called] = [row.attack !== "benign", row.score >= threshold];
-    return {...row, outcome: threshold === undefined ? "unknown" : attacked ? (called ? "found" : "missed") : called ? "false alarm" : "benign"};
+    return {...row, threshold, outcome: threshold === undefined ? "unknown" : attacked ? (called ? "found" : "missed") : called ? "false alarm" : "benign"};
   });
 }
 const key = ({dataset, model, seed}) => `${dataset} ${model} ${seed}`;
@@ -77,7 +82,7 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
   const node = figure(canvas, {label, rows});
   canvas.parentElement.removeAttribute("role"); // what can be drawn on is no image
   canvas.parentElement.removeAttribute("aria-label");
-  node.prepend(legend(names, sequence));
+  node.prepend(legend(names, sequence, colour === "scenario" ? scenarioLabel : String));
   node.insertBefore(readout, node.lastChild);
   node.value = [];
 
@@ -166,12 +171,12 @@ export function embedding(rows, {width = 640, colour = "attack"} = {}) {
 
 const described = (row) => `${row.vehicle}, ${row.attack}, ${row.capture}, window ${row.window}, score ${number(row.score)}`;
 
-function legend(names, sequence) {
-  const swatch = (color, text) => {
+function legend(names, sequence, label) {
+  const swatch = (color, text, id = text) => {
     const mark = element("span", {class: "kdgat-swatch"});
     mark.style.background = color;
-    return element("span", {class: "kdgat-key"}, mark, text);
+    return element("span", {class: "kdgat-key", title: id}, mark, text);
   };
-  const keys = names.length ? names.map((name, i) => swatch(categoryColor(i), name)) : [0, 0.5, 1].map((score) => swatch(sequence(score), `score ${score}`));
+  const keys = names.length ? names.map((name, i) => swatch(categoryColor(i), label(name), name)) : [0, 0.5, 1].map((score) => swatch(sequence(score), `score ${score}`));
   return element("div", {class: "kdgat-legend"}, ...keys);
 }

@@ -1,8 +1,9 @@
 import * as Plot from "@observablehq/plot";
 import {max, mean, rollups} from "d3";
 import {figure, message} from "./lib/figure.js";
+import {scenarioLabel} from "./lib/registry.js";
 import {benignFirst, number} from "./lib/rows.js";
-import {base} from "./lib/theme.js";
+import {base, labelRoom} from "./lib/theme.js";
 
 const SCALE = {scheme: "cividis", legend: true, marginLeft: 12};
 const NONE = "This release holds no fusion policy for the selection.";
@@ -72,18 +73,21 @@ export function regret(rows, {width = 640} = {}) {
     (row) => row.scenario,
     (row) => row.attack
   ).flatMap(([scenario, inner]) => inner.map(([attack, cell]) => ({scenario, attack, ...cell})));
-  const names = [...new Set(bars.map((bar) => `${bar.scenario} ${bar.attack}`))].sort();
+  const key = (bar) => `${bar.scenario} ${bar.attack}`;
+  const names = [...new Set(bars.map(key))].sort();
+  const narrow = width < 520;
+  const lines = (name) => bars.filter((bar) => key(bar) === name).slice(0, 1).flatMap(({scenario, attack}) => (narrow ? [scenarioLabel(scenario), attack] : [`${scenarioLabel(scenario)}: ${attack}`]));
   const chart = Plot.plot({
     ...base({width}),
-    height: 60 + names.length * 20,
-    marginLeft: 150,
+    height: 60 + names.length * (narrow ? 30 : 20),
+    marginLeft: labelRoom(names.flatMap(lines), width),
     marginBottom: 42,
     x: {label: "mean regret →", labelOffset: 36, grid: true, domain: [0, max(bars, (bar) => bar["mean regret"]) || 1]},
-    y: {domain: names, label: null},
+    y: {domain: names, label: null, tickFormat: (name) => lines(name).join("\n")},
     marks: [
       Plot.barX(bars, {
-        x: "mean regret", y: (bar) => `${bar.scenario} ${bar.attack}`, fill: "#009E73",
-        title: (bar) => `${bar.windows} windows, mean regret ${number(bar["mean regret"])}, ${number(bar["windows with regret"] * 100)} % with any`
+        x: "mean regret", y: key, fill: "#009E73",
+        title: (bar) => `${scenarioLabel(bar.scenario)} (${bar.scenario}), ${bar.attack}\n${bar.windows} windows, mean regret ${number(bar["mean regret"])}, ${number(bar["windows with regret"] * 100)} % with any`
       }),
       Plot.ruleX([0])
     ]

@@ -1,5 +1,7 @@
 import {create, extent, forceCenter, forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY, max, scaleLinear, scaleSqrt} from "d3";
-import {figure, message} from "./lib/figure.js";
+import {element, figure, message} from "./lib/figure.js";
+import {scenarioLabel} from "./lib/registry.js";
+import {number} from "./lib/rows.js";
 import {labelColor} from "./lib/theme.js";
 import {hex, toGraph} from "./lib/window.js";
 
@@ -15,12 +17,13 @@ export function windowGraph(rows, {width = 640, attention = []} = {}) {
   const weights = new Map(attention.map((row) => [`${row.source}>${row.target}`, row.weight]));
   const height = Math.min(width, 480);
   const radius = scaleSqrt([0, max(nodes, (node) => node.count)], [0, width < 520 ? 20 : 26]);
+  const labelled = (node) => radius(node.count) >= 13; // inside its circle; else beneath it
   for (const edge of edges) edge.weight = weights.get(`${edge.source}>${edge.target}`) ?? edge.count / max(edges, (e) => e.count);
 
   forceSimulation(nodes)
     .force("link", forceLink(edges).id((node) => node.id).distance(70).strength(0.08))
     .force("charge", forceManyBody().strength(-190))
-    .force("collide", forceCollide((node) => radius(node.count) + 6))
+    .force("collide", forceCollide((node) => (labelled(node) ? radius(node.count) + 4 : radius(node.count) + 13)))
     .force("center", forceCenter(width / 2, height / 2))
     .force("x", forceX(width / 2).strength(0.09))
     .force("y", forceY(height / 2).strength(0.12))
@@ -63,15 +66,34 @@ export function windowGraph(rows, {width = 640, attention = []} = {}) {
   node
     .append("text")
     .attr("text-anchor", "middle")
-    .attr("dy", (d) => (radius(d.count) < 13 ? radius(d.count) + 10 : "0.35em"))
-    .attr("fill", (d) => (radius(d.count) < 13 ? "currentColor" : "#fff"))
+    .attr("dy", (d) => (labelled(d) ? "0.35em" : radius(d.count) + 10))
+    .attr("fill", (d) => (labelled(d) ? "#fff" : "currentColor"))
     .attr("font-size", 10)
     .text((d) => hex(d.id));
   node.append("title").text((d) => `ID ${hex(d.id)}: ${d.count} frames, ${d.injected} injected`);
 
-  const [{vehicle, attack, score}] = rows;
+  const [first] = rows;
+  const {vehicle, attack, score} = first;
   const label = `Window of ${rows.length} frames, ${vehicle}, ${attack}: ${nodes.length} IDs, ${edges.length} transitions, attack score ${score.toFixed(3)}`;
-  return figure(svg.node(), {label, rows: table});
+  const whole = figure(svg.node(), {label, rows: table});
+  whole.prepend(verdict(first));
+  return whole;
+}
+
+const VERDICTS = {
+  found: "called an attack, as it was",
+  missed: "called benign: an attack missed",
+  "false alarm": "called an attack: a false alarm",
+  benign: "called benign, as it was"
+};
+
+/** Which window it is, its score, and where operating points tell, the threshold and what became of it. */
+function verdict({vehicle, attack, scenario, window, score, threshold, outcome}) {
+  const facts = {score: number(score), ...(outcome in VERDICTS ? {threshold: number(threshold), verdict: VERDICTS[outcome]} : {})};
+  const list = element("dl", {class: "kdgat-facts"}, ...Object.entries(facts).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  const node = element("div", {class: "kdgat-verdict"}, element("p", {title: scenario}, `${vehicle}, ${attack} (${scenarioLabel(scenario)}), window ${window}`), list);
+  if (outcome === "missed" || outcome === "false alarm") node.dataset.wrong = "true";
+  return node;
 }
 
 /** A slightly bent arrow from the rim of one circle to the rim of the other. */

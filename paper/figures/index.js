@@ -1,7 +1,7 @@
 // What the pages use: the release, inputs, and one function a figure, `(rows, {width, …}) → Node`.
 export {checkbox, range, select, selectAttention, selectWindow, span, threshold} from "./lib/inputs.js";
 export {benchmarks, open, tables} from "./lib/release.js";
-export {metricLabel, metrics} from "./lib/registry.js";
+export {metricLabel, metrics, scenarioLabel} from "./lib/registry.js";
 export {distinct, hardest, models, ofPart, parts, scored, where} from "./lib/rows.js";
 export {scores} from "./lib/scores.js";
 export {beside, list} from "./lib/figure.js";
@@ -19,6 +19,7 @@ export {mistakes} from "./mistakes.js";
 export {windowGraph} from "./graph.js";
 export {asPublished, leaderboard, orders} from "./leaderboard.js";
 export {liveDetector, openDetector, selectStudent, students} from "./live.js";
+export {ownCapture} from "./own.js";
 export {readings} from "./readings.js";
 export {runCard} from "./run.js";
 export {speeds} from "./speeds.js";

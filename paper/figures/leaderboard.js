@@ -2,9 +2,9 @@ import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
 import published from "../../analysis/reference/published.json";
 import {element, figure, message} from "./lib/figure.js";
-import {directionOf, isBound, metricLabel, unitOf} from "./lib/registry.js";
+import {directionOf, isBound, metricLabel, scenarioLabel, unitOf} from "./lib/registry.js";
 import {distinct, models, number} from "./lib/rows.js";
-import {base, labelRoom, modelColor} from "./lib/theme.js";
+import {base, labelRoom, modelColor, modelSymbol, panelTitles} from "./lib/theme.js";
 
 /** How models may be ordered: by their mean over the scenarios, or as the method builds them. */
 export const orders = ["best first", "method", "highest first", "lowest first"];
@@ -40,17 +40,16 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
   const floors = scenarios.flatMap((scenario) => measured.filter((row) => row.scenario === scenario).slice(0, 1)).map((row) => ({...row, floor: floorOf(row)})).filter(({floor}) => floor !== null);
   const stacked = width < 640 || scenarios.length > 6; // else the panels stand side by side, and a model is one line across
   const panel = stacked ? "fy" : "fx";
-  const title = {[panel]: (name) => name, text: (name) => name, fontWeight: 600, frameAnchor: "top-left", dy: -14};
   const row = {y: "model", [panel]: "scenario"};
   const hollow = of("published").concat(of("bound"));
   const counted = unitOf(metric) === "1/h"; // over orders of magnitude, and down to none
   const chart = Plot.plot({
     ...base({width}),
     marginLeft: labelRoom(names.map(label), width),
-    marginTop: stacked ? 22 : 28,
+    marginTop: stacked ? 22 : 40,
     marginRight: 12,
     marginBottom: 42,
-    height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 70 + names.length * 21,
+    height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 82 + names.length * 21,
     x: {
       label: `${metricLabel(metric)}${unitOf(metric) ? ` (${unitOf(metric)})` : ""} →`, labelOffset: 36, grid: true, insetLeft: 5, insetRight: 5,
       ...(counted ? {type: "symlog", ticks: [0, 10, 1000, 100_000], tickFormat: "~s"} : {nice: true, ticks: stacked ? 4 : 3})
@@ -59,11 +58,11 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
     [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? 0.12 : 0.16},
     color: {domain: names, range: names.map(modelColor)},
     marks: [
-      Plot.text(scenarios, title),
+      panelTitles(scenarios, scenarioLabel, panel),
       Plot.ruleY(shown, {...row, stroke: "currentColor", strokeOpacity: 0.1}),
       Plot.ruleX(floors, {[panel]: "scenario", x: "floor", stroke: "currentColor", strokeDasharray: "3 3", strokeOpacity: 0.7}),
       Plot.ruleY(measured, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
-      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", r: 4.5, title: describe, href: runsOf}),
+      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", symbol: (d) => modelSymbol(d.model), r: 4.5, title: describe, href: runsOf}),
       Plot.dot(hollow, {...row, x: "mean", stroke: "currentColor", strokeWidth: 1.5, symbol: (d) => (d.kind === "bound" ? "circle" : "diamond"), r: 4.5, title: describe})
     ]
   });
@@ -109,6 +108,6 @@ const keyOf = ({dataset, scenario, attack, model, protocol, metric}) =>
 const slug = (name) => name.toLowerCase().replace(/[^a-z0-9_]+/g, "_");
 
 const describe = (row) =>
-  row.kind === "published" ? `${row.model}, ${row.scenario}\n${row.metric} ${number(row.mean)}, not measured here` :
-  `${row.model}, ${row.scenario}, ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
+  row.kind === "published" ? `${row.model}, ${scenarioLabel(row.scenario)} (${row.scenario})\n${row.metric} ${number(row.mean)}, not measured here` :
+  `${row.model}, ${scenarioLabel(row.scenario)} (${row.scenario}), ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
   `${row.n_seeds} seeds, ${row.recordings} recordings, ${row.positives} attacked and ${row.negatives} benign windows`;

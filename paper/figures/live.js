@@ -1,5 +1,5 @@
-import {ATTACKS} from "./live/bus.js";
-import {ring, strip} from "./live/drawing.js";
+import {ATTACKS, Bus} from "./live/bus.js";
+import {lanes, ring, strip} from "./live/drawing.js";
 import {Monitor} from "./live/monitor.js";
 import {dataTable, element, failure, message} from "./lib/figure.js";
 import {range, select} from "./lib/inputs.js";
@@ -7,7 +7,6 @@ import {number} from "./lib/rows.js";
 import {hex} from "./lib/window.js";
 
 const FEATURES = ["relative", "profile", "memory"]; // what live/features.js computes
-const STRIP = 160; // windows
 const REWRITE = 250; // ms between updates of what is text
 
 /** The students of a release that a browser can run: `{dataset, seed}`. */
@@ -29,16 +28,28 @@ export async function openDetector(release, student) {
 export const selectStudent = (name, list) =>
   select(name, list, {label: "student", key: ({dataset, seed}) => `${dataset}.${seed}`, format: ({dataset, seed}) => `trained on ${dataset}, seed ${seed}`});
 
-/**
- * The student on the traffic of a synthetic bus that the reader attacks. `runs`: rows of `runs`; `student`: one of `students`;
- * `protocol`: "zero-shot" or "calibrated". The runtime is loaded when it is started, not before.
- */
-export function liveDetector(release, runs, {student, protocol = "calibrated", width = 640} = {}) {
-  if (!student) return message("This release holds no student that a browser can run.");
+/** What a student was trained on, `{features, windows}` of its run in `runs`, or `{none}`: a sentence that says why it cannot run here. */
+export function settings(runs, student) {
+  if (!student) return {none: message("This release holds no student that a browser can run.")};
   const run = runs.find((row) => row.model === "gat-student" && row.dataset === student.dataset && row.seed === student.seed);
-  if (!run) return message("This release holds no run of this student: its windows are unknown.");
+  if (!run) return {none: message("This release holds no run of this student: its windows are unknown.")};
   const {features, windows} = JSON.parse(run.config);
-  if (!FEATURES.includes(features)) return message(`The student uses the features “${features}”, which this page does not compute.`);
+  return FEATURES.includes(features) ? {features, windows} : {none: message(`The student uses the features “${features}”, which this page does not compute.`)};
+}
+
+/** Operating points of a student and of the rule beside it: `{student, rule}`. `detector`: from `openDetector`; `points`: rows of `operating_points`. */
+export const thresholdsOf = (detector, points, {dataset, seed}, protocol) => ({
+  student: detector.points[protocol][0],
+  rule: points.find((row) => row.model === "rule-online-baseline" && row.dataset === dataset && row.seed === seed && row.protocol === protocol)?.threshold
+});
+
+/**
+ * The student, and the timing rule beside it, on the traffic of a synthetic bus that the reader attacks. `runs`: rows of `runs`; `points`: of
+ * `operating_points`; `student`: one of `students`; `protocol`: "zero-shot" or "calibrated". The runtime is loaded when it is started, not before.
+ */
+export function liveDetector(release, runs, {student, protocol = "calibrated", points = [], width = 640} = {}) {
+  const {features, windows, none} = settings(runs, student);
+  if (none) return none;
 
   const vehicle = range("vehicle", [1, 99], {label: "vehicle", step: 1, value: 7});
   const kind = select("attack", Object.keys(ATTACKS), {label: "attack", format: (name) => `${name.replace("_", " ")}: ${ATTACKS[name].about}`});
@@ -55,7 +66,8 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
   const buttons = element("div", {class: "kdgat-buttons"}, start, inject);
   const node = element("div", {class: "kdgat-figure kdgat-live"}, element("div", {class: "controls"}, vehicle, kind, rate, target, buttons), status, element("div", {class: "kdgat-side"}, graph, facts), scores, called, data);
 
-  let monitor, id, detector, threshold;
+  let monitor, id, detector;
+  let thresholds = {};
   let running = false;
   const attacking = () => inject.getAttribute("aria-pressed") === "true";
   const setAttack = () => {
@@ -68,24 +80,24 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
     ring(graph.firstChild, monitor.graph, Math.min(width, 420));
     const {ids, source} = monitor.graph;
     graph.setAttribute("aria-label", `The last window of ${windows.size} frames: ${ids.length} IDs, ${source.length} distinct transitions`);
-    strip(scores.firstChild, monitor.history, {threshold: threshold ?? 1, width, shown: STRIP});
-    const alarms = monitor.history.filter((window) => window.called === "attack").length;
-    scores.setAttribute("aria-label", `Attack scores of the last ${monitor.history.length} windows, ${alarms} of them alarms`);
+    strip(scores.firstChild, monitor.history, {lanes: lanes(thresholds), width});
+    scores.setAttribute("aria-label", described(monitor.history));
   };
   const write = () => {
     const {rate: frames, ...times} = monitor.measured;
     const ms = ({p50, p99}) => (p50 === undefined ? "n/a" : `${p50.toFixed(2)} / ${p99.toFixed(2)}`);
-    const shown = {score: number(monitor.score), threshold: number(threshold), "frames a second": number(frames && Math.round(frames))};
+    const shown = {score: number(monitor.score), threshold: number(thresholds.student), "frames a second": number(frames && Math.round(frames))};
     for (const [name, value] of Object.entries(times)) shown[`${name}, ms (p50 / p99)`] = ms(value);
     facts.replaceChildren(...Object.entries(shown).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     if (!monitor.counts.size) return;
-    called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack"], "What the student called the windows", {sorts: false}));
+    called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack", "called attack by the rule"], "What the student and the rule called the windows", {sorts: false}));
     const text = monitor.alarm ? "▲ Alarm" : attacking() ? "○ Attack running, not detected" : "● Quiet";
     if (status.textContent !== text) status.textContent = text; // read out only when it changes
     status.dataset.alarm = monitor.alarm;
   };
   const reset = () => {
-    monitor = new Monitor(vehicle.value, {windows, features, protocol});
+    monitor = new Monitor(new Bus(vehicle.value), {windows, features, protocol});
+    monitor.fill();
     const busiest = monitor.bus.vehicle.ids.toSorted((a, b) => a.period - b.period || a.id - b.id).map((sender) => sender.id);
     id = select("id", busiest, {label: "ID", format: hex});
     id.addEventListener("input", setAttack);
@@ -102,7 +114,7 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
       monitor.advance(Math.min(100, Math.max(0, now - last)) / 1000); // a page in the background does not catch up
       last = now;
       let fresh = false;
-      while (await monitor.step(detector.score, threshold)) fresh = true;
+      while (await monitor.step(detector.score, thresholds)) fresh = true;
       if (fresh) draw();
       if (now - written > REWRITE) write((written = now));
     }
@@ -117,7 +129,7 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
       if (!detector) {
         status.textContent = "Loading the runtime…";
         detector = await openDetector(release, student);
-        [threshold] = detector.points[protocol];
+        thresholds = thresholdsOf(detector, points, student, protocol);
       }
       await loop();
     } catch (error) {
@@ -142,5 +154,11 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", w
   return node;
 }
 
+/** Windows of a monitor in words. */
+export function described(history) {
+  const alarms = (name) => history.filter((window) => window[name] === "attack").length;
+  return `Scores of ${history.length} windows: ${alarms("called")} called an attack by the student, ${alarms("called by the rule")} by the timing rule`;
+}
+
 /** A canvas that a screen reader hears of as one image. */
-const canvasOf = () => element("div", {class: "kdgat-chart", role: "img"}, element("canvas"));
+export const canvasOf = () => element("div", {class: "kdgat-chart", role: "img"}, element("canvas"));

@@ -1,37 +1,30 @@
 import {create, groups, max, scaleLinear, scaleSqrt} from "d3";
 import {element, message} from "./lib/figure.js";
-import {modelLabel} from "./lib/registry.js";
+import {kindsOf, modelLabel} from "./lib/registry.js";
 import {distinct, number} from "./lib/rows.js";
 import {confusionAt, scores} from "./lib/scores.js";
 import {labelColor} from "./lib/theme.js";
 
 /** What is compared on a car that nobody trained on: of each kind, the first model that the release scored. */
-export const kinds = {
-  "published recipe": ["published-student"],
-  "timing rule": ["rule-online-baseline", "rule-profile-baseline"],
-  "gradient boosting": ["gbm-memory-baseline", "gbm-baseline"],
-  student: ["gat-student", "gat-alone-student"]
-};
+export const kinds = kindsOf("fig-unseen");
 
 /** Of `names`, one of each kind and `model`. */
 export function compared(names, model) {
-  const first = Object.values(kinds).map((models) => models.find((one) => names.includes(one)));
+  const first = [...kinds.values()].map((models) => models.find((one) => names.includes(one)));
   return names.filter((name) => name === model || first.includes(name));
 }
 
 /**
- * Window scores of the scenario that is hardest, an unknown vehicle under unknown attacks, where no traffic of the vehicle was used:
- * `{rows, points}`, rows of `predictions` and of `operating_points` of one seed. Empty where the release has none.
+ * Window scores of the scenario of the dataset `main` that is hardest, an unknown vehicle under unknown attacks, where no traffic of the
+ * vehicle was used: `{rows, points}`, rows of `predictions` and of `operating_points` of one seed. Empty where the release has none.
  */
-export async function unknownCar(release) {
-  const {datasets = {}} = await release.manifest();
-  const main = Object.keys(datasets).sort((a, b) => (datasets[a].data_kind !== "real") - (datasets[b].data_kind !== "real") || (a < b ? -1 : 1))[0];
+export async function unknownCar(release, main = document.querySelector("meta[name=kdgat-main-dataset]")?.content) {
   const groups = (await release.groups("predictions", ["dataset", "scenario", "seed"])).filter((row) => row.dataset === main && row.scenario.includes("test"));
   if (!groups.length) return {rows: [], points: []};
   const scenario = distinct(groups, "scenario").at(-1);
   const seed = Math.min(...groups.filter((row) => row.scenario === scenario).map((row) => row.seed));
   const place = {dataset: main, protocol: "zero-shot", seed};
-  const columns = ["capture", "window", "t0", "duration", "injected", ...Object.values(kinds).flat()];
+  const columns = ["capture", "window", "t0", "duration", "injected", ...[...kinds.values()].flat()];
   const [rows, points] = await Promise.all([release.rows("predictions", {...place, scenario}, columns), release.table("operating_points")]);
   return {rows, points: points.filter((row) => Object.entries(place).every(([name, value]) => row[name] === value))};
 }
@@ -41,7 +34,7 @@ export async function unknownCar(release) {
  * detector was used, with what it makes of the windows. `rows`, `points`: from `unknownCar`.
  */
 export function unseen({rows, points}, {width = 640} = {}) {
-  const shown = Object.entries(kinds)
+  const shown = [...kinds]
     .map(([kind, models]) => ({kind, model: models.find((model) => rows.some((row) => row[model] != null))}));
   const there = shown.filter(({model}) => model);
   if (!there.length) return message("This release holds no window scores of an unknown car.");

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from kdgat.synthetic.commands import write_capture
 from tests.rendering import student
 from tools.live_vectors import VECTORS
 
@@ -80,3 +81,44 @@ def test_nothing_is_loaded_before_it_is_started(visit):
     visit.page.on("request", lambda request: requests.append(request.url))
     visit.open("paper/results/live.html")
     assert not [url for url in requests if url.endswith((".wasm", ".onnx"))]
+
+
+@pytest.mark.parametrize(("format", "traffic"), [("candump", {"not labelled"}), ("hcrl-csv", {"benign", "attacked"})])
+def test_a_capture_of_the_readers_own_is_scored_in_the_page(visit, tmp_path, format: str, traffic: set[str]):
+    path = tmp_path / f"own.{format}"
+    write_capture(path, format, "spoofing", 1e-3, 24.0, 3)
+    requests = []
+    visit.open("paper/results/live.html")
+    visit.page.on("request", lambda request: requests.append((request.method, request.url)))
+    own = visit.page.locator(".kdgat-own")
+    own.locator("input[type=file]").set_input_files(path)
+    own.get_by_text("called an attack by the student").wait_for(timeout=30_000)
+    assert set(own.locator("tbody td:first-child").all_text_contents()) == traffic
+    assert own.locator("canvas").is_visible()
+    assert all(method == "GET" and url.endswith((".onnx", ".json", ".wasm", ".js")) for method, url in requests)
+
+
+def test_a_capture_that_cannot_be_read_is_refused_in_one_line(visit, tmp_path):
+    visit.open("paper/results/live.html")
+    own = visit.page.locator(".kdgat-own")
+    for text, why in (("%PDF-1.7", "line 1 is none of"), ("(1.0) can0 1#00\n", "is too short: 10 s give the profile")):
+        (tmp_path / "own.log").write_text(text)
+        own.locator("input[type=file]").set_input_files(tmp_path / "own.log")
+        own.locator(".kdgat-error", has_text=why).wait_for()
+        assert own.locator(".kdgat-error").count() == 1
+
+
+def test_the_timing_rule_stands_beside_the_student(visit):
+    visit.open("paper/results/live.html?attack=evade_midpoint&vehicle=3")
+    visit.page.get_by_role("button", name="Start").click()
+    table = visit.page.locator(".kdgat-live table").first
+    table.locator("tbody tr").first.wait_for(timeout=20_000)
+    assert table.locator("th").all_text_contents() == [
+        "traffic",
+        "windows",
+        "called attack",
+        "called attack by the rule",
+    ]
+    visit.page.get_by_role("button", name="Attack").click()
+    table.get_by_text("evade_midpoint").wait_for()
+    assert "by the timing rule" in visit.page.locator(".kdgat-live [role=img]").last.get_attribute("aria-label")

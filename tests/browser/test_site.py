@@ -21,7 +21,7 @@ PAGES = {
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
     "paper/results/distillation.html": 2,
-    "paper/results/live.html": 1,
+    "paper/results/live.html": 2,
     "paper/results/runs.html": 3,
     "paper/results/sql.html": 0,
 }

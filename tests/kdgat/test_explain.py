@@ -11,6 +11,7 @@ import torch
 from small import CONFIG
 
 from kdgat.dataset.prepare import Prepared
+from kdgat.experiment import examples
 from kdgat.models import explain
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
@@ -105,3 +106,27 @@ def test_explanations_leave_the_weights_alone(model: GAT, batch: GraphBatch, tmp
     explain.attention(model, batch)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_example_windows_hold_the_worst_errors_of_each_scenario_beside_random_ones() -> None:
+    scenarios = ["test_01", "test_01", "test_02"]
+    y = [np.array([0] * 40 + [1] * 40), np.array([0] * 30), np.array([1] * 30 + [0] * 30)]
+    scores = [np.where(labels == 1, 0.9, 0.1) for labels in y]
+    scores[0][[3, 5, 7]] = 0.6, 0.8, 0.7  # false alarms, in two recordings of a scenario
+    scores[1][11] = 0.75
+    scores[2][[4, 8]] = 0.2  # missed windows, equally bad
+    chosen = examples.choose(scenarios, y, scores, 0.5, seed=0)
+    for windows, worst in zip(chosen, ({5}, {11}, {4, 8}), strict=True):
+        assert worst <= set(windows)
+    for labels, windows in zip(y, chosen, strict=True):
+        assert list(windows) == sorted(set(windows))
+        assert all((labels[windows] == kind).sum() > 2 for kind in np.unique(labels))
+    assert sum(map(len, chosen)) <= examples.EXAMPLES
+    again = examples.choose(scenarios, y, scores, 0.5, seed=0)
+    assert all(np.array_equal(a, b) for a, b in zip(chosen, again, strict=True))
+
+
+def test_example_windows_of_a_faultless_detector_are_random_ones() -> None:
+    y = [np.array([0, 1] * 20)]
+    (windows,) = examples.choose(["test_01"], y, [y[0].astype(np.float64)], 0.5, seed=3)
+    assert (y[0][windows] == 0).sum() == (y[0][windows] == 1).sum() > 0

@@ -23,7 +23,7 @@ def test_the_shared_windows_hold_todays_features():
         for a, b in zip(old["windows"], new["windows"], strict=True):
             for name in ("start", "ids", "source", "target", "injected"):
                 assert a[name] == b[name]
-            for name in ("x", "memory", "edges"):
+            for name in ("x", "memory", "edges", "rule"):
                 np.testing.assert_allclose(a[name], b[name], atol=1e-6)
 
 

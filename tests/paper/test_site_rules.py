@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from analysis import prerender
+from analysis.figures.statics import STATICS
 from analysis.numbers import Numbers
 from analysis.reference.sources import sources, uses
 from analysis.releases.release import Release
+from analysis.tables.registry import TABLES
+from kdgat.models import registry
 from tools import assets
 from tools import prerender as before_rendering
 
@@ -111,3 +114,20 @@ def test_another_release_renders_anew_and_caches_do_not(project: Path) -> None:
     (project / "paper/figures/static").mkdir()
     (project / "paper/figures/static/leaderboard.svg").write_text("x")
     assert before_rendering.state(project, "") != before, "a figure that is written is part of what was made"
+
+
+def test_models_are_compared_in_tables_and_figures_that_there_are() -> None:
+    labels = {*TABLES, *(f"fig-{figure.name}" for figure in STATICS)}
+    assert {label for model in registry.models().values() for label in model.compared} <= labels
+    for label in ("tbl-cars", "fig-unseen"):  # a column, or a line, for each kind
+        assert all(model.kind for model in registry.compared(label))
+    for profiled in (False, True):
+        kinds = [model.kind for model in registry.compared("tbl-cars", profiled=profiled)]
+        assert len(kinds) == len(set(kinds)) == len({model.kind for model in registry.compared("tbl-cars")})
+
+
+def test_every_picture_says_what_it_shows_to_those_who_do_not_see_it(repo: Path) -> None:
+    """Quarto gives a figure with a caption no text of its own: axe's `image-alt` on its pages."""
+    images = [(p.name, m[0]) for p in sources(repo) for m in re.finditer(r"!\[[^\]]*\]\([^)]+\)(\{[^}]*\})?", p.read_text())]
+    assert len(images) > 10
+    assert [image for image in images if "fig-alt=" not in image[1]] == []

@@ -1,6 +1,7 @@
 // Inputs whose value stands in the address (`?name=value`), so that every view of a page can be linked.
 import * as Inputs from "@observablehq/inputs";
 import {element} from "./figure.js";
+import {scenarioLabel} from "./registry.js";
 
 /** Writes `name=text` into the address; an empty text takes it out. A `step` is one that Back takes back. */
 export function remember(name, text, step = false) {
@@ -50,7 +51,9 @@ function linked(input, name, key = String, read = null) {
 /** A drop-down of `values`; `value` is chosen first if it is among them. `key` writes a value in the address, `format` for the reader. */
 export function select(name, values, {label = name, value, key = String, format = key} = {}) {
   const read = (text) => values.find((candidate) => key(candidate) === text) ?? (values.includes(value) ? value : values[0]);
-  return linked(Inputs.select(values, {label, value: read(new URLSearchParams(location.search).get(name)), format}), name, key, read);
+  const input = Inputs.select(values, {label, value: read(new URLSearchParams(location.search).get(name)), format});
+  input.querySelectorAll("option").forEach((option, i) => format(values[i]) === key(values[i]) || (option.title = key(values[i])));
+  return linked(input, name, key, read);
 }
 
 /** Check boxes of `values`, at first those of `value` checked, or all. */
@@ -119,7 +122,7 @@ export function selectWindow(name, rows, {label = "window", attacked = true} = {
   for (const row of rows) if (!first.has(row.graph)) first.set(row.graph, row);
   const format = (graph) => {
     const {outcome, vehicle, attack, scenario, window} = first.get(graph);
-    return `${outcome && !["benign", "unknown"].includes(outcome) ? `${outcome}: ` : ""}${vehicle}, ${attack}, ${scenario}, window ${window}`;
+    return `${outcome && !["benign", "unknown"].includes(outcome) ? `${outcome}: ` : ""}${vehicle}, ${attack} (${scenarioLabel(scenario)}), window ${window}`;
   };
   const wrong = (row) => row.outcome === "missed" || row.outcome === "false alarm";
   const doubt = (row) => (row.attack === "benign" ? 1 - row.score : row.score);

@@ -1,5 +1,6 @@
-// The project's lists of models and metrics, the same files that the analysis reads.
-import {ascending} from "d3";
+// The project's lists of models and metrics and its words for scenarios, the same files that the analysis reads.
+import {ascending, rollup} from "d3";
+import {scenarios} from "../../../analysis/reference/palette.json";
 import list from "../../../kdgat/evaluation/metrics.json";
 import models from "../../../kdgat/models/models.json";
 
@@ -13,6 +14,12 @@ export const colorOf = (model) => MODELS.get(model)?.color;
 /** Name of a model for readers; its own name for one that only an older release holds. */
 export const modelLabel = (model) => MODELS.get(model)?.label ?? model;
 
+/** What a model is: `teacher`, `student` or `baseline`; undefined for one that only an older release holds. */
+export const roleOf = (model) => MODELS.get(model)?.role;
+
+/** A scenario in words, as analysis.reference.labels has them: what a detector knows of car and attack where the folder's name tells, else that name. */
+export const scenarioLabel = (scenario) => scenarios[scenario] ?? scenario.replaceAll("_", " ").replaceAll("-test", " test");
+
 /** Name of a metric for readers. */
 export const metricLabel = (metric) => METRICS.get(metric)?.label ?? metric;
 
@@ -25,6 +32,12 @@ export const metrics = (rows) => {
 /** Unit of a metric, empty for a share; which way is good, `high`, `low` or null. */
 export const unitOf = (metric) => METRICS.get(metric)?.unit ?? "";
 export const directionOf = (metric) => METRICS.get(metric)?.direction ?? null;
+
+/** The kinds of detector that the table or figure `label` compares, each with its models, by rank: kind → names. */
+export const kindsOf = (label) => {
+  const entries = models.filter((entry) => entry.compared?.includes(label)).sort((a, b) => a.rank - b.rank);
+  return rollup(entries, (of) => of.map(({name}) => name), ({kind}) => kind);
+};
 
 /** Whether a model knows the labels, and bounds what others can reach. */
 export const isBound = (model) => MODELS.get(model)?.bound ?? false;

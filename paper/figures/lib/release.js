@@ -47,9 +47,15 @@ async function scan(url, {bytes, rows: n}) {
   const file = cachedAsyncBuffer(await asyncBufferFromUrl({url: url.href, byteLength: bytes}));
   const metadata = await parquetMetadataAsync(file, {initialFetchSize: FOOTER});
   const held = new Set(metadata.schema.map(({name}) => name));
-  const {readColumn} = await parquetScan({file, metadata});
-  const read = async (names, rowStart = 0, rowEnd = n) => {
-    const found = await Promise.all(names.map((column) => readColumn({column, rowStart, rowEnd})));
+  const {readColumn, ranges} = await parquetScan({file, metadata});
+  // a range may span row groups, of which the library reads one at a time
+  const values = async (column, begin, end) => {
+    const within = ranges.map(({rowStart, rowEnd}) => ({column, rowStart: Math.max(begin, rowStart), rowEnd: Math.min(end, rowEnd)}));
+    const pieces = await Promise.all(within.filter(({rowStart, rowEnd}) => rowStart < rowEnd).map(readColumn));
+    return pieces.length === 1 ? pieces[0] : pieces.flatMap((piece) => Array.from(piece));
+  };
+  const read = async (names, begin = 0, end = n) => {
+    const found = await Promise.all(names.map((column) => values(column, begin, end)));
     return new Map(names.map((name, i) => [name, found[i]]));
   };
   const row = (columns, i) => plain(Object.fromEntries([...columns].map(([name, values]) => [name, values[i]])));

@@ -18,8 +18,13 @@ export const ATTACKS = {
   spoofing: {about: "one ID with one made-up payload", rate: true, id: true},
   malfunction: {about: "one ID whose payload jumps", rate: true, id: true},
   masquerade: {about: "one ID's frames replaced at their own times, a byte forged", id: true},
-  suppress: {about: "one ID falls silent: nothing is injected", id: true}
+  suppress: {about: "one ID falls silent: nothing is injected", id: true},
+  evade_midpoint: {about: "evader: one ID's frames added midway between its own", id: true},
+  evade_before: {about: "evader: one ID's frames added just before its own", id: true},
+  evade_least_gap: {about: "evader: one ID's frames added by the least gap that it ever showed", id: true},
+  evade_drift: {about: "evader: one ID's frames with a byte moved further and further", id: true}
 };
+const EARLY = 1e-3; // s by which an evader comes before a genuine frame
 
 /** Columns of frames, as `features.js` takes them; `memory` holds what a monitor remembers at each, if it does. */
 export function columns(frames) {
@@ -129,7 +134,9 @@ export class Bus {
 
   /** `{kind, rate, id}` from now on, null for none. `rate`: injected frames a second. */
   set attack(attack) {
-    const forged = attack && {payload: this.#bytes(), values: Array.from({length: this.#int(1, 4)}, this.#bytes), count: 0, id: this.#int(0, 0x7ff)};
+    const own = attack ? this.history.filter((frame) => frame.id === attack.id).map((frame) => frame.t) : [];
+    const leastGap = Math.min(...own.slice(1).map((t, i) => t - own[i]));
+    const forged = attack && {leastGap, later: [], payload: this.#bytes(), values: Array.from({length: this.#int(1, 4)}, this.#bytes), count: 0, id: this.#int(0, 0x7ff)};
     this.running = attack && {...attack, ...{forged}, due: this.now};
   }
 
@@ -158,15 +165,35 @@ export class Bus {
 
   /** What an attack on one sender does to the sender's own frames. */
   #tampered(frames) {
-    const {kind, id} = this.running;
+    const {kind, id, forged} = this.running;
     if (kind === "suppress") return frames.filter((f) => f.id !== id);
-    if (kind !== "masquerade") return frames;
+    if (kind !== "masquerade" && kind !== "evade_drift") return frames;
     return frames.map((f) => {
-      if (f.id !== id) return f;
+      if (f.id !== id || !f.dlc) return f;
       const payload = f.payload.slice();
-      payload[this.running.forged.id % f.dlc] ^= 0x55;
+      if (kind === "masquerade") payload[forged.id % f.dlc] ^= 0x55;
+      else payload[forged.id % f.dlc] += ++forged.count;
       return {...f, payload, label: 1};
     });
+  }
+
+  /** What an evader adds beside the sender's own `frames` up to `end`; what is due later waits. */
+  #beside(frames, end) {
+    const {kind, id, forged} = this.running;
+    const sender = this.vehicle.ids.find((one) => one.id === id);
+    const away = {evade_midpoint: sender?.period / 2, evade_before: -EARLY, evade_least_gap: Number.isFinite(forged.leastGap) ? forged.leastGap : sender?.period}[kind];
+    if (away === undefined) return [];
+    const own = frames.filter((f) => f.id === id && !f.label);
+    forged.later.push(...own.map((f) => ({...f, t: Math.max(this.now, f.t + away), payload: forged.payload.map((byte, k) => (k < f.dlc ? byte : 0)), label: 1})));
+    const due = forged.later.filter((f) => f.t < end);
+    forged.later = forged.later.filter((f) => f.t >= end);
+    return due;
+  }
+
+  /** What a window with so many injected frames is called; a sender that was silenced leaves no label: what runs at the moment says so. */
+  traffic(injected) {
+    const kind = this.running?.kind;
+    return injected || kind === "suppress" ? kind ?? "end of an attack" : "benign";
   }
 
   /** All frames up to time `end` (s), in bus order. */
@@ -177,7 +204,7 @@ export class Bus {
       let frames = this.#benign(next).map((f) => ({...f}));
       this.history = [...this.history, ...frames].slice(-HISTORY);
       if (this.running) {
-        frames = [...this.#tampered(frames), ...this.#injected(next)].sort((a, b) => a.t - b.t);
+        frames = [...this.#tampered(frames), ...this.#beside(frames, next), ...this.#injected(next)].sort((a, b) => a.t - b.t);
       }
       out.push(...this.#queue(frames.map((f) => ({...f})), BIT_TIME, "all"));
       this.now = next;

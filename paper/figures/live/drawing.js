@@ -1,5 +1,5 @@
 // Drawings that change many times a second, on canvas.
-import {extent, max, scaleLinear, scaleSqrt} from "d3";
+import {extent, max, scaleLinear, scaleLog, scaleSqrt} from "d3";
 import {labelColor} from "../lib/theme.js";
 import {hex} from "../lib/window.js";
 
@@ -57,35 +57,61 @@ export function ring(canvas, {ids, counts, injected, source, target, transitions
   });
 }
 
-/** Scores of the last windows, the newest on the right: a dot a window (a square if attacked), the threshold dashed. */
-export function strip(canvas, history, {threshold, width, shown}) {
-  const height = 150;
+const LANE = {height: 104, top: 22, left: 44, right: 8};
+const LEAST_SPAN = 4; // s
+
+/** The lanes of `strip`: the student's score, and by how many times too early the rule's worst frame comes. `thresholds`: {student, rule}. */
+export const lanes = (thresholds) => [
+  {name: "student: score", value: (row) => row.score, called: (row) => row.called, threshold: thresholds.student, scale: () => scaleLinear([0, 1]), ticks: [0, 0.5, 1]},
+  {
+    name: "timing rule: usual gap ÷ shortest gap", value: (row) => odds(row["rule's score"]), called: (row) => row["called by the rule"],
+    threshold: thresholds.rule === undefined ? undefined : odds(thresholds.rule), scale: () => scaleLog([0.1, 10_000]).clamp(true), ticks: [1, 100, 10_000]
+  }
+];
+const odds = (score) => score / Math.max(1 - score, 1e-9);
+
+/**
+ * Scores of windows over time (s), a lane a detector, all on the same axis: a dot a window (a square if attacked), the threshold dashed, a tick
+ * below an alarm. `lanes`: `{name, value, called, threshold, scale, ticks}`.
+ */
+export function strip(canvas, history, {lanes, width}) {
+  const height = lanes.length * (LANE.top + LANE.height) + 18;
   const {context, ink} = clear(canvas, width, height);
-  const [last = 0] = extent(history.slice(-1), ({window}) => window);
-  const x = scaleLinear([last - shown, last], [34, width - 8]);
-  const y = scaleLinear([0, 1], [height - 18, 10]);
-  for (const tick of [0, 0.5, 1]) {
-    context.fillText(tick.toFixed(1), 8, y(tick));
-    context.globalAlpha = 0.15;
-    context.fillRect(34, y(tick), width - 42, 1);
-    context.globalAlpha = 1;
-  }
-  context.setLineDash([5, 4]);
-  context.beginPath();
-  context.moveTo(34, y(threshold));
-  context.lineTo(width - 8, y(threshold));
-  context.stroke();
-  context.setLineDash([]);
-  for (const {window, score, traffic, called} of history) {
-    const attacked = traffic !== "benign";
-    context.fillStyle = labelColor(attacked);
-    if (attacked) context.fillRect(x(window) - 3, y(score) - 3, 6, 6);
-    else {
-      context.beginPath();
-      context.arc(x(window), y(score), 2.5, 0, 2 * Math.PI);
-      context.fill();
+  const [first = 0, last = LEAST_SPAN] = extent(history, ({begin}) => begin);
+  const x = scaleLinear([Math.min(first, last - LEAST_SPAN), last], [LANE.left, width - LANE.right]);
+  lanes.forEach(({name, value, called, threshold, scale, ticks}, lane) => {
+    const top = lane * (LANE.top + LANE.height) + LANE.top;
+    const y = scale().range([top + LANE.height - 14, top + 4]);
+    context.textAlign = "left";
+    context.fillText(name, LANE.left, top - 12);
+    context.textAlign = "right";
+    for (const tick of ticks) {
+      context.fillText(tick.toLocaleString("en"), LANE.left - 6, y(tick));
+      context.globalAlpha = 0.15;
+      context.fillRect(LANE.left, y(tick), width - LANE.left - LANE.right, 1);
+      context.globalAlpha = 1;
     }
-    context.fillStyle = ink;
-    if (called === "attack") context.fillRect(x(window) - 1, height - 8, 2, 7);
-  }
+    if (threshold !== undefined) {
+      context.setLineDash([5, 4]);
+      context.beginPath();
+      context.moveTo(LANE.left, y(threshold));
+      context.lineTo(width - LANE.right, y(threshold));
+      context.stroke();
+      context.setLineDash([]);
+    }
+    for (const row of history) {
+      const attacked = !["benign", "not labelled"].includes(row.traffic);
+      context.fillStyle = labelColor(attacked);
+      if (attacked) context.fillRect(x(row.begin) - 3, y(value(row)) - 3, 6, 6);
+      else {
+        context.beginPath();
+        context.arc(x(row.begin), y(value(row)), 2.5, 0, 2 * Math.PI);
+        context.fill();
+      }
+      context.fillStyle = ink;
+      if (called(row) === "attack") context.fillRect(x(row.begin) - 1, top + LANE.height - 8, 2, 7);
+    }
+  });
+  context.textAlign = "center";
+  for (const tick of x.ticks(Math.max(2, Math.floor(width / 110)))) context.fillText(`${tick} s`, Math.min(x(tick), width - 16), height - 8);
 }

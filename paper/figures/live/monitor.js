@@ -1,20 +1,20 @@
-// One vehicle under watch: its bus, its profile, the windows scored so far and what they took. No document needed.
+// One bus under watch, made up or recorded: its profile, the windows scored so far and what they took. No document needed.
 import {median} from "d3";
-import {Bus, columns} from "./bus.js";
+import {columns} from "./bus.js";
 import {fitProfile, percentile, windowGraph} from "./features.js";
 import {Memory} from "./memory.js";
+import {TimingRule, scoreOf} from "./rule.js";
 
 const KEPT = 160; // windows
 const MEASURED = 400; // windows over which latency is stated
 
 export class Monitor {
   /**
-   * `seed`: which vehicle. `windows`: {size, stride, profile_seconds, profile_from} of the student's configuration; `features`: its feature set.
-   * The vehicle first drives `profile_seconds` without being scored; under "calibrated" they give its profile.
+   * `bus`: what gives frames, a `Bus` or a `Recording`. `windows`: {size, stride, profile_seconds, profile_from} of the student's configuration; `features`: its feature set;
+   * `kept`: windows that are remembered. The first `profile_seconds` are not scored; under "calibrated" they give the profile.
    */
-  constructor(seed, {windows, features, protocol}) {
-    Object.assign(this, {windows, features, history: [], counts: new Map(), featureTimes: [], networkTimes: []});
-    this.bus = new Bus(seed);
+  constructor(bus, {windows, features, protocol, kept = KEPT}) {
+    Object.assign(this, {bus, windows, features, kept, history: [], counts: new Map(), featureTimes: [], networkTimes: [], rule: new TimingRule()});
     const head = this.bus.advance(windows.profile_seconds);
     const quiet = windows.profile_from === "quiet";
     this.profile = protocol === "zero-shot" ? null : fitProfile(columns(head), windows.profile_seconds, {quiet});
@@ -22,15 +22,18 @@ export class Monitor {
     this.#remember(head);
     this.clock = this.bus.now;
     this.buffer = [];
-    while (this.buffer.length < windows.size) this.advance(0.05);
-    this.graph = this.#graph(columns(this.buffer));
     this.score = null;
+  }
+
+  /** Lets the vehicle drive until a window is complete, which `graph` then shows. */
+  fill() {
+    while (this.buffer.length < this.windows.size) this.advance(0.05);
+    this.graph = this.#graph(columns(this.buffer));
   }
 
   /** `{kind, rate, id}` from now on, or null. */
   attack(attack) {
     this.bus.attack = attack;
-    this.kind = attack?.kind ?? null;
   }
 
   /** Let the vehicle drive `seconds` on. */
@@ -40,7 +43,10 @@ export class Monitor {
   }
 
   #remember(frames) {
-    if (this.memory) for (const frame of frames) frame.memory = this.memory.frame(frame);
+    for (const frame of frames) {
+      frame.early = this.rule.frame(frame);
+      if (this.memory) frame.memory = this.memory.frame(frame);
+    }
     return frames;
   }
 
@@ -48,11 +54,12 @@ export class Monitor {
     return windowGraph(frames, 0, this.windows.size, this.features, this.profile);
   }
 
-  /** Scores the next window with `score(graph)` if it is complete; whether it was. */
-  async step(score, threshold) {
+  /** Scores the next window with `score(graph)`, and by the rule, if it is complete; whether it was. `thresholds`: {student, rule}. */
+  async step(score, thresholds) {
     const {size, stride} = this.windows;
     if (this.buffer.length < size) return false;
-    const frames = columns(this.buffer.slice(0, size));
+    const next = this.buffer.slice(0, size);
+    const frames = columns(next);
     this.buffer.splice(0, stride);
     const begin = performance.now();
     this.graph = this.#graph(frames);
@@ -61,19 +68,23 @@ export class Monitor {
     const done = performance.now();
     this.featureTimes = [...this.featureTimes, built - begin].slice(-MEASURED);
     this.networkTimes = [...this.networkTimes, done - built].slice(-MEASURED);
-    this.#count(frames, threshold);
+    this.#count(frames, scoreOf(next.map(({early}) => early)), thresholds);
     return true;
   }
 
-  #count(frames, threshold) {
+  #count(frames, ruleScore, thresholds) {
     const injected = frames.label.reduce((a, b) => a + b, 0);
-    // a sender that was silenced leaves no label: what runs at the moment says so
-    const traffic = injected || this.kind === "suppress" ? this.kind ?? "end of an attack" : "benign";
-    const called = this.score >= threshold;
+    const traffic = this.bus.traffic(injected);
+    const [called, ruled] = [this.score >= thresholds.student, ruleScore >= thresholds.rule];
+    const word = (attack) => (attack ? "attack" : "benign");
     const window = (this.history.at(-1)?.window ?? 0) + 1;
-    this.history = [...this.history, {window, begin: frames.t[0], traffic, injected, score: this.score, called: called ? "attack" : "benign"}].slice(-KEPT);
-    const count = this.counts.get(traffic) ?? {traffic, windows: 0, "called attack": 0};
-    this.counts.set(traffic, {...count, windows: count.windows + 1, "called attack": count["called attack"] + called});
+    this.history.push({window, begin: frames.t[0], traffic, injected, score: this.score, called: word(called), "rule's score": ruleScore, "called by the rule": word(ruled)});
+    if (this.history.length > this.kept) this.history.shift();
+    const count = this.counts.get(traffic) ?? {traffic, windows: 0, "called attack": 0, "called attack by the rule": 0};
+    this.counts.set(traffic, {
+      ...count, windows: count.windows + 1,
+      "called attack": count["called attack"] + called, "called attack by the rule": count["called attack by the rule"] + ruled
+    });
   }
 
   /** Whether the last window was called an attack; false before the first. */

@@ -41,7 +41,7 @@ test("a panel stands for each car, a line and a dot for each model", () => {
   const captures = [{capture: "x", vehicle: "soul"}, {capture: "y", vehicle: "spark"}];
   const node = alarmCurves(rows, {models: ["m"], points: [{model: "m", threshold: 0.5}], captures, width: 900});
   expect(node.querySelectorAll("[aria-label=line] path").length).toBe(2);
-  expect(node.querySelectorAll("[aria-label=dot] circle").length).toBe(2);
+  expect(node.querySelectorAll("[aria-label=dot] path").length).toBe(2);
   expect(node.querySelector("[aria-label=dot] title").textContent).toContain("1 of 1 attacks found\n0 alarms, 0 an hour");
 });
 
@@ -61,6 +61,8 @@ test("misjudged windows stand first, then those nearest to it", () => {
   previous.click();
   expect(input.value).toBe(1);
   expect(misjudged(rows).textContent).toBe("Of 5 example windows, 1 attacked window was missed and 0 benign ones gave false alarms: they stand first.");
+  const right = rows.filter((one) => one.outcome !== "missed");
+  expect(misjudged(right).textContent).toMatch(/^No misjudged window is among the 4 examples of this release;/);
 });
 
 test("the page opens at the test with the largest share of misjudged windows", () => {

@@ -22,6 +22,7 @@ const FIGURES = {
   liveDetector: () => kdgat.liveDetector(release, [], {}),
   misjudged: () => kdgat.misjudged([]),
   mistakes: () => kdgat.mistakes([], nothing, {threshold: threshold()}),
+  ownCapture: () => kdgat.ownCapture(release, [], {}),
   policyMap: () => kdgat.policyMap([]),
   rates: () => kdgat.rates([]),
   readings: () => kdgat.readings([]),
@@ -42,7 +43,7 @@ const FIGURES = {
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
   "asPublished", "beside", "benchmarks", "checkbox", "colourings", "compared", "distinct", "epochsOf", "hardest", "judged", "metricLabel", "metrics", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
+  "parts", "range", "runsOf", "scenarioLabel", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
 ];
 
 afterEach(() => {

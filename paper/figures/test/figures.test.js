@@ -43,6 +43,13 @@ describe("a window as a graph", () => {
     expect(node.querySelectorAll("path").length).toBe(3);
     expect(node.querySelector("[role=img]").getAttribute("aria-label")).toContain("3 IDs, 3 transitions");
   });
+  test("says its score, the threshold and the verdict", () => {
+    const facts = (rows) => [...windowGraph(rows).querySelectorAll(".kdgat-verdict dd")].map((dd) => dd.textContent);
+    expect(facts(frames)).toEqual(["0.5"]);
+    expect(facts(frames.map((row) => ({...row, outcome: "missed", threshold: 0.75})))).toEqual(["0.5", "0.75", "called benign: an attack missed"]);
+    const [title] = windowGraph(frames).querySelectorAll(".kdgat-verdict p");
+    expect([title.textContent, title.title]).toEqual(["v, dos (known car, known attack), window 3", "test_01"]);
+  });
   test("does not change its rows", () => {
     const before = JSON.stringify(frames);
     windowGraph(frames);
@@ -59,13 +66,13 @@ describe("a window as a graph", () => {
 describe("the leaderboard", () => {
   test("draws a dot a value, in the model's colour", () => {
     const node = leaderboard(summary, {width: 600});
-    const dots = [...node.querySelectorAll("circle")];
+    const dots = [...node.querySelectorAll("[aria-label=dot] path")];
     expect(dots.length).toBe(4);
     expect(new Set(dots.map((dot) => dot.getAttribute("fill")))).toEqual(new Set(["gat-student", "gbm-baseline"].map(modelColor)));
   });
   test("leads to the runs behind a row", () => {
     const node = leaderboard(summary, {width: 600});
-    const links = [...node.querySelectorAll("circle")].map((dot) => dot.dataset.href);
+    const links = [...node.querySelectorAll("[aria-label=dot] path")].map((dot) => dot.dataset.href);
     expect(new Set(links)).toEqual(new Set(["runs.html?dataset=d&model=gat-student", "runs.html?dataset=d&model=gbm-baseline"]));
     const runs = [{run: "a", model: "gat-student"}, {run: "b", model: "fusion-dqn-student"}];
     const metrics = [{run: "b", model: "fusion-mean-student"}];
@@ -107,7 +114,7 @@ describe("what dragging and typing ask for", () => {
   test("a span of epochs is what is drawn", () => {
     const rows = [0, 1, 2, 3].map((epoch) => ({run: "a", epoch, metric: "train_loss", value: epoch, model: "gat-student", seed: 0, dataset: "d"}));
     expect(epochsOf(rows)).toEqual([0, 3]);
-    expect(curves(rows, {epochs: [1, 2]}).querySelectorAll("circle").length).toBe(2);
+    expect(curves(rows, {epochs: [1, 2]}).querySelectorAll("[aria-label=dot] path").length).toBe(2);
   });
   test("the span is typed, put in order, kept in the address and given up", () => {
     history.replaceState(null, "", "?epochs=1-x");

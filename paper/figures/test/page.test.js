@@ -1,8 +1,11 @@
 // @vitest-environment jsdom
 // What every page has at its end, under both renderers.
+import {readFileSync} from "node:fs";
 import {afterEach, expect, test} from "vitest";
 import {checkbox, select, span} from "../lib/inputs.js";
 import {chosen, joinPages} from "../page.js";
+
+const TREES = "../../tests/paper/quarto"; // from this package
 
 const DRAFT = `<header class="bar"><nav><a class="brand" href="index.html">KD-GAT</a><ul><li><a href="index.html">Overview</a></li>
   <li><details><summary>Results</summary><ul><li><a href="a.html">A</a></li><li><a href="b.html">B</a></li></ul></details></li></ul></nav></header><main></main>`;
@@ -24,6 +27,16 @@ test.each([["a draft", DRAFT], ["Quarto", QUARTO]])("pages of %s lead to the one
   expect(joined("a.html")).toEqual([["prev", "← Overview"], ["next", "B →"]]);
   expect(joined("b.html")).toEqual([["prev", "← A"]]);
   expect(joined("elsewhere.html")).toEqual([]);
+});
+
+test.each(["1.9.38", "1.10.18"])("a page that Quarto %s rendered leads to its neighbours", (version) => {
+  history.replaceState(null, "", "/paper/results/leaderboard.html");
+  document.body.innerHTML = readFileSync(`${TREES}/${version}/leaderboard.html`, "utf8");
+  joinPages(document.body);
+  expect([...document.querySelectorAll("main .kdgat-joined a")].map((link) => [link.rel, new URL(link.href).pathname])).toEqual([
+    ["prev", "/paper/talk.html"], ["next", "/paper/results/errors.html"]
+  ]);
+  history.replaceState(null, "", "/");
 });
 
 test("a printed page says what is chosen", () => {

@@ -33,3 +33,10 @@ test("groups of one scenario are those of its rows alone", async () => {
   expect(seeds.map(({seed}) => seed).sort()).toEqual([...new Set(all.filter((row) => row.dataset === dataset && row.scenario === scenario).map(({seed}) => seed))].sort());
   if (parts) expect([...asked].filter((file) => file !== "manifest.json").length).toBe(1);
 });
+
+test("rows are found in every row group of a file", async () => {
+  const [release] = watched();
+  const {rows} = manifest.tables.attributions;
+  const kinds = await Promise.all(["node", "edge"].map((kind) => release.rows("attributions", {kind}, ["graph", "value"])));
+  expect(kinds[0].length + kinds[1].length).toBe(rows);
+});

@@ -13,7 +13,7 @@ import {windowFrames} from "../frames.js";
 import {alphaByAttack, policyMap, regret} from "../fusion.js";
 import {windowGraph} from "../graph.js";
 import {leaderboard} from "../leaderboard.js";
-import {ring, strip} from "../live/drawing.js";
+import {lanes, ring, strip} from "../live/drawing.js";
 import {scores} from "../lib/scores.js";
 import {readings} from "../readings.js";
 import {speeds} from "../speeds.js";
@@ -44,7 +44,8 @@ const FIGURES = {
   timeline: () => timeline(rows.runs)
 };
 const history = rows.predictions.map(({window, injected, "gat-student": score}) => ({
-  window, score, traffic: injected ? "dos" : "benign", called: score > 0.5 ? "attack" : "benign"
+  window, begin: window / 10, score, traffic: injected ? "dos" : "benign", called: score > 0.5 ? "attack" : "benign",
+  "rule's score": injected ? 0.999 : 0.5, "called by the rule": injected ? "attack" : "benign"
 }));
 const DRAWINGS = {
   embedding: () => embedding(rows.embeddings).querySelector("canvas"),
@@ -55,7 +56,7 @@ const DRAWINGS = {
   },
   strip: () => {
     const canvas = document.createElement("canvas");
-    strip(canvas, history, {threshold: 0.5, width: 400, shown: 10});
+    strip(canvas, history, {lanes: lanes({student: 0.5, rule: 0.99}), width: 400});
     return canvas;
   }
 };
