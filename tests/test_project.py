@@ -215,7 +215,7 @@ def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
     """Each attestation's bundle becomes a file of the release, so that a reader checks it without asking GitHub."""
     import yaml
 
-    (job,) = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
+    job = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"]["publish"]
     attesting = [step["id"] for step in job["steps"] if step.get("uses", "").startswith("actions/attest@")]
     last = job["steps"][-1]
     variables = {name for name, value in last["env"].items() if "bundle-path" in value}
@@ -225,6 +225,23 @@ def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
     assert file and all(f'"${name}"' in write for name in variables)
     assert f"crate/*{file[1]}" in upload.split() and upload.startswith("gh release create ")
     assert file[1] in (repo / "docs" / "commands.md").read_text()
+
+
+def test_what_has_rights_runs_none_of_the_projects_code(repo: Path) -> None:
+    """A job that may write anything starts no checkout, no make, no Python: a dependency that turned bad finds no rights."""
+    import yaml
+
+    for file in sorted((repo / ".github" / "workflows").glob("*.yml")):
+        workflow = yaml.safe_load(file.read_text())
+        assert workflow["permissions"] == {"contents": "read"}, file
+        for name, job in workflow["jobs"].items():
+            if "write" not in job.get("permissions", {}).values():
+                continue
+            used = [step.get("uses", "") + step.get("run", "") for step in job["steps"]]
+            assert job["needs"] and not re.search(r"checkout|setup-|make |pixi|python|npm|pip", "\n".join(used)), (
+                file,
+                name,
+            )
 
 
 def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:
