@@ -51,6 +51,25 @@ def test_the_lock_has_every_dependency_and_no_address(repo: Path) -> None:
         assert name in names, f"{name} is not in requirements.lock: run `make lock`"
 
 
+def test_what_make_site_installs_is_known_by_its_hash(repo: Path) -> None:
+    """The versions of the lock, every file of each, for all platforms; and the build backend."""
+    makefile = (repo / "Makefile").read_text()
+    assert "--require-hashes -r $(HASHES)" in makefile and "--no-deps --no-build-isolation -e .\n" in makefile
+    entries = re.findall(r"^(\S+)==(\S+)(?: ; (.+?))?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", (repo / "requirements.paper.lock").read_text(), re.MULTILINE)  # fmt: skip
+    assert len(entries) == len(re.findall(r"^\S+==", (repo / "requirements.paper.lock").read_text(), re.MULTILINE)) > 50
+    lock = dict(re.findall(r"^(\S+)==(\S+)$", (repo / "requirements.lock").read_text(), re.MULTILINE))
+    project = tomllib.loads((repo / "pyproject.toml").read_text())
+    lock["setuptools"] = project["build-system"]["requires"][0].partition("==")[2]
+    assert [name for name, version, elsewhere, _ in entries if lock.get(name) != version and not elsewhere] == []
+    needed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["paper"], "setuptools"]
+    names = {re.split(r"[<>=\[ ]", need)[0].lower().replace("_", "-") for need in needed}
+    assert names <= {name for name, *_ in entries}
+    wheels = {name: hashes.count("sha256") for name, _, _, hashes in entries}
+    assert (
+        min(wheels[name] for name in ("numpy", "pyarrow", "duckdb", "typst")) >= 10
+    )  # Linux and macOS, several Pythons
+
+
 def test_nothing_requires_quarto_but_its_extra(repo: Path) -> None:
     extras = tomllib.loads((repo / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert [name for name, needs in extras.items() if any("quarto" in n for n in needs)] == ["quarto"]
