@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
+HASHES := requirements.paper.lock
 # what `make reproduce` trains
 PRESET ?= demo
 SEEDS ?= 0,1
@@ -19,8 +20,10 @@ help: ## what can be made
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.paper: pyproject.toml $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper]'
+# nothing is installed but files whose hashes are committed, the build backend among them
+$(VENV)/.paper: pyproject.toml $(HASHES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(HASHES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.train: pyproject.toml $(LOCK) | $(BIN)/python
@@ -28,7 +31,7 @@ $(VENV)/.train: pyproject.toml $(LOCK) | $(BIN)/python
 	@touch $@ $(VENV)/.paper
 
 $(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,explore,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,explore,mf4,dev]'
 	@touch $@ $(VENV)/.paper $(VENV)/.train
 
 paper/figures/node_modules/.stamp: paper/figures/package-lock.json
@@ -72,7 +75,7 @@ sbom: $(VENV)/.paper ## every dependency of both locks as CycloneDX: sbom.cdx.js
 bench: $(VENV)/.train ## measure speeds; rows for the table `benchmarks` of the next release
 	$(BIN)/python -m benchmarks
 
-lock: $(VENV)/.dev ## write the versions that are installed to the lock
+lock: $(VENV)/.dev ## write the versions that are installed to the locks
 	$(BIN)/python -m tools.lock
 
 soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, a thousand forgeries, the long tests (hours)

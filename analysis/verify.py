@@ -1,6 +1,7 @@
 """`python -m analysis.verify`: everything a release and the documents made from it promise, checked anew.
 
-Without arguments: every release on disk, the sources against the current release, and the rendered output, if any.
+Without arguments: every release on disk, the sources against the current release, and the rendered output, if any, which
+is compared with a second rendering.
 Each problem is one line; any problem makes the exit code 1.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.checks import anchor, bootstrap
+from analysis.checks import anchor, bootstrap, second
 from analysis.checks.pages import Site
 from analysis.checks.verification import report, trusted, verify_index, verify_releases, verify_sources
 from analysis.releases import release
@@ -74,8 +75,11 @@ def _checks(names: Sequence[str], demands: Demands) -> Iterator[tuple[str, str, 
     if not names:
         yield "index", "", verify_index(root)
         yield "sources", "", verify_sources(REPO, Release.open())
-        if (site := REPO / "_site").is_dir():
-            yield "rendered output", "", Site(site, REPO).problems()
+        if (folder := REPO / "_site").is_dir():
+            site, note = Site(folder, REPO), ""
+            if not (problems := site.problems()):  # else there is no need to take a minute for more
+                problems, note = second.problems(folder, REPO, site.release)
+            yield "rendered output", note, problems
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ def detect(
     --profile, the first seconds of a capture give the profile of its vehicle and are not scored.
 
     Args:
-        captures: CSV, candump, Vector ASC or BLF, PCAN TRC, Parquet; also packed by gzip, zstd, bz2 or xz. `-` reads a pipe and judges windows as they come.
+        captures: CSV, candump, Vector ASC or BLF, PCAN TRC, BUSMASTER, Kvaser, Parquet, MF4 (extra `mf4`); also packed by gzip, zstd, bz2 or xz. `-` reads a pipe and judges windows as they come.
         release: name of a release. [default: the current one]
         dataset: use the students trained on this dataset. [default: the release's first]
         seed: use the student trained with this seed. [default: all, by their mean logit]
         zero_shot: nothing is known of the vehicle.
         adapted: likewise, but the operating point follows the stream; the score is the margin over it.
         profile: attack-free recording of the vehicle.
-        channel: bus that is read, where a capture holds several (`can0`; of ASC, BLF and TRC its number).
+        channel: bus that is read, where a capture holds several (`can0`; of other logs its number).
         alarms: print only windows with an alarm.
         bad_rows: what to do with unreadable rows.
     """

@@ -25,6 +25,7 @@ EXTRAS = {
     "cluster": "MLflow and Optuna; SLURM through ssh",
     "dev": "the test suite, `make lint`",
     "data": "captures and large releases from a remote of one's own (DVC)",
+    "mf4": "captures in MF4",
     "explore": "the notebook dashboards of `analysis.explore`",
     "fuzz": "fuzzing guided by coverage",
     "audit": "the audit of dependencies, licences and unused code",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.checks.second import copy_sources
 from analysis.freeze import Policy, freeze
 from analysis.prerender import UNVERIFIED
 from analysis.releases.release import Release, current_name
@@ -18,20 +18,6 @@ from tests import shared
 from tests.analysis.fake_run import make
 
 NODE_MODULES = REPO / "paper" / "figures" / "node_modules"
-
-
-def copy_sources(target: Path) -> Path:
-    """The sources that rendering needs; node_modules as a link."""
-    skip = shutil.ignore_patterns("node_modules", "dist", "static", "__pycache__")
-    for folder in ("analysis", "cli", "kdgat", "tools", "paper"):
-        shutil.copytree(REPO / folder, target / folder, ignore=skip)
-    (target / "data").mkdir()
-    for file in ("catalog.toml", "choice.toml"):
-        shutil.copy(REPO / "data" / file, target / "data")
-    for file in ("_quarto.yml", "_environment", "index.qmd", "CITATION.cff"):
-        shutil.copy(REPO / file, target)
-    (target / "paper" / "figures" / "node_modules").symlink_to(NODE_MODULES)
-    return target
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ def rendered(kinds: dict[str, str]) -> Rendered:
     """The sources rendered from a made-up release over `kinds`: once in a session, to be read only."""
 
     def make(folder: Path) -> None:
-        project = copy_sources(folder / "project")
+        project = copy_sources(REPO, folder / "project")
         freeze_fake(folder / "frozen", kinds)
         done = render(project, frozen=folder / "frozen")
         assert done.returncode == 0, done.stderr

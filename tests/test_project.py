@@ -51,6 +51,25 @@ def test_the_lock_has_every_dependency_and_no_address(repo: Path) -> None:
         assert name in names, f"{name} is not in requirements.lock: run `make lock`"
 
 
+def test_what_make_site_installs_is_known_by_its_hash(repo: Path) -> None:
+    """The versions of the lock, every file of each, for all platforms; and the build backend."""
+    makefile = (repo / "Makefile").read_text()
+    assert "--require-hashes -r $(HASHES)" in makefile and "--no-deps --no-build-isolation -e .\n" in makefile
+    entries = re.findall(r"^(\S+)==(\S+)(?: ; (.+?))?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", (repo / "requirements.paper.lock").read_text(), re.MULTILINE)  # fmt: skip
+    assert len(entries) == len(re.findall(r"^\S+==", (repo / "requirements.paper.lock").read_text(), re.MULTILINE)) > 50
+    lock = dict(re.findall(r"^(\S+)==(\S+)$", (repo / "requirements.lock").read_text(), re.MULTILINE))
+    project = tomllib.loads((repo / "pyproject.toml").read_text())
+    lock["setuptools"] = project["build-system"]["requires"][0].partition("==")[2]
+    assert [name for name, version, elsewhere, _ in entries if lock.get(name) != version and not elsewhere] == []
+    needed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["paper"], "setuptools"]
+    names = {re.split(r"[<>=\[ ]", need)[0].lower().replace("_", "-") for need in needed}
+    assert names <= {name for name, *_ in entries}
+    wheels = {name: hashes.count("sha256") for name, _, _, hashes in entries}
+    assert (
+        min(wheels[name] for name in ("numpy", "pyarrow", "duckdb", "typst")) >= 10
+    )  # Linux and macOS, several Pythons
+
+
 def test_nothing_requires_quarto_but_its_extra(repo: Path) -> None:
     extras = tomllib.loads((repo / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert [name for name, needs in extras.items() if any("quarto" in n for n in needs)] == ["quarto"]
@@ -215,7 +234,7 @@ def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
     """Each attestation's bundle becomes a file of the release, so that a reader checks it without asking GitHub."""
     import yaml
 
-    (job,) = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"].values()
+    job = yaml.safe_load((repo / ".github" / "workflows" / "release.yml").read_text())["jobs"]["publish"]
     attesting = [step["id"] for step in job["steps"] if step.get("uses", "").startswith("actions/attest@")]
     last = job["steps"][-1]
     variables = {name for name, value in last["env"].items() if "bundle-path" in value}
@@ -225,6 +244,23 @@ def test_a_release_is_published_with_its_attestations(repo: Path) -> None:
     assert file and all(f'"${name}"' in write for name in variables)
     assert f"crate/*{file[1]}" in upload.split() and upload.startswith("gh release create ")
     assert file[1] in (repo / "docs" / "commands.md").read_text()
+
+
+def test_what_has_rights_runs_none_of_the_projects_code(repo: Path) -> None:
+    """A job that may write anything starts no checkout, no make, no Python: a dependency that turned bad finds no rights."""
+    import yaml
+
+    for file in sorted((repo / ".github" / "workflows").glob("*.yml")):
+        workflow = yaml.safe_load(file.read_text())
+        assert workflow["permissions"] == {"contents": "read"}, file
+        for name, job in workflow["jobs"].items():
+            if "write" not in job.get("permissions", {}).values():
+                continue
+            used = [step.get("uses", "") + step.get("run", "") for step in job["steps"]]
+            assert job["needs"] and not re.search(r"checkout|setup-|make |pixi|python|npm|pip", "\n".join(used)), (
+                file,
+                name,
+            )
 
 
 def test_codecheck_lists_what_the_paper_shows(repo: Path) -> None:

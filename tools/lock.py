@@ -1,14 +1,19 @@
-"""Write requirements.lock: the versions installed here, as pip constraints.
+"""Write requirements.lock, the versions installed here as pip constraints, and requirements.paper.lock, what `make site` installs, with hashes.
 
-No hashes and no addresses: `torch==2.13.0` must be free to resolve to a CPU wheel where a machine offers one, and a
-local version (+cpu) must not be asked for elsewhere.
+The former has no hashes and no addresses: `torch==2.13.0` must be free to resolve to a CPU wheel where a machine offers one, and a
+local version (+cpu) must not be asked for elsewhere. The latter has those of every file that PyPI holds of a version, so of all platforms.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tomllib
 from importlib.metadata import distributions
+from pathlib import Path
 
 from kdgat import atomic
+from kdgat.errors import KdgatError, cli
 from kdgat.paths import REPO
 
 #: not dependencies of the project
@@ -16,13 +21,50 @@ _LEFT_OUT = {"kdgat", "pip", "setuptools", "wheel"}
 
 
 def main() -> None:
-    """Write the lock."""
+    """Write both locks."""
     versions = {d.metadata["Name"].lower().replace("_", "-"): d.version.split("+")[0] for d in distributions()}
     lines = [f"{name}=={version}" for name, version in sorted(versions.items()) if name not in _LEFT_OUT]
     header = "# Tested versions, for `pip install -c`; made by `make lock`. Python 3.11; limits, not requirements.\n"
     atomic.write_text(REPO / "requirements.lock", header + "\n".join(lines) + "\n")
     print(f"requirements.lock: {len(lines)} versions")
+    text = hashed()
+    header = "# What `make site` installs (`pip install --require-hashes`); made by `make lock`.\n"
+    atomic.write_text(REPO / "requirements.paper.lock", header + text)
+    print(f"requirements.paper.lock: {text.count('==')} versions, {text.count('sha256:')} hashes")
+
+
+def hashed() -> str:
+    """Versions and hashes of the extra `paper`, its dependencies and the build backend, for every platform.
+
+    Raises:
+        KdgatError: uv cannot resolve them, or PyPI cannot be reached.
+    """
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    command = [
+        str(Path(sys.executable).with_name("uv")),
+        "pip",
+        "compile",
+        "--no-config",
+        "--quiet",
+        "--generate-hashes",
+        "--universal",
+    ]
+    command += [
+        "--no-header",
+        "--no-annotate",
+        "--python-version",
+        "3.11",
+        "--extra",
+        "paper",
+        "-c",
+        "requirements.lock",
+    ]
+    backend = "\n".join(project["build-system"]["requires"])
+    done = subprocess.run([*command, "pyproject.toml", "-"], cwd=REPO, input=backend, capture_output=True, text=True)
+    if done.returncode:
+        raise KdgatError(f"uv: {' '.join(done.stderr.split())[:500]}")
+    return done.stdout
 
 
 if __name__ == "__main__":
-    main()
+    cli(main)

@@ -213,6 +213,11 @@ class Site:
             problems += claims.lost(self.project, claims_of_pages, numbers, gave_way=gave_way)
         return problems + self._assets()
 
+    @property
+    def release(self) -> Release:
+        """The release of an output that has no problem, whose pages all carry the same."""
+        return next(iter(self._numbers.values())).release
+
     def numbers(self, content: str) -> Numbers:
         """Numbers of the release that a page's `kdgat-release` names (`<name> <manifest sha256>`)."""
         if content not in self._numbers:

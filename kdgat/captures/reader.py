@@ -33,8 +33,8 @@ class CaptureReader:
 
     Attributes:
         path: the file.
-        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf`, `trc`,
-            `candump-screen` or `parquet`.
+        format: `labelled-csv`, `hcrl-csv`, `hcrl-keyed`, `candump`, `table`, `asc`, `blf`, `mf4`, `trc`, `busmaster`,
+            `kvaser`, `candump-screen` or `parquet`.
         live: it comes through a pipe.
         bad: rows set aside so far (`on_bad_rows="quarantine"`); the side file is written when the iteration ends.
     """
@@ -57,7 +57,7 @@ class CaptureReader:
                 aside in a side file with their reasons and goes on.
             quarantine: the side file, default `<path>.quarantine.csv`.
             block: bytes of text to parse at once.
-            channel: bus whose frames are read, where the file has several (`can0`; of ASC, BLF and TRC its number).
+            channel: bus whose frames are read, where the file has several (`can0`; of other logs its number).
             pool: threads that parse blocks ahead of the one that is asked for (text formats).
 
         Raises:

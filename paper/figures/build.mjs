@@ -2,8 +2,9 @@
 import {build} from "esbuild";
 import {cp, mkdir, readdir, rm, writeFile} from "node:fs/promises";
 import {join, relative} from "node:path";
+import {fileURLToPath} from "node:url";
 
-const here = new URL(".", import.meta.url).pathname;
+const here = fileURLToPath(new URL(".", import.meta.url)); // a path is no URL: it may hold a space, # or %
 // files are replaced, and what is left of an earlier build removed at the end: a renderer may be walking the folder
 const before = await readdir(`${here}dist`, {recursive: true, withFileTypes: true}).catch(() => []);
 const earlier = new Set(before.filter((entry) => entry.isFile()).map((entry) => relative(here, join(entry.parentPath, entry.name))));
@@ -12,6 +13,7 @@ const {metafile} = await build({
   absWorkingDir: here,
   entryPoints: {kdgat: "index.js", page: "page.js", draft: "../../tools/draft/ojs.js"},
   nodePaths: ["node_modules"],
+  preserveSymlinks: true, // the same bundle wherever the packages lie
   outdir: "dist",
   bundle: true,
   splitting: true,

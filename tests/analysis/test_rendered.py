@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis import prerender
-from analysis.checks import claims, pdf
+from analysis.checks import claims, pdf, second
 from analysis.checks.pages import Site, read_page, sentence
 from analysis.freeze import freeze
 from analysis.numbers import Numbers
@@ -192,6 +192,96 @@ def test_a_served_file_that_is_not_the_releases_or_the_projects_is_caught(site):
         "assets/release/weights/x.onnx is not the release's" in problems
         and "theme/site.css is not the project's" in problems
     )
+
+
+# ---- against a second rendering ------------------------------------------------------------------------------------------
+
+
+def pdf_of(text):
+    import typst
+
+    return typst.compile(f'#set page("a4")\n{text}'.encode())
+
+
+@pytest.fixture(scope="module")
+def rendering():
+    """What a rendering leaves, in small: path → content."""
+    table = "<table><tr><td>GAT</td><td>1</td></tr><tr><td>VGAE</td><td>2</td></tr></table>"
+    figure = '<figure><img src="x.svg" alt="A rises."><figcaption>Recall by car</figcaption></figure>'
+    page = f"<html><head>{POLICY}<title>KD-GAT</title></head><body><main><p>It is ahead.</p>{figure}{table}</main>"
+    return {
+        "index.html": f"{page}<p>Draft: rendered without Quarto</p></body></html>".encode(),
+        "paper/talk.html": f"{page}</body></html>".encode(),
+        "paper/index.pdf": pdf_of("It is ahead."),
+        "assets/kdgat.js": b"export const a = 1;",
+        "assets/release/weights/gat-student-s0.onnx": b"weights",
+        "theme/site.css": b"del { text-decoration: line-through }",
+    }
+
+
+def left(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+IMAGE = b'<p><img src="https://example.org/x.png"></p><p>It is'
+#: what was done to an output → (file, what stood there and what stands there, or None where the file is gone or new)
+TAMPERED = {
+    "a changed sentence": ("index.html", (b"ahead", b"far ahead")),
+    "a changed sentence of the talk": ("paper/talk.html", (b"ahead", b"behind")),
+    "a changed title": ("index.html", (b"<title>KD", b"<title>PD")),
+    "a changed alternative text": ("index.html", (b"rises", b"falls")),
+    "a changed caption": ("paper/talk.html", (b"by car", b"by bus")),
+    "row labels swapped": ("paper/talk.html", (b"GAT</td><td>1</td></tr><tr><td>VGAE", b"VGAE</td><td>1</td></tr><tr><td>GAT")),
+    "a removed policy": ("paper/talk.html", (b"default-src", b"script-src")),
+    "an image from elsewhere": ("paper/talk.html", (b"<p>It is", IMAGE)),
+    "a number at a sentence's end": ("index.html", (b"ahead.", b"ahead, at 0.999.")),
+    "a number without a digit before its point": ("index.html", (b"ahead.", b"ahead, at .999.")),
+    "a fraction": ("index.html", (b"ahead.", b"ahead in 999/1000.")),
+    "rewritten code": ("assets/kdgat.js", (b"1", b"2")),
+    "a rewritten style sheet": ("theme/site.css", (b"line-through", b"none")),
+    "other weights": ("assets/release/weights/gat-student-s0.onnx", (b"weights", b"others")),
+    "a deleted PDF": ("paper/index.pdf", None),
+    "a deleted page": ("paper/talk.html", None),
+    "an added page": ("paper/results/ours.html", None),
+    "an added script": ("assets/more.js", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", TAMPERED)
+def test_what_a_second_rendering_does_not_make_is_caught(rendering, attack, tmp_path):
+    name, change = TAMPERED[attack]
+    files = dict(rendering)
+    if change is not None:
+        assert change[0] in files[name]
+        files[name] = files[name].replace(*change)
+    elif name in files:
+        del files[name]
+    else:
+        files[name] = b"x"
+    (problem,) = second.differences(left(tmp_path / "site", files), left(tmp_path / "second", rendering))
+    assert problem.startswith(f"{name} is ")
+
+
+def test_a_pdf_that_was_set_anew_must_say_the_same(rendering, tmp_path):
+    want = left(tmp_path / "second", rendering)
+    same = left(tmp_path / "same", rendering | {"paper/index.pdf": pdf_of("#set text(fill: red)\nIt is ahead.")})
+    assert (same / "paper" / "index.pdf").read_bytes() != rendering["paper/index.pdf"]
+    assert second.differences(same, want) == []
+    other = left(tmp_path / "other", rendering | {"paper/index.pdf": pdf_of("It is behind.")})
+    (problem,) = second.differences(other, want)
+    assert problem.endswith("'It is behind.' where it has 'It is ahead.'")
+
+
+def test_of_quartos_pages_it_counts_what_is_seen(rendering, tmp_path):
+    """Order of attributes, white space and comments may change; a draft's bytes may not."""
+    want = left(tmp_path / "second", rendering)
+    image = (b'src="x.svg" alt="A rises."', b'alt="A rises."  src="x.svg"')
+    for name, caught in (("index.html", True), ("paper/talk.html", False)):
+        have = left(tmp_path / name.replace("/", "-"), rendering | {name: rendering[name].replace(*image)})
+        assert bool(second.differences(have, want)) is caught
 
 
 def test_a_page_without_a_release_is_caught(site):

@@ -121,7 +121,7 @@ def rendering() -> Again:
 
     def prepare(folder: Path) -> None:
         folder.mkdir(parents=True)
-        project = copy_sources(folder / "project")
+        project = copy_sources(REPO, folder / "project")
         sources = (project / "_quarto.yml").read_text()
         fewer = sources.replace("    - paper/index.qmd\n", "", 1).replace("    - paper/talk.qmd\n", "", 1)
         assert fewer != sources

@@ -35,7 +35,7 @@ print(preset("paper").hash())
 @pytest.fixture(scope="session")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources in which one of everything has been added."""
-    return grow(copy_sources(tmp_path_factory.mktemp("grown")))
+    return grow(copy_sources(REPO, tmp_path_factory.mktemp("grown")))
 
 
 def run(grown: Path, *command: str, **environment: str) -> str:

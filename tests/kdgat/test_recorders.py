@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kdgat.captures.parsers import mf4
 from kdgat.captures.reader import CaptureReader, read
 from kdgat.errors import CaptureError
 
@@ -139,12 +140,185 @@ def test_a_line_of_trc_that_is_no_frame_is_told(line: str, reason: str, tmp_path
         read(tmp_path / "c.trc")
 
 
-def test_another_version_of_trc_and_mf4_are_told(tmp_path: Path) -> None:
+def test_another_version_of_trc_is_told(tmp_path: Path) -> None:
     (tmp_path / "c.trc").write_text(";$FILEVERSION=3.0\n")
     with pytest.raises(CaptureError, match=r"version '3\.0' of TRC"):
         read(tmp_path / "c.trc")
+
+
+# ---- BUSMASTER and Kvaser, which python-can does not read: as the sources of the programs that write them say -------------
+
+BUSMASTER = """***BUSMASTER Ver 3.2.2***
+***PROTOCOL CAN***
+***NOTE: PLEASE DO NOT EDIT THIS DOCUMENT***
+***[START LOGGING SESSION]***
+***START DATE AND TIME 28:11:2026 23:59:59:998***
+***HEX***
+***SYSTEM MODE***
+***START CHANNEL BAUD RATE***
+***CHANNEL 1 - Kvaser - Kvaser Leaf Light HS #0 (Channel 0), Serial Number- 0, Firmware- 0x00000037 0x00020000 - 500000 bps***
+***END CHANNEL BAUD RATE***
+***START DATABASE FILES***
+***END DATABASE FILES***
+***<Time><Tx/Rx><Channel><CAN ID><Type><DLC><DataBytes>***
+23:59:59:9985 Rx 1 0x023 s 1 40
+23:59:59:9990 Tx 1 0x18FEF100 x 3 0A FF 00 
+00:00:00:0005 Rx 1 0x110 sr 4
+00:00:00:0020 Rx 1 0x7FF s 8 01 02 03 04 05 06 07 08
+***END DATE AND TIME 29:11:2026 0:0:0:3***
+***[STOP LOGGING SESSION]***
+"""
+BUSMASTER_DEC = BUSMASTER.replace("HEX", "DEC").replace("SYSTEM", "ABSOLUTE").partition("23:59:59:9985")[0] + (
+    "0:0:0:0005 Rx 1 35 s 1 064\n27:0:1:0005 Rx 1 272 s 3 010 255 000\n"
+)
+CANKING = """Chn Identifier Flg   DLC  D0...1...2...3...4...5...6..D7       Time     Dir
+ 0    0000014B         1  00                                1675.570498 T
+ 0    00000065         5  01  00  00  00  0A                1675.572378 R
+ 0    18FEF100 X       8  60  00  00  5F  60  60  E2  F2    1675.573001 R
+ 0    00000110 R       4                                    1675.574001 R
+Logging stopped.
+"""
+KVASER = """                              Kvaser Memorator Log
+                              ====================
+
+Settings:
+   Format of data field: DEC
+   Format of id field:   DEC
+   CAN channel:          1 2 3 4 5
+
+        Time Chan   Identifier Flags        DLC  Data                                    Counter
+================================================================================================
+    0,100000  Trigger (type=0x1, active=0x00, pre-trigger=0, post-trigger=-1)
+    0,100000  1         331    Rx          1    0                                              1
+    0,200000  1   419361024x   Tx          2   10 255                                          2
+    0,250000  1         100    TxRq        1    0                                              3
+    0,300000  1         272    Rx       R  4  RTR                                              4
+"""
+KVASER_CSV = """CSV CAN data
+Converted from Kvaser Memorator at;2026-11-28 10:00:00
+
+Format of data field;HEX
+Format of id field;HEX
+Timestamp Offset;             0.00000;seconds
+Logging started at;2026-11-28 09:00:00
+Time;Channel;id;Flags;DLC;Data0;Data1;Data2;Data3;Data4;Data5;Data6;Data7;Counter
+0.10000;1;14b;2;1;00;;;;;;;;1
+0.20000;1;18fef100;68;2;0a;ff;;;;;;;2
+0.25000;1;100;130;1;00;;;;;;;;3
+0.30000;1;110;3;4;;;;;;;;;4
+"""
+WRITTEN = {
+    "busmaster": (BUSMASTER, [86399.9985, 86399.999, 86400.0005, 86400.002], [0x23, 0x18FEF100, 0x110, 0x7FF], ["40", "0aff00", "", "0102030405060708"]),
+    "busmaster, decimal": (BUSMASTER_DEC, [0.0005, 97201.0005], [35, 272], ["40", "0aff00"]),
+    "kvaser, CanKing": (CANKING, [1675.570498, 1675.572378, 1675.573001, 1675.574001], [0x14B, 0x65, 0x18FEF100, 0x110], ["00", "010000000a", "6000005f6060e2f2", ""]),
+    "kvaser, plain text": (KVASER, [0.1, 0.2, 0.3], [331, 0x18FEF100, 272], ["00", "0aff", ""]),
+    "kvaser, CSV": (KVASER_CSV, [0.1, 0.2, 0.3], [0x14B, 0x18FEF100, 0x110], ["00", "0aff", ""]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_logs_of_busmaster_and_kvaser_are_read(what: str, tmp_path: Path) -> None:
+    text, times, identifiers, data = WRITTEN[what]
+    (tmp_path / "c.log").write_text(text)
+    reader = CaptureReader(tmp_path / "c.log")
+    (frames,) = reader
+    assert reader.format == what.partition(",")[0]
+    assert frames.timestamp.tolist() == pytest.approx(times, abs=1e-9) and frames.id.tolist() == identifiers
+    assert [bytes(p[:n]).hex() for p, n in zip(frames.payload, frames.dlc, strict=True)] == data
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (BUSMASTER.replace("SYSTEM", "RELATIVE"), 14, "relative times: log in the mode"),
+        (BUSMASTER.replace("9:9990", "9:999"), 15, "'999' behind the seconds is no number of four digits"),
+        (BUSMASTER.replace("x 3", "x 4"), 15, "3 bytes, but the DLC says 4"),
+        (BUSMASTER.replace("0x7FF s", "0x7FF fd"), 17, "not a frame of classic CAN"),
+        (CANKING.replace("00000065 ", "101 "), 3, "numbers could be decimal"),
+        (CANKING.replace("00000065  ", "00000065 F"), 3, "flags 'F': read are X and R"),
+        (CANKING.replace("X       8", "X       9"), 0, ""),
+        (CANKING.replace("         5  01", "         6  01"), 3, "fewer bytes than the DLC, which says 6"),
+        (CANKING + " 0    00000000            ErrorFrame          29.095270 R\n", 7, "an error frame"),
+        (KVASER.replace("Rx          1", "Rx    FB    1"), 12, "a CAN FD frame"),
+        (KVASER.replace("   Format of id field:   DEC\n", ""), 11, "nothing says whether numbers are decimal"),
+        (KVASER_CSV.replace("of id field", "of PGN field"), 9, "PGNs of J1939 in place of IDs"),
+        (KVASER_CSV.replace("14b;2", ";34"), 9, "an error frame"),
+        (KVASER_CSV.replace("14b;2", "14b;65538"), 9, "a CAN FD frame"),
+        (KVASER_CSV.partition("Time;")[1] + KVASER_CSV.partition("Time;")[2], 2, "nothing says whether numbers are decimal"),
+    ],
+)  # fmt: skip
+def test_what_could_mean_two_things_is_told(text: str, line: int, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "c.log").write_text(text)
+    if not reason:  # a classic frame with a DLC of 9 holds 8 bytes
+        assert read(tmp_path / "c.log").num_rows == 4
+        return
+    with pytest.raises(CaptureError) as caught:
+        read(tmp_path / "c.log")
+    assert caught.value.line == line and reason in caught.value.reason
+
+
+def test_two_buses_of_busmaster_and_kvaser_are_never_one_stream(tmp_path: Path) -> None:
+    for text, old, new in (
+        (BUSMASTER, "Tx 1", "Tx 2"),
+        (CANKING, " 0    18", " 2    18"),
+        (KVASER_CSV, "0.20000;1", "0.20000;2"),
+    ):
+        (tmp_path / "c.log").write_text(text.replace(old, new))
+        with pytest.raises(CaptureError, match="frames of more than one bus"):
+            read(tmp_path / "c.log")
+        assert read(tmp_path / "c.log", channel="2")["id"].to_pylist() == [0x18FEF100]
+
+
+# ---- MF4 -------------------------------------------------------------------------------------------------------------------
+
+
+def mf4_of(path: Path, messages: list[can.Message]) -> bytes:
+    with can.MF4Writer(path) as writer:
+        for message in messages:
+            writer(message)
+    return path.read_bytes()
+
+
+def test_mf4_is_read_as_python_can_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.mf4"
+    remote = can.Message(
+        timestamp=1795827724.5, arbitration_id=0x110, is_extended_id=False, is_remote_frame=True, channel=1
+    )
+    begin = 1795827723.25
+    drawn = [(k * 10, k * 12345 % (1 << 29), k % 2 == 1, bytes(range(k % 9))) for k in range(100)]
+    written = messages(drawn)
+    for message in written:
+        message.timestamp += begin
+    data = mf4_of(path, [*written, remote])
+    # CANedge leaves a file that is not finalised
+    path.write_bytes(b"UnFinMF " + data[8:60] + b"\1\0\0\0" + data[64:])
+    (ours,) = CaptureReader(path)
+    theirs = list(can.MF4Reader(path))
+    assert ours.id.tolist() == [m.arbitration_id for m in theirs]
+    payloads = [bytes(p[:n]) for p, n in zip(ours.payload, ours.dlc, strict=True)]
+    assert payloads == [bytes(m.data) for m in theirs] and payloads[-1] == b""
+    assert ours.timestamp - ours.timestamp[0] == pytest.approx(
+        [m.timestamp - theirs[0].timestamp for m in theirs], abs=1e-6
+    )
+
+
+def test_a_damaged_mf4_ends_in_one_line_and_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = mf4_of(tmp_path / "c.mf4", messages([(k, k, False, b"x") for k in range(9)]))
+    (tmp_path / "c.mf4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(CaptureError, match="broken MF4: asammdf cannot read it: "):
+        read(tmp_path / "c.mf4")
+    # a group that is its own successor: asammdf would read it for ever
+    group = data.index(b"##DG")
+    (tmp_path / "c.mf4").write_bytes(data[: group + 24] + group.to_bytes(8, "little") + data[group + 32 :])
+    monkeypatch.setattr(mf4, "_SECONDS", 1)
+    with pytest.raises(CaptureError, match="it takes more memory or time than its size allows"):
+        read(tmp_path / "c.mf4")
+
+
+def test_without_its_extra_mf4_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c.mf4").write_bytes(b"MDF     4.10    " + bytes(100))
-    with pytest.raises(CaptureError, match="MF4 is not read: export"):
+    monkeypatch.setattr(mf4, "find_spec", lambda name: None)
+    with pytest.raises(CaptureError, match=r"needs the extra mf4: pip install .*\[mf4\]"):
         read(tmp_path / "c.mf4")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kdgat.paths import REPO
 from tests.rendering import NODE_MODULES, copy_sources, freeze_fake, render
 
 pytestmark = [
@@ -62,7 +63,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """`_site` of the draft renderer and of Quarto."""
     folder = tmp_path_factory.mktemp("both")
     freeze_fake(folder / "frozen", {"hcrl-sa": "real"})
-    draft, quarto = (copy_sources(folder / name) for name in ("draft", "quarto"))
+    draft, quarto = (copy_sources(REPO, folder / name) for name in ("draft", "quarto"))
     done = render(draft, frozen=folder / "frozen")
     assert done.returncode == 0, done.stderr
     done = render(quarto, frozen=folder / "frozen", command=["quarto", "render"])

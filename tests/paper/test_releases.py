@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.checks import claims
+from analysis.checks import claims, second
 from analysis.checks.pages import read_page
 from analysis.claims.judged import OfRelease
 from analysis.numbers import Numbers
@@ -27,7 +27,7 @@ RELEASES = sorted(json.loads((FROZEN / "index.json").read_text()))
 @pytest.mark.skipif(not NODE_MODULES.is_dir(), reason="paper/figures/node_modules is missing: npm ci")
 @pytest.mark.parametrize("name", RELEASES if os.environ.get("KDGAT_SOAK") else RELEASES[:1])
 def test_it_is_rendered_and_says_what_it_does_not_bear_out(name: str, tmp_path: Path):
-    project = copy_sources(tmp_path / "project")
+    project = copy_sources(REPO, tmp_path / "project")
     done = render(project, frozen=FROZEN, release=name)
     assert done.returncode == 0, done.stderr
     values = OfRelease(Numbers(Release(FROZEN / name)))
@@ -44,3 +44,5 @@ def test_it_is_rendered_and_says_what_it_does_not_bear_out(name: str, tmp_path: 
         assert {claim.state for claim in all_claims} == {"true"}
     else:
         assert "false" in {claim.state for claim in all_claims}
+    if os.environ.get("KDGAT_SOAK"):  # as long as all the rest
+        assert second.problems(project / "_site", project, Release(FROZEN / name)) == ([], "")
