@@ -82,7 +82,8 @@ def run(release: Release, project: Path) -> dict[str, int]:
     """Write all generated files below `project`; returns how many of each."""
     import yaml
 
-    numbers = Numbers(release)
+    numbers = results.numbers_of(release)
+    release = numbers.release  # the one whose tables are read
     used = list(uses(sources(project)))
     tree = variables(numbers, used, project)
     claims = judged.of_project(numbers, project)

@@ -142,7 +142,8 @@ def domain(clause: Each, values: Values) -> list[str]:
     for template in templates:
         before, _, after = template.partition("@")
         pattern = re.compile(re.escape(before) + r"([a-z0-9_]+)" + re.escape(after).replace("@", r"\1"))
-        parts |= {match[1] for key in values.every() if (match := pattern.fullmatch(key))}
+        end = after.rpartition("@")[2]  # tells nearly all of a release's many keys apart
+        parts |= {match[1] for key in values.every() if key.endswith(end) and (match := pattern.fullmatch(key))}
     for value in clause.values:
         if not any(fnmatch.fnmatchcase(part, value) for part in parts):
             raise Undefined(f"{value} of {templates[0]}")

@@ -46,17 +46,23 @@ def entry(numbers: Numbers, number: Number) -> dict[str, Any]:
 
 def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
     """Return a run's facts: code, configuration and its difference from the preset, data, mirrors."""
-    from kdgat.config import PRESETS, preset
-
     config = release.manifest["configurations"][row["config_hash"]]
-    original = preset(row["preset"]) if row["preset"] in PRESETS else None
+    original = _settings(row["preset"])
     return {
         **{k: row[k] for k in ("dataset", "seed", "stage", "model", "preset", "config_hash", "commit", "dirty")},
         **{k: row[k] for k in ("lock_hash", "data_hash", "data_kind", "started", "machine")},
-        "config_diff": difference(json.loads(original.canonical()), config) if original else None,
+        "config_diff": difference(original, config) if original else None,
         "mirror": f"{row['tracker']}:{row['tracker_id']}" if row["tracker_id"] else None,
         "links": links(row),
     }
+
+
+@cache
+def _settings(preset: str) -> dict[str, Any] | None:
+    """Settings of a preset, read once for all runs; None for one that no longer exists."""
+    from kdgat import config
+
+    return dict(json.loads(config.preset(preset).canonical())) if preset in config.PRESETS else None
 
 
 @cache

@@ -58,6 +58,7 @@ class Numbers:
     def __init__(self, release: Release) -> None:
         self.release = release
         self._made: dict[str, Number] = {}
+        self._resting: dict[tuple[str, str | None], list[str]] = {}
 
     def __getitem__(self, key: str) -> Number:
         if key in self._made:
@@ -108,11 +109,16 @@ class Numbers:
         """Runs a number rests on: those that evaluated it, then those that trained its model."""
         if not number.where:
             return []
-        where = number.where
-        rows = [r for r in self._runs if r["dataset"] == where["dataset"]]
-        if "model" in where:
-            evaluated = self._evaluated.get((where["dataset"], where["model"]), set())
-            rows = [r for r in rows if r["model"] == where["model"] or r["run"] in evaluated]
+        place = number.where["dataset"], number.where.get("model")
+        if place not in self._resting:  # thousands of numbers rest on the same few
+            self._resting[place] = self._runs_of(*place)
+        return self._resting[place]
+
+    def _runs_of(self, dataset: str, model: str | None) -> list[str]:
+        rows = [r for r in self._runs if r["dataset"] == dataset]
+        if model is not None:
+            evaluated = self._evaluated.get((dataset, model), set())
+            rows = [r for r in rows if r["model"] == model or r["run"] in evaluated]
             rows.sort(key=lambda r: (r["run"] not in evaluated, r["run"]))
         return [r["run"] for r in rows]
 
@@ -120,6 +126,14 @@ class Numbers:
     def summary(self) -> list[dict[str, Any]]:
         """Rows of the table `summary`."""
         return list(self.release.table("summary").to_pylist())
+
+    @cached_property
+    def by_metric(self) -> dict[str, list[dict[str, Any]]]:
+        """Metric → its rows of `summary`."""
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in self.summary:
+            rows.setdefault(row["metric"], []).append(row)
+        return rows
 
     @cached_property
     def hyperparameters(self) -> list[dict[str, Any]]:

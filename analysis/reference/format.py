@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from kdgat.evaluation import registry
@@ -11,6 +12,7 @@ from kdgat.evaluation import registry
 NA = "n/a"
 
 
+@cache
 def slug(name: str) -> str:
     """A name as a segment of a key: lower-case, `-` and spaces as `_`, no dots."""
     return re.sub(r"[^a-z0-9_]+", "_", name.lower())

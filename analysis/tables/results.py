@@ -54,7 +54,8 @@ def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = Tru
 
 
 def _summary(numbers: Numbers, **where: str) -> list[dict[str, Any]]:
-    return [r for r in numbers.summary if all(r[c] == v for c, v in where.items())]
+    rows = numbers.by_metric.get(where.pop("metric"), []) if "metric" in where else numbers.summary
+    return [r for r in rows if all(r[c] == v for c, v in where.items())]
 
 
 def _best(numbers: Numbers, metric: str, keys: Mapping[str, str]) -> set[str]:

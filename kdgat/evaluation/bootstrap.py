@@ -123,8 +123,8 @@ def paired_f1(
     weights = block_weights(windows, draws, np.random.default_rng(7))
     picked = np.random.default_rng(seeds).integers(0, seeds, (draws, seeds))
     ones, y = np.ones((1, len(windows)), np.float32), windows.y == 1
-    whole = [np.mean([_f1(ones, y, alarm)[0] for alarm in side]) for side in sides]
-    drawn = [np.take_along_axis(np.stack([_f1(weights, y, a) for a in side], 1), picked, 1).mean(1) for side in sides]
+    whole = [_f1(ones, y, side).mean() for side in sides]
+    drawn = [np.take_along_axis(_f1(weights, y, side), picked, 1).mean(1) for side in sides]
     return np.array(whole), np.array(drawn)
 
 
@@ -134,9 +134,10 @@ def ends(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _f1(weights: np.ndarray, y: np.ndarray, alarm: np.ndarray) -> np.ndarray:
-    """F1 of every draw, f64[draws]."""
-    masks = np.stack([alarm & y, alarm & ~y, ~alarm & y], 1).astype(np.float32)
-    tp, fp, fn = (weights @ masks).astype(np.float64).T
-    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(len(tp), np.nan), where=tp + fn > 0)
+def _f1(weights: np.ndarray, y: np.ndarray, alarms: Sequence[np.ndarray]) -> np.ndarray:
+    """F1 of every draw and seed, f64[draws, seeds]: one pass over the weights for all of them."""
+    masks = np.stack([mask for alarm in alarms for mask in (alarm & y, alarm & ~y, ~alarm & y)], 1)
+    counts = (weights @ masks.astype(np.float32)).astype(np.float64)
+    tp, fp, fn = np.moveaxis(counts.reshape(len(weights), -1, 3), 2, 0)
+    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(tp.shape, np.nan), where=tp + fn > 0)
     return made

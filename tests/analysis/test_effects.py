@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from analysis.numbers import Numbers, effects
@@ -52,7 +53,7 @@ def test_blocks_keep_each_recording_whole():
         for c, n in (("a", 20), ("b", 7))
         for i in range(n)
     ]
-    weights = block_weights(windows_of(rows), 50, np.random.default_rng(7))
+    weights = block_weights(windows_of(pa.Table.from_pylist(rows)), 50, np.random.default_rng(7))
     assert (weights[:, :20].sum(1) == 20).all() and (weights[:, 20:].sum(1) == 7).all()
     # blocks of two seconds are four windows: what is drawn is drawn with its neighbours
     neighbours = np.minimum(weights[:, :20], np.roll(weights[:, :20], 1, 1)).sum(1)
