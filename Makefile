@@ -28,7 +28,7 @@ $(VENV)/.train: pyproject.toml $(LOCK) | $(BIN)/python
 	@touch $@ $(VENV)/.paper
 
 $(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,explore,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,notebook,dev]'
 	@touch $@ $(VENV)/.paper $(VENV)/.train
 
 paper/figures/node_modules/.stamp: paper/figures/package-lock.json
