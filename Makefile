@@ -31,7 +31,7 @@ $(VENV)/.train: pyproject.toml $(LOCK) | $(BIN)/python
 	@touch $@ $(VENV)/.paper
 
 $(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,explore,mf4,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[paper,train,cluster,data,notebook,mf4,dev]'
 	@touch $@ $(VENV)/.paper $(VENV)/.train
 
 paper/figures/node_modules/.stamp: paper/figures/package-lock.json

@@ -1,127 +1,36 @@
-"""`python -m analysis.explore`: the site's views over runs that are not frozen yet, and over releases, in a browser or in Jupyter.
+"""`python -m analysis.explore`: the site's views over runs that are not frozen yet, over releases and over W&B's mirror of runs.
 
-In a notebook: `from analysis.explore import app; app()`. Nothing is written; unfinished runs show what their tasks have left so far.
+Served by Panel in a browser, or in Jupyter; in a notebook of one's own: `from analysis.explore import app; app()`. Unfinished runs
+show what their tasks have left so far.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import Any
 
-import pyarrow as pa
-
-from analysis.reference import labels
 from analysis.reference.queries import queries
-from analysis.releases import runs
-from analysis.releases.assemble import concatenate
-from analysis.releases.release import Release, names
+from analysis.views import plots
+from analysis.views.sources import Tables, sources, tables
+from kdgat import atomic
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
+from kdgat.runtime import work_folder
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-Tables = dict[str, "DataFrame"]
 #: rows of a table that are shown at once
 SHOWN = 500
-
-
-def sources() -> list[str]:
-    """List what can be opened: `run <id>` of the store, newest first, then `release <name>`."""
-    return [*(f"run {run}" for run in runs.everything()), *(f"release {name}" for name in names())]
-
-
-def tables(source: str) -> Tables:
-    """Every table of a source of `sources()` as a data frame.
-
-    Raises:
-        KdgatError: an unknown source, or a run without records so far.
-    """
-    kind, _, name = source.partition(" ")
-    if kind == "release":
-        release = Release.open(name)
-        return {table: release.table(table).to_pandas() for table in release.tables}
-    content: dict[str, pa.Table] = concatenate(runs.read([runs.unfinished_too(name)])[0])
-    if not content:
-        raise KdgatError(f"{source} has left no records yet")
-    return {table: rows.to_pandas() for table, rows in content.items()}
-
-
-def _rows(all_tables: Tables, table: str, **where: str) -> DataFrame:
-    """Rows of a table with the given values; raises `KdgatError` where there are none, which the app shows in place."""
-    if table not in all_tables:
-        raise KdgatError(f"no table {table!r} yet")
-    rows = all_tables[table]
-    for column, value in where.items():
-        rows = rows[rows[column] == value]
-    if rows.empty:
-        raise KdgatError(f"no rows in {table!r} with " + ", ".join(f"{c} {v}" for c, v in where.items()))
-    return rows
-
-
-def leaderboard(all_tables: Tables, dataset: str, protocol: str, metric: str) -> Any:
-    """One metric of every model and seed, one panel per scenario: single seeds, not an interval."""
-    rows = _rows(all_tables, "metrics", dataset=dataset, protocol=protocol, metric=metric, attack="all")
-    rows = rows.assign(colour=rows["model"].map(labels.color))
-    return rows.hvplot.scatter(
-        x="value", y="model", color="colour", groupby="scenario", dynamic=False, hover_cols=["seed"],
-        height=90 + 20 * rows["model"].nunique(), width=720, xlabel=labels.metric(metric), size=60,
-    ).layout().cols(1)  # fmt: skip
-
-
-def curves(all_tables: Tables, dataset: str, metric: str) -> Any:
-    """A training metric by epoch, one line per run, coloured by model."""
-    rows = _rows(all_tables, "curves", dataset=dataset, metric=metric).sort_values("epoch")
-    models = labels.sort_models(rows["model"].unique())
-    lines = [
-        of_run.hvplot.line(x="epoch", y="value", color=labels.color(str(model)), label=str(model), ylabel=metric)
-        for model in models
-        for _, of_run in rows[rows["model"] == model].groupby("run")
-    ]
-    plot = lines[0]
-    for line in lines[1:]:
-        plot = plot * line
-    return plot.opts(width=720, height=360, legend_position="right")
-
-
-def scores(all_tables: Tables, dataset: str, protocol: str, model: str) -> Any:
-    """Histogram of a model's scores by scenario, attacked windows against benign ones."""
-    rows = _rows(all_tables, "predictions", dataset=dataset, protocol=protocol)
-    if model not in rows or not len(rows := rows.dropna(subset=[model])):
-        raise KdgatError(f"no window scores of {model} with dataset {dataset}, protocol {protocol}")
-    rows = rows.assign(window=(rows["injected"] > 0).map({True: "attacked", False: "benign"}), score=rows[model])
-    return rows.hvplot.hist(
-        y="score", by="window", groupby="scenario", dynamic=False, bins=50, alpha=0.6, normed=True,
-        color=[labels.palette()["labels"]["attack"], labels.palette()["labels"]["benign"]], height=180, width=720,
-    ).layout().cols(1)  # fmt: skip
-
-
-def timeline(all_tables: Tables, dataset: str) -> Any:
-    """When each run began and when it ended, in seconds after the first."""
-    import holoviews as hv
-    import pandas as pd
-
-    rows = _rows(all_tables, "runs", dataset=dataset)
-    started = pd.to_datetime(rows["started"])
-    begin = (started - started.min()).dt.total_seconds()
-    name = rows["model"].where(rows["model"] != "", rows["stage"]) + ", seed " + rows["seed"].astype(str)
-    rows = rows.assign(begin=begin, end=begin + rows["seconds"], name=name, again=name).sort_values("begin")
-    ends = hv.Segments(rows, ["begin", "name", "end", "again"], ["run", "commit", "seconds"])
-    return ends.opts(width=720, height=80 + 22 * len(rows), line_width=8, tools=["hover"], xlabel="s", ylabel="")
-
-
-def sql(all_tables: Tables, query: str) -> DataFrame:
-    """A query over the tables, by DuckDB; raises `KdgatError` with its message."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        for name, frame in all_tables.items():
-            connection.register(name, frame)
-        try:
-            return connection.execute(query).df()
-        except duckdb.Error as error:
-            raise KdgatError(str(error)) from None
+#: the notebook's cells
+CELLS = (
+    ("markdown", "# KD-GAT: runs and releases\nThe views of `kdgat explore`; below them the tables are data frames."),
+    ("code", "from analysis.explore import app\n\napp()"),
+    ("code", "from analysis.views.sources import sources, tables\n\ntables(sources()[0])['runs'].head()"),
+)
 
 
 def app() -> Any:
@@ -131,8 +40,11 @@ def app() -> Any:
         KdgatError: the `explore` extra is missing, or there is neither a run nor a release.
     """
     try:
-        import hvplot.pandas  # noqa: F401  (gives data frames their plots)
+        import holoviews
         import panel as pn
+
+        holoviews.extension.inline = True  # a notebook gets the scripts themselves, and asks for no address outside
+        import hvplot.pandas  # noqa: F401  (gives data frames their plots)
     except ModuleNotFoundError as error:
         raise KdgatError(
             f"this needs the `explore` extra (pip install -e '.[explore]'): {error.name} is missing"
@@ -140,61 +52,120 @@ def app() -> Any:
     choices = sources()
     if not choices:
         raise KdgatError("there is neither a run nor a release: run the flow first")
-    pn.extension(sizing_mode="stretch_width")
-    source = pn.widgets.Select(name="Source", options=choices)
-
-    def guarded(view: Callable[[], Any]) -> Any:
-        try:
-            return view()
-        except KdgatError as error:
-            return pn.pane.Alert(str(error), alert_type="warning")
+    pn.extension(sizing_mode="stretch_width", inline=True)
+    source = pn.widgets.Select(label="Source", options=choices)
 
     def views(choice: str) -> Any:
-        return guarded(lambda: _tabs(pn, guarded, tables(choice)))
+        return guarded(pn, lambda: Tabs(pn, tables(choice), choices).all())
 
     return pn.Column("# KD-GAT: runs and releases", source, pn.bind(views, source))
 
 
-def _tabs(pn: Any, guarded: Callable[[Callable[[], Any]], Any], data: Tables) -> Any:
-    """One tab per view over the tables of one source."""
-
-    def options(table: str, column: str) -> list[str]:
-        return sorted(data[table][column].unique()) if table in data else []
-
-    def pick(name: str, table: str, column: str, first: str = "") -> Any:
-        values = options(table, column)
-        return pn.widgets.Select(name=name, options=values, value=first if first in values else None)
-
-    def tab(view: Callable[..., Any], **inputs: Any) -> Any:
-        pane = pn.bind(lambda **values: guarded(lambda: view(data, **values)), **inputs)
-        return pn.Column(pn.Row(*inputs.values()), pane)
-
-    def dataset() -> Any:
-        return pick("dataset", "runs", "dataset")
-
-    def protocol() -> Any:
-        return pick("protocol", "metrics", "protocol", "zero-shot")
-
-    # a run may have an operating point of a model whose window scores it does not keep
-    scored = [m for m in options("operating_points", "model") if "predictions" in data and m in data["predictions"]]
-    table = pn.widgets.Select(name="table", options=sorted(data))
-    query = pn.widgets.TextAreaInput(name="query", value=next(iter(queries().values())).sql, rows=8)
-    model = pn.widgets.Select(name="model", options=scored)
-    return pn.Tabs(
-        ("Leaderboard", tab(leaderboard, dataset=dataset(), protocol=protocol(), metric=pick("metric", "metrics", "metric", "f1"))),
-        ("Curves", tab(curves, dataset=dataset(), metric=pick("metric", "curves", "metric", "train_loss"))),
-        ("Scores", tab(scores, dataset=dataset(), protocol=protocol(), model=model)),
-        ("Runs", tab(timeline, dataset=dataset())),
-        ("Tables", tab(lambda all_tables, table: all_tables[table].head(SHOWN), table=table)),
-        ("SQL", tab(lambda all_tables, query: sql(all_tables, query).head(SHOWN), query=query)),
-        dynamic=True,
-    )  # fmt: skip
+def guarded(pn: Any, view: Callable[[], Any]) -> Any:
+    """What a view draws, or the message why it cannot."""
+    try:
+        return view()
+    except KdgatError as error:
+        return pn.pane.Alert(str(error), alert_type="warning")
 
 
-def run(port: int) -> int:
-    """Serve the app on a port of this machine (0: any free one) until Control-C."""
+class Tabs:
+    """The tabs over the tables of one source.
+
+    Args:
+        pn: Panel.
+        data: the tables.
+        choices: sources that can be compared with this one.
+    """
+
+    def __init__(self, pn: Any, data: Tables, choices: list[str]) -> None:
+        self.pn, self.data, self.choices = pn, data, choices
+
+    def all(self) -> Any:
+        """One tab per view."""
+        return self.pn.Tabs(*self.training(), *self.models(), *self.comparisons(), *self.rows(), dynamic=True)
+
+    def values(self, table: str, column: str) -> list[Any]:
+        """Values of a column, sorted; none where there is no such table."""
+        return sorted(self.data[table][column].unique()) if table in self.data else []
+
+    def select(self, label: str, options: Any, first: Any = None) -> Any:
+        """A choice of options, a list or label → value."""
+        return self.pn.widgets.Select(label=label, options=options, value=first if first in list(options) else None)
+
+    def pick(self, label: str, table: str, first: str = "") -> Any:
+        """A choice of the values of the column `label` of a table."""
+        return self.select(label, self.values(table, label), first)
+
+    def tab(self, view: Callable[..., Any], **inputs: Any) -> Any:
+        """A view with the widgets of its arguments above it."""
+        pane = self.pn.bind(lambda **values: guarded(self.pn, lambda: view(self.data, **values)), **inputs)
+        return self.pn.Column(self.pn.Row(*inputs.values()), pane)
+
+    def dataset(self) -> Any:
+        """The choice of a dataset."""
+        return self.pick("dataset", "runs")
+
+    def protocol(self) -> Any:
+        """The choice of a protocol."""
+        return self.pick("protocol", "metrics", "zero-shot")
+
+    def training(self) -> list[tuple[str, Any]]:
+        """What was trained and how well it does."""
+        # a run may have an operating point of a model whose window scores it does not keep
+        predictions = self.data.get("predictions", ())
+        scored = [m for m in self.values("operating_points", "model") if m in predictions]
+        metric = self.pick("metric", "metrics", "f1")
+        return [
+            ("Leaderboard", self.tab(plots.leaderboard, dataset=self.dataset(), protocol=self.protocol(), metric=metric)),
+            ("Curves", self.tab(plots.curves, dataset=self.dataset(), metric=self.pick("metric", "curves", "train_loss"))),
+            ("Scores", self.tab(plots.scores, dataset=self.dataset(), protocol=self.protocol(), model=self.select("model", scored))),
+            ("Runs", self.tab(plots.timeline, dataset=self.dataset())),
+        ]  # fmt: skip
+
+    def models(self) -> list[tuple[str, Any]]:
+        """What the models do inside."""
+        kind = self.select("color", ["attack", "vehicle", "score"])
+        layer = self.select("layer", self.values("attention", "layer"))
+        graph = self.select("graph", plots.examples(self.data))
+        choice = self.select("color", ["alpha", "score", "regret"])
+        return [
+            ("Embeddings", self.tab(plots.embeddings, dataset=self.dataset(), color=kind)),
+            ("Attention", self.tab(plots.attention, graph=graph, layer=layer)),
+            ("Policy", self.tab(plots.policy, dataset=self.dataset(), color=choice)),
+            ("CKA", self.tab(plots.similarity, dataset=self.dataset(), model=self.pick("model", "cka", "gat-student"))),
+        ]
+
+    def comparisons(self) -> list[tuple[str, Any]]:
+        """This source against another."""
+
+        def against(view: Callable[..., Any], **inputs: Any) -> Any:
+            def both(data: Tables, other: str, **values: Any) -> Any:
+                return view(data, tables(other), **values)
+
+            return self.tab(both, other=self.select("other", self.choices), dataset=self.dataset(), **inputs)
+
+        metric, loss = self.pick("metric", "metrics", "f1"), self.pick("metric", "curves", "train_loss")
+        return [
+            ("Compare metrics", against(plots.compared_metrics, protocol=self.protocol(), metric=metric)),
+            ("Compare curves", against(plots.compared_curves, metric=loss)),
+        ]
+
+    def rows(self) -> list[tuple[str, Any]]:
+        """The tables themselves."""
+        query = self.pn.widgets.TextAreaInput(label="query", value=next(iter(queries().values())).sql, rows=8)
+        return [
+            ("Tables", self.tab(lambda data, table: data[table].head(SHOWN), table=self.select("table", sorted(self.data)))),
+            ("SQL", self.tab(lambda data, query: plots.sql(data, query).head(SHOWN), query=query)),
+        ]  # fmt: skip
+
+
+def run(port: int, *, in_notebook: bool = False) -> int:
+    """Serve the app on a port of this machine (0: any free one), by Panel or in Jupyter, until Control-C."""
     if not 0 <= port < 1 << 16:
         raise KdgatError(f"no port {port}: 0 to 65535")
+    if in_notebook:
+        return notebook(port)
     app()  # what is wrong is said here, before a server starts
     import panel as pn
 
@@ -203,6 +174,43 @@ def run(port: int) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         server.io_loop.start()
     return 0
+
+
+def notebook(port: int) -> int:
+    """Open the same views in JupyterLab on a port of this machine (0: any free one) until Control-C; return its exit code.
+
+    The notebook lies in the work folder; one that is there already is opened as it is.
+
+    Raises:
+        KdgatError: the extra `notebook` is missing, or there is neither a run nor a release.
+    """
+    if find_spec("jupyterlab") is None:
+        raise KdgatError("this needs the `notebook` extra (pip install -e '.[notebook]'): jupyterlab is missing")
+    app()
+    file = work_folder() / "explore.ipynb"
+    if not file.exists():
+        atomic.write_text(file, json.dumps(document(), indent=1) + "\n")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", str(file)]
+    # nor does Jupyter ask for news and newer versions of itself
+    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    # in containers one often is root, which Jupyter otherwise refuses
+    command += ["--allow-root"] if os.geteuid() == 0 else []
+    process = subprocess.Popen(command, cwd=file.parent)
+    while True:
+        # the first Control-C is Jupyter's, which asks what it means
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def document() -> dict[str, Any]:
+    """The notebook, in Jupyter's format 4.5."""
+    cells: list[dict[str, Any]] = [
+        {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source}
+        | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+        for number, (kind, source) in enumerate(CELLS)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
 if __name__ == "__main__":

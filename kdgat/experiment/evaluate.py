@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from kdgat import records
 from kdgat.captures.reader import OnBadRows
@@ -27,6 +28,8 @@ from kdgat.graphs.features import takes_profile
 from kdgat.graphs.splits import sample
 from kdgat.models import explain, registry
 from kdgat.models.names import DISTILLATION_ROLES
+from kdgat.records import HEADLINE_MODEL
+from kdgat.tracking import trackers
 from kdgat.training.batches import Batches
 from kdgat.training.predict import SCORING_BATCH
 
@@ -109,7 +112,24 @@ def evaluate(
     if details and detectors:
         threshold = models.point("gat-student", protocols[0]).threshold
         examples.details(tables, task, kept, detectors["student"], threshold)
+        _mirror(task, tables)
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
+
+
+def _mirror(task: Task, tables: Tables) -> None:
+    """Give the tracker what readers look at beside curves: embeddings and attention, and the windows that it belongs to."""
+    trackers.publish(
+        task.tracker,
+        name=task.tracked("evaluation"),
+        group=task.flow_run,
+        config=task.settings("evaluation"),
+        parents=[task.tracked(model) for model in (HEADLINE_MODEL, "vgae-student")],
+        lineage=task.lineage,
+        tables={
+            name: records.parquet_bytes(pa.concat_tables(tables.parts[name]))
+            for name in ("embeddings", "attention", "graphs")
+        },
+    )
 
 
 def _protocols(config: Config) -> tuple[str, ...]:

@@ -50,6 +50,15 @@ class Task:
         """Id of the run that trains `model` in this task."""
         return f"{self.path}/{model}"
 
+    def tracked(self, model: str) -> str:
+        """Name at the tracker of the run that trains `model`."""
+        return f"{model}-{self.dataset}-s{self.seed}"
+
+    def settings(self, model: str) -> dict[str, Any]:
+        """What the tracker is told of the run `model`: its names and its configuration, flat."""
+        who = {"run": self.run(model), "dataset": self.dataset, "seed": self.seed}
+        return who | {"config_hash": self.config.hash(), **self.config.flat()}
+
     def state(self, model: str) -> Path | None:
         """Where the training of `model` leaves its epochs; another code or configuration never goes on from them."""
         if not self.lineage:
@@ -113,17 +122,12 @@ class Recorder:
         self.started, self.clock = datetime.now(UTC), time.monotonic()
         self.tracker = trackers.start(
             task.tracker,
-            name=f"{model}-{task.dataset}-s{task.seed}",
+            name=task.tracked(model),
             group=task.flow_run,
-            config={
-                "run": task.run(model),
-                "dataset": task.dataset,
-                "seed": task.seed,
-                "config_hash": task.config.hash(),
-                **task.config.flat(),
-            },
+            config=task.settings(model),
             stage=stage,
-            parents=[f"{parent}-{task.dataset}-s{task.seed}" for parent in parents],
+            parents=[task.tracked(parent) for parent in parents],
+            lineage=task.lineage,
         )
 
     @property
@@ -138,23 +142,26 @@ class Recorder:
 
     def trained(self, module: nn.Module, history: Rows, selection: str) -> None:
         """Close the run of a network: its tensors, its history, and the newest value of the metric `selection`."""
+        from kdgat.models.checkpoint import weights_of  # late, as below
+
         self._count(module)
         parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-        self.done(parameters, history, (selection, last(history, selection)))
+        self.done(parameters, history, (selection, last(history, selection)), weights_of(module))
 
-    def done(self, parameters: int, history: Rows, selection: tuple[str, float | None]) -> None:
+    def done(self, parameters: int, history: Rows, selection: tuple[str, float | None], weights: bytes = b"") -> None:
         """Close the run and write its rows.
 
         Args:
             parameters: trainable numbers.
             history: what was logged.
             selection: metric that judges the model, and its value.
+            weights: for the tracker, safetensors; none where the model is no network.
         """
         from kdgat.training.devices import granted  # late: a flow's last step needs this module's names alone
 
         t = self.task
         seconds = time.monotonic() - self.clock
-        self.tracker.finish({name: value for _, name, value in history} | {"parameters": parameters})
+        self.tracker.finish({name: value for _, name, value in history} | {"parameters": parameters}, weights)
         who = {"run": t.run(self.model), "dataset": t.dataset, "seed": t.seed, "model": self.model}
         self.tables.add(
             "runs",

@@ -39,8 +39,7 @@ class Checkpoint:
     @staticmethod
     def of(kind: str, model: nn.Module, **meta: Any) -> Checkpoint:
         """A copy of the model's weights as they are now (an alias of live weights would change under its holder)."""
-        state = {k: v.detach().clone().contiguous() for k, v in model.state_dict().items()}
-        return Checkpoint(kind, save_safetensors(state), json.loads(json.dumps(meta)))
+        return Checkpoint(kind, weights_of(model), json.loads(json.dumps(meta)))
 
     def json(self) -> bytes:
         """`meta` and `kind` as canonical JSON."""
@@ -72,6 +71,11 @@ class Checkpoint:
     def _build(self) -> nn.Module:
         """The model with the weights it is initialised with."""
         return registry.network(self.kind)(self.meta)
+
+
+def weights_of(model: nn.Module) -> bytes:
+    """The model's tensors as a safetensors file."""
+    return save_safetensors({k: v.detach().clone().contiguous() for k, v in model.state_dict().items()})
 
 
 def _check_widths(value: Any) -> None:

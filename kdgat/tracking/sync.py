@@ -125,6 +125,27 @@ def rest(one: Offline, run: LocalRun, steps: Set[int], temporary: Path) -> Path:
     return folder
 
 
+def declare_inputs(run: LocalRun, entity: str) -> list[str]:
+    """Tell the service which models a run learned from; returns artifacts of the run that the service lacks.
+
+    A run that was written offline cannot say so itself. A parent that is not at the service (yet) is left out.
+    """
+    import wandb
+
+    api = wandb.Api(timeout=60)
+    missing, parents = [], set()
+    for name, metadata in run.artifacts.items():
+        of = f"{entity}/{run.project}/{{}}:{metadata.get('lineage', 'latest')}"
+        if not api.artifact_exists(of.format(name)):
+            missing.append(f"artifact {name} is not there")
+        parents |= {of.format(parent) for parent in metadata.get("parents", ())}
+    there = api.run(f"{entity}/{run.project}/{run.id}") if parents else None
+    for parent in sorted(parents):
+        if there is not None and api.artifact_exists(parent):
+            there.use_artifact(api.artifact(parent))
+    return missing
+
+
 def attempt(waiting: dict[Offline, LocalRun], entity: str, say: Callable[[str], None]) -> dict[Offline, str]:
     """Send what is missing of all these runs in one go and compare; those that are not whole, with the reason."""
     problems: dict[Offline, str] = {}
@@ -141,7 +162,7 @@ def attempt(waiting: dict[Offline, LocalRun], entity: str, say: Callable[[str], 
             send(folders)
     for one, run in waiting.items():
         there = remote(run, entity)
-        found = differences(run, *there) if there else ["not there"]
+        found = differences(run, *there) + declare_inputs(run, entity) if there else ["not there"]
         if found:
             problems[one] = f"{run.name or run.id}: {'; '.join(found[:3])}"
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from kdgat.runtime import work_folder
 from kdgat.settings import settings
 
 TRACKERS = ("wandb", "mlflow", "none")
+#: file of a model's artifact
+WEIGHTS = "model.safetensors"
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Tracker:
         id: of the run at the tracker.
         name: of the run, and of the model it trains.
         parents: names of the models it learns from.
+        lineage: flow run whose models these are, `<flow>/<run id>`: the one that was resumed, else its own.
     """
 
     kind: str
@@ -37,28 +40,41 @@ class Tracker:
     id: str
     name: str = ""
     parents: Sequence[str] = ()
+    lineage: str = ""
 
     def log(self, metric: str, values: list[float]) -> None:
         """Log a curve that no Lightning trainer logs, one value an epoch."""
         for epoch, value in enumerate(values if self.logger else []):
             self.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
 
-    def finish(self, summary: dict[str, float]) -> None:
-        """Write the last numbers and close the run."""
+    def finish(self, summary: dict[str, float], weights: bytes = b"") -> None:
+        """Write the last numbers and the model's weights (safetensors), and close the run."""
         if self.kind == "wandb":
             import wandb
 
-            run = self.logger.experiment
-            run.summary.update(summary)
-            # a model's weights stay in the run's own records; what W&B gets is who learned from whom
-            artifact = wandb.Artifact(self.name, "model", metadata={"parents": list(self.parents)})
-            with artifact.new_file("lineage.json") as file:
-                json.dump({"model": self.name, "parents": list(self.parents)}, file)
-            run.log_artifact(artifact)
+            self.logger.experiment.summary.update(summary)
+            lineage = {"model": self.name, "parents": list(self.parents)}
+            files = {"lineage.json": json.dumps(lineage).encode()} | ({WEIGHTS: weights} if weights else {})
+            self.upload(self.name, "model", files)
             wandb.finish()
         elif self.kind == "mlflow":
             self.logger.log_metrics(summary)
             self.logger.finalize("success")
+
+    def upload(self, name: str, kind: str, files: Mapping[str, bytes]) -> None:
+        """Add files to the open W&B run as one artifact; of the models behind it, which `kdgat.tracking.sync` declares, it holds the names."""
+        import wandb
+
+        artifact = wandb.Artifact(name, kind, metadata={"parents": list(self.parents), "lineage": alias(self.lineage)})
+        for file, data in files.items():
+            with artifact.new_file(file, mode="wb") as stream:
+                stream.write(data)
+        self.logger.experiment.log_artifact(artifact, aliases=["latest", alias(self.lineage)])
+
+
+def alias(flow_run: str) -> str:
+    """What marks the artifacts of a flow run, `<flow>-<run id>`: W&B's aliases hold no slash."""
+    return flow_run.replace("/", "-")
 
 
 def learned_from(model: str) -> list[str]:
@@ -70,7 +86,14 @@ def learned_from(model: str) -> list[str]:
 
 
 def start(
-    kind: str, *, name: str, group: str, config: dict[str, Any], stage: str = "", parents: Sequence[str] = ()
+    kind: str,
+    *,
+    name: str,
+    group: str,
+    config: dict[str, Any],
+    stage: str = "",
+    parents: Sequence[str] = (),
+    lineage: str = "",
 ) -> Tracker:
     """Open one tracker run for one training.
 
@@ -81,6 +104,7 @@ def start(
         config: flat hyper-parameters.
         stage: kind of training.
         parents: names of the runs whose models this one learns from.
+        lineage: flow run that `group` resumes; empty: itself.
 
     Raises:
         KdgatError: unknown tracker, or one that the site does not allow.
@@ -89,8 +113,43 @@ def start(
     if kind == "none":
         return Tracker(kind, False, "")
     opened = _wandb(name, group, config, stage) if kind == "wandb" else _mlflow(name, group, config, stage, parents)
-    opened.name, opened.parents = name, parents
+    opened.name, opened.parents, opened.lineage = name, parents, lineage or group
     return opened
+
+
+def publish(
+    kind: str,
+    *,
+    name: str,
+    group: str,
+    config: dict[str, Any],
+    parents: Sequence[str],
+    lineage: str,
+    tables: Mapping[str, bytes],
+) -> None:
+    """Mirror an evaluation: one W&B run with an artifact per table (Parquet bytes); other trackers get nothing.
+
+    Args:
+        kind: one of `TRACKERS`.
+        name: of the run; an artifact is called `<table>-<name>`.
+        group: the flow run.
+        config: flat hyper-parameters.
+        parents: names of the runs whose models were evaluated.
+        lineage: as in `start`.
+        tables: table → its rows.
+
+    Raises:
+        KdgatError: unknown tracker, or one that the site does not allow.
+    """
+    check(kind)
+    if kind != "wandb" or not tables:
+        return
+    import wandb
+
+    opened = start(kind, name=name, group=group, config=config, stage="evaluate", parents=parents, lineage=lineage)
+    for table, data in tables.items():
+        opened.upload(f"{table}-{name}", table, {f"{table}.parquet": data})
+    wandb.finish()
 
 
 def _wandb(name: str, group: str, config: dict[str, Any], stage: str) -> Tracker:

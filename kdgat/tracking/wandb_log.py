@@ -27,10 +27,14 @@ class LocalRun:
     """One run as it lies on disk.
 
     Attributes:
-        id, project, entity, name, group: as given to `wandb.init`.
+        id, project, entity, name, group, stage: as given to `wandb.init`, which calls a stage a job type.
+        config: hyper-parameters, as given to it.
+        started: when (s since 1970).
+        seconds: from then to the last row of the history.
         history: step → logged values, without W&B's own (`_…`).
         values: metric → its numbers in the order in which they were logged.
         summary: what a reader of the service must see: values set by hand over the last logged ones.
+        artifacts: that it logged: name → metadata.
         finished: whether the process closed the run.
     """
 
@@ -39,9 +43,14 @@ class LocalRun:
     entity: str = ""
     name: str = ""
     group: str = ""
+    stage: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    seconds: float = 0.0
     history: dict[int, dict[str, Any]] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -115,6 +124,18 @@ def without(path: Path, steps: Set[int], run: LocalRun) -> bytes:
     return framed(kept)
 
 
+def group(path: Path) -> str:
+    """The group of the run in a `.wandb` file, from its first records; empty where it has none or is no such file."""
+    pb = _protocol()
+    with path.open("rb") as file:
+        start = file.read(4 * _BLOCK)
+    for raw in records(start) if start.startswith(_MAGIC) else ():
+        record = pb.Record.FromString(raw)
+        if record.WhichOneof("record_type") == "run":
+            return str(record.run.run_group)
+    return ""
+
+
 def read(path: Path) -> LocalRun:
     """Read the run in a `.wandb` file, up to a torn tail.
 
@@ -135,19 +156,24 @@ def read(path: Path) -> LocalRun:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             r = record.run
-            run.id, run.project, run.entity, run.name, run.group = (
-                *(r.run_id, r.project, r.entity, r.display_name, r.run_group),
+            run.id, run.project, run.entity, run.name, run.group, run.stage = (
+                *(r.run_id, r.project, r.entity, r.display_name, r.run_group, r.job_type),
             )
+            run.config = {k: v for k, v in _values(r.config.update).items() if not k.startswith("_")}
+            run.started = r.start_time.seconds + r.start_time.nanos / 1e9
         elif kind == "history":
             step, values = _row(record.history)
             logged = {k: v for k, v in values.items() if not k.startswith("_")}
             run.history.setdefault(step, {}).update(logged)
+            run.seconds = float(values.get("_runtime", run.seconds))
             for metric, value in logged.items():
                 if isinstance(value, int | float):
                     run.values.setdefault(metric, []).append(float(value))
             run.summary.update(logged)
         elif kind == "summary":
             by_hand |= {k: v for k, v in _values(record.summary.update).items() if not k.startswith("_")}
+        elif kind == "artifact":
+            run.artifacts[record.artifact.name] = json.loads(record.artifact.metadata or "{}")
         elif kind == "exit":
             run.finished = True
     run.summary |= by_hand

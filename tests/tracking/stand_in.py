@@ -27,6 +27,7 @@ class Run:
     about: dict[str, Any] = field(default_factory=dict)
     state: str = "running"
     artifacts: list[dict[str, Any]] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Service:
     refused: float = 0.0
     runs: dict[str, Run] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    uploads: dict[str, set[bytes]] = field(default_factory=dict)
     faults: int = 0
     dice: random.Random = field(default_factory=lambda: random.Random(5))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,18 +85,26 @@ class Service:
             return {"project": project | {"runs": {"totalCount": len(nodes), "edges": nodes, "pageInfo": page}}}
         if name == "CreateArtifact":
             artifact = {"id": f"A{len(self.seen)}", "state": "PENDING", "digest": v.get("digest", "")}
-            self.runs[v["runName"]].artifacts.append(
-                {k: v.get(k) for k in ("artifactTypeName", "artifactCollectionNames", "metadata", "digest")}
-            )
+            kept = ("artifactTypeName", "metadata", "digest", "aliases")
+            self.runs[v["runName"]].artifacts.append({k: v.get(k) for k in kept} | {"id": artifact["id"], "files": []})
             return {
                 "createArtifact": {"artifact": artifact | {"artifactSequence": {"id": "S", "latestArtifact": None}}}
             }
+        if name == "ArtifactMembershipByName":
+            return {"project": project | {"artifactCollectionMembership": self.membership(v["name"], project)}}
+        if name == "UseArtifact":
+            (used,) = [a for run in self.runs.values() for a in run.artifacts if a["id"] == v["artifactID"]]
+            self.runs[v["runName"]].used.append(collection(used))
+            return {"useArtifact": {"artifact": {"id": used["id"]}}}
         if name == "CreateArtifactManifest":
             file = {"id": "F", "name": "m", "uploadUrl": f"{self.url}/put/m", "uploadHeaders": []}
             return {"createArtifactManifest": {"artifactManifest": {"id": "M", "file": file}}}
         if name == "CreateArtifactFiles":
+            for s in v["artifactFiles"]:
+                for artifact in (a for run in self.runs.values() for a in run.artifacts if a["id"] == s["artifactID"]):
+                    artifact["files"].append(s["name"])
             files = [
-                {"node": {"id": "F", "name": s["name"], "displayName": s["name"], "uploadUrl": f"{self.url}/put/f",
+                {"node": {"id": "F", "name": s["name"], "displayName": s["name"], "uploadUrl": f"{self.url}/put/{s['name']}",
                           "uploadHeaders": [], "artifact": {"id": s["artifactID"]}, "storagePath": None,
                           "uploadMultipartUrls": None}}
                 for s in v["artifactFiles"]
@@ -112,6 +122,34 @@ class Service:
         if name == "ServerFeaturesQuery":
             return {"serverInfo": {"features": []}}
         return {}
+
+    def membership(self, name: str, project: dict[str, Any]) -> dict[str, Any] | None:
+        """The newest artifact `<name>:<alias>` as GraphQL shows it."""
+        wanted, _, version = name.partition(":")
+        for a in (a for run in self.runs.values() for a in reversed(run.artifacts)):
+            if collection(a) == wanted and version in [alias["alias"] for alias in a["aliases"]]:
+                where = {"__typename": "ArtifactSequence", "name": wanted, "project": project}
+                artifact = {
+                    "__typename": "Artifact", "id": a["id"], "artifactSequence": where, "versionIndex": 0,
+                    "artifactType": {"name": a["artifactTypeName"]}, "description": None, "metadata": a["metadata"],
+                    "ttlDurationSeconds": -1, "ttlIsInherited": True, "tags": [], "historyStep": None, "state": "COMMITTED",
+                    "size": 1, "digest": a["digest"], "commitHash": "c", "fileCount": len(a["files"]),
+                    "createdAt": "2026-01-01T00:00:00Z", "updatedAt": None,
+                }  # fmt: skip
+                aliases = [
+                    {
+                        "__typename": "ArtifactAlias",
+                        "id": "a",
+                        "alias": version,
+                        "artifactCollection": where | {"__typename": "ArtifactSequence"},
+                    }
+                ]
+                artifact["aliases"] = aliases
+                return {
+                    "__typename": "ArtifactCollectionMembership", "id": "m", "versionIndex": 0, "createdAt": "2026-01-01T00:00:00Z",
+                    "aliases": aliases, "artifactCollection": where, "artifact": artifact,
+                }  # fmt: skip
+        return None
 
     def bucket(self, run: Run) -> dict[str, Any]:
         """A run as GraphQL shows it."""
@@ -143,6 +181,11 @@ class Service:
                 run.summary = json.loads(lines[-1])
         if body.get("complete"):
             run.state = "finished" if not body.get("exitcode") else "crashed"
+
+
+def collection(artifact: dict[str, Any]) -> str:
+    """An artifact's name without its version."""
+    return str(artifact["aliases"][0]["artifactCollectionName"])
 
 
 def serve(service: Service) -> ThreadingHTTPServer:
@@ -179,6 +222,7 @@ def serve(service: Service) -> ThreadingHTTPServer:
                 service.stream(path.split("/")[-2], json.loads(body))
                 return {"exitcode": None, "limits": {}}
             service.seen.append(f"{self.command} {path}")
+            service.uploads.setdefault(path.rpartition("/")[2], set()).add(body)
             return {}
 
         def drop(self) -> None:

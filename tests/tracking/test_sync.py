@@ -23,12 +23,13 @@ TRAINING = (
 from kdgat.tracking import trackers
 for model in ("gat-teacher", "gat-student"):
     t = trackers.start(
-        "wandb", name=f"{model}-x-s0", group="Flow/1", stage="gat", config={"seed": 0},
+        "wandb", name=f"{model}-x-s0", group="Flow/1", stage="gat",
+        config={"run": f"Flow/1/gat/1/{model}", "dataset": "hcrl-sa", "seed": 0},
         parents=[f"{p}-x-s0" for p in trackers.learned_from(model)],
     )
     for epoch in range(ROWS):
         t.logger.log_metrics({"train_loss": 1 / (epoch + 3), "epoch": epoch}, step=epoch)
-    t.finish({"validation_loss": 0.25, "parameters": 7})
+    t.finish({"validation_loss": 0.25, "parameters": 7}, model.encode())
 """
 )
 
@@ -91,11 +92,57 @@ def test_what_arrives_is_what_lies_here_and_repeating_sends_nothing(
         assert [r["train_loss"] for r in rows] == [1 / (e + 3) for e in range(ROWS)]
         assert run.summary["validation_loss"] == 0.25 and run.about["groupName"] == "Flow/1"
         assert run.about["jobType"] == "gat" and run.state == "finished"
-    lineage = json.loads(runs["gat-student-x-s0"].artifacts[0]["metadata"])
-    assert lineage == {"parents": ["gat-teacher-x-s0", "vgae-student-x-s0"]}
     requests = len(service.seen)
     again = sync(env)
     assert again.returncode == 0 and "0 to push" in again.stdout and len(service.seen) == requests
+
+
+EVALUATION = """
+from kdgat.tracking import trackers
+trackers.publish(
+    "wandb", name="evaluation-x-s0", group="Flow/1", config={"seed": 0}, parents=["gat-student-x-s0"], lineage="Flow/1",
+    tables={"embeddings": b"where windows lie", "attention": b"what edges weigh"},
+)
+"""
+
+
+def test_models_and_tables_are_artifacts_whose_inputs_the_service_knows(
+    env: dict[str, str], service: stand_in.Service
+) -> None:
+    subprocess.run([sys.executable, "-c", EVALUATION], env=env, check=True, capture_output=True)
+    done = sync(env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = {r.about["displayName"]: r for r in service.runs.values()}
+    student, evaluation = runs["gat-student-x-s0"], runs["evaluation-x-s0"]
+    (model,) = student.artifacts
+    assert model["artifactTypeName"] == "model" and sorted(model["files"]) == ["lineage.json", "model.safetensors"]
+    assert {a["alias"] for a in model["aliases"]} == {"latest", "Flow-1"}
+    parents = ["gat-teacher-x-s0", "vgae-student-x-s0"]
+    assert json.loads(model["metadata"]) == {"lineage": "Flow-1", "parents": parents}
+    assert student.used == ["gat-teacher-x-s0"], "the other parent was not mirrored"
+    kinds = {a["artifactTypeName"]: a["files"] for a in evaluation.artifacts}
+    assert kinds == {"attention": ["attention.parquet"], "embeddings": ["embeddings.parquet"]}
+    assert evaluation.used == ["gat-student-x-s0"] and evaluation.about["jobType"] == "evaluate"
+    assert service.uploads["model.safetensors"] == {b"gat-teacher", b"gat-student"}
+
+
+def test_both_are_sources_of_the_explorer_with_the_same_curves(env: dict[str, str], service: stand_in.Service) -> None:
+    assert sync(env).returncode == 0
+    script = """
+from analysis.views import mirror
+print(mirror.offline_groups(), mirror.online_groups())
+for tables in (mirror.offline_tables("Flow/1"), mirror.online_tables("lab/kd-gat/Flow/1")):
+    print(tables["runs"][["run", "dataset", "seed", "model", "stage", "flow_run"]].sort_values("run").to_dict("records"))
+    rows = tables["curves"].sort_values(["model", "metric", "epoch"])
+    print(rows[["model", "metric", "epoch", "value"]].to_dict("records"))
+"""
+    environment = env | {"WANDB_API_KEY": stand_in.key(), "WANDB_SILENT": "true"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    groups, *rows = done.stdout.splitlines()
+    assert groups == "['Flow/1'] ['lab/kd-gat/Flow/1']" and rows[:2] == rows[2:], done.stdout
+    first = "{'run': 'Flow/1/gat/1/gat-student', 'dataset': 'hcrl-sa', 'seed': 0, 'model': 'gat-student', 'stage': 'gat', 'flow_run': 'Flow/1'}"
+    assert first in rows[0] and rows[1].count("train_loss") == 2 * ROWS
 
 
 def test_no_row_is_lost_when_connections_are_dropped_and_requests_refused(
