@@ -101,17 +101,17 @@ def evaluate(
     tables.add("datasets", prepared.meta["datasets"] + rows)
     together = list(pooled(scored))
     judged += [metric_rows(s, rule) for s in together]
-    metrics = [row for part, _ in judged for row in part]
+    metrics, confusion = ([row for part in parts for row in part] for parts in zip(*judged, strict=True))
     tables.add("metrics", metrics)
-    tables.add("confusion", [row for _, part in judged for row in part])
+    tables.add("confusion", confusion)
     tables.add("operating_points", _points(task, models, protocols))
     for s in scored:
         tables.add("predictions", _predictions(s))
     if detectors:
         tables.add("cka", _cka(task, prepared, models))
     if details and detectors:
-        threshold = models.point("gat-student", protocols[0]).threshold
-        examples.details(tables, task, kept, detectors["student"], threshold)
+        point = models.point("gat-student", protocols[0])
+        examples.details(tables, task, kept, detectors["student"], point.threshold)
         _mirror(task, tables)
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
 

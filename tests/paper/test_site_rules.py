@@ -128,6 +128,8 @@ def test_models_are_compared_in_tables_and_figures_that_there_are() -> None:
 
 def test_every_picture_says_what_it_shows_to_those_who_do_not_see_it(repo: Path) -> None:
     """Quarto gives a figure with a caption no text of its own: axe's `image-alt` on its pages."""
-    images = [(p.name, m[0]) for p in sources(repo) for m in re.finditer(r"!\[[^\]]*\]\([^)]+\)(\{[^}]*\})?", p.read_text())]
+    images = [
+        (p.name, m[0]) for p in sources(repo) for m in re.finditer(r"!\[[^\]]*\]\([^)]+\)(\{[^}]*\})?", p.read_text())
+    ]
     assert len(images) > 10
     assert [image for image in images if "fig-alt=" not in image[1]] == []
