@@ -110,8 +110,7 @@ def evaluate(
     if detectors:
         tables.add("cka", _cka(task, prepared, models))
     if details and detectors:
-        point = models.point("gat-student", protocols[0])
-        examples.details(tables, task, kept, detectors["student"], point.threshold)
+        examples.details(tables, task, kept, detectors["student"], models.point(HEADLINE_MODEL, protocols[0]).threshold)
         _mirror(task, tables)
     return EvaluationStage(tables=tables, scored=[*scored, *together], metrics=metrics)
 
