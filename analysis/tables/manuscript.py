@@ -66,6 +66,28 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -
     return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=1 + several)
 
 
+#: dataset on whose cars one detector was trained, and what of it is shown: (heading, kind of detector, metric)
+_ALL_CARS = "universal"
+_OF_ALL_CARS = (
+    ("F1, student", "gat-alone-student", "f1"),
+    ("F1, boosting", "gbm-memory-baseline", "f1"),
+    ("Recall at 1 %, student", "gat-alone-student", "recall_at_fpr_1pct"),
+    ("Recall at 1 %, rule", "rule-online-baseline", "recall_at_fpr_1pct"),
+    ("Alarm events per hour, student", "gat-alone-student", "alarm_events_far_per_hour"),
+)
+
+
+def all_cars_table(release: Source = None) -> str:
+    """Student, boosting and rule where all cars of the catalog are trained on: one row per scenario, zero-shot."""
+    numbers = numbers_of(release)
+    body = []
+    for scenario in _rows(numbers, _ALL_CARS, "zero-shot")[1]:
+        keys = [f"{_ALL_CARS}.{slug(scenario)}.{slug(model)}.zero_shot.{metric}" for _, model, metric in _OF_ALL_CARS]
+        body.append([scenario_label(numbers, scenario, _ALL_CARS), *(cell(numbers, key) for key in keys)])
+    header = ["Scenario", *(heading for heading, *_ in _OF_ALL_CARS)]
+    return markdown(header, body or [["not covered by this release", *[NA] * len(_OF_ALL_CARS)]], left=1)
+
+
 def metric_table(
     metrics: Sequence[str],
     release: Source = None,

@@ -18,6 +18,7 @@ TABLES: dict[str, Callable[[Source], str]] = {
     "tbl-main": manuscript.f1_table,
     "tbl-whole": manuscript.whole_f1_table,
     "tbl-cars": manuscript.left_out_table,
+    "tbl-all-cars": manuscript.all_cars_table,
     "tbl-ranking": partial(manuscript.metric_table, ["recall_at_fpr_1pct"], models=_FEW),
     "tbl-size": results.size_table,
     "tbl-latency": results.latency_table,
