@@ -20,8 +20,9 @@ BATCH = 128
 STARTING = "import kdgat.experiment.train, torch; torch.optim.AdamW([torch.zeros(1, requires_grad=True)])"
 
 
-def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
-    """An epoch of the classifier `name` of the preset `paper`: this project's, and PyG's."""
+def _epochs(name: str, windows: int | None) -> tuple[Callable[[], None], Callable[[], None]]:
+    """An epoch of the classifier `name` of the preset `paper` over the first `windows` (None: all): this project's, and PyG's."""
+    import numpy as np
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -38,7 +39,7 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
     prepared = prepare("synthetic", None, preset("smoke"), 0)
     config = getattr(preset("paper"), name.replace("-", "_")).model_copy(update={"jumping_knowledge": "cat"})
     store = prepared.store("train")
-    batches = Batches(store, prepared.scalers, BATCH, seed=0)
+    batches = Batches(store, prepared.scalers, BATCH, np.arange(len(store))[:windows], seed=0)
     ours = GAT(config, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long))
 
     class Theirs(nn.Module):
@@ -64,7 +65,7 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
             return self.head(torch.cat(pooled, 1))
 
     theirs = Theirs()
-    whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(store))]
+    whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(batches.index))]
     graphs = [Data(b.x, b.edge_index, b.edge_attr, b.y, share=b.share[:, None]) for b in whole]
     loader = DataLoader(graphs, batch_size=BATCH, shuffle=True)
 
@@ -86,15 +87,17 @@ def _spent(work: Callable[[], None]) -> float:
     return time.process_time() - begin
 
 
-def rows(repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher")) -> Iterator[dict[str, Any]]:
-    """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`."""
+def rows(
+    repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher"), windows: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`, over `windows` (None: all)."""
 
     def row(name: str, values: list[float], unit: str) -> dict[str, Any]:
         value = statistics.median(values)
         return {"name": name, "value": value, "unit": unit, "n": len(values), "machine": provenance.machine()}
 
     for name in names:
-        ours, theirs = _epochs(name)
+        ours, theirs = _epochs(name, windows)
         for warm in (ours, theirs):
             warm()  # kernels are loaded, caches filled
         pairs = [(_spent(ours), _spent(theirs)) for _ in range(repetitions)]

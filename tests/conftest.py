@@ -51,12 +51,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 #: files that take longest, longest first: a core that is given one last would work alone
 FIRST = (
     "flows/test_flow.py",
-    "slurm/test_srun.py",
-    "kdgat/test_ablation.py",
-    "kdgat/test_training.py",
     "browser/test_site.py",
+    "kdgat/test_ablation.py",
+    "slurm/test_srun.py",
+    "kdgat/test_training.py",
     "fuzz/test_fuzz.py",
     "faults/test_kills.py",
+    "growth/test_growth.py",
+    "paper/test_releases.py",
+    "paper/test_draft.py",
+    "test_benchmarks.py",
+    "mutation/test_mutation.py",
 )
 #: folders and files that start browsers, clusters, flows, trainings or many processes: `make quick` leaves them out
 SLOW = (
