@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from kdgat import provenance
@@ -80,7 +81,7 @@ def _epochs(name: str, windows: int | None) -> tuple[Callable[[], None], Callabl
     return lambda: epoch(ours.train(), batches), lambda: epoch(theirs.train(), loader)
 
 
-def _spent(work: Callable[[], None]) -> float:
+def _spent(work: Callable[[], object]) -> float:
     """Processor seconds of one call."""
     begin = time.process_time()
     work()
@@ -108,3 +109,9 @@ def rows(
         subprocess.run([sys.executable, "-c", STARTING], cwd=REPO, check=True)
         starts.append(time.perf_counter() - begin)
     yield row("start of a training", starts, "s")
+    from kdgat.config import preset
+    from kdgat.dataset.prepare import prepare
+
+    again = partial(prepare, "synthetic", None, preset("smoke"), 0)
+    again()
+    yield row("prepare from a warm store", [_spent(again) for _ in range(repetitions)], "s")
