@@ -65,7 +65,8 @@ FIRST = (
 )
 #: folders and files that start browsers, clusters, flows, trainings or many processes: `make quick` leaves them out
 SLOW = (
-    *("browser", "commands", "faults", "flows", "fuzz", "security/test_secrets.py", "slurm", "tracking"),
+    *("browser", "commands", "faults", "flows", "fuzz", "growth", "mutation"),
+    *("security/test_secrets.py", "slurm", "tracking"),
     *("analysis/test_appendix.py", "analysis/test_compare.py", "analysis/test_numbers.py", "analysis/test_rendered.py"),
     "analysis/test_verify.py",
     *("analysis/test_engines.py", "analysis/test_explore.py", "analysis/test_faults.py", "analysis/test_imports.py"),
