@@ -53,13 +53,13 @@ def check(release: Release, history: anchor.History) -> None:
 def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: Path) -> dict[str, Any]:
     """Nested dictionary of the keys in use; on the current release an unknown one is a `KdgatError` with file, line and nearest keys."""
     tree: dict[str, Any] = {}
-    problems = []
+    problems: list[tuple[str, KeyUnknown]] = []
     for key, file, line in used:
         try:
             value = _plain(standing(numbers.release)) if key == STANDING else numbers.markdown(key)
         except KeyUnknown as error:
             value = MISSING
-            problems.append(f"{file.relative_to(project)}:{line}: {error}")
+            problems.append((f"{file.relative_to(project)}:{line}", error))
         if not value.startswith("[") and (project / value).exists():
             value = f"[{value}]{{.word}}"  # Quarto makes a path of a value that names a file or folder
         *parents, leaf = key.split(".")
@@ -69,7 +69,7 @@ def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: 
         node[leaf] = value
     if problems and numbers.release.current:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise KdgatError(problems[0] + more)
+        raise KdgatError("{}: {}{}".format(*problems[0], more))
     return tree
 
 

@@ -21,7 +21,7 @@ def main() -> None:
     from kdgat.runtime import work_folder
 
     few = 2 if quick else 5
-    rows = [*traffic.rows(few), *(training.rows(1, ["gat-student"]) if quick else training.rows())]
+    rows = [*traffic.rows(few), *(training.rows(1, ["gat-student"], 512) if quick else training.rows())]
     rows += latency.rows(100 if quick else latency.REPETITIONS)
     rows += detect.rows([20_000] if quick else detect.FRAMES)
     rows += [] if quick else flow.rows()

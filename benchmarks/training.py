@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from kdgat import provenance
@@ -20,8 +21,9 @@ BATCH = 128
 STARTING = "import kdgat.experiment.train, torch; torch.optim.AdamW([torch.zeros(1, requires_grad=True)])"
 
 
-def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
-    """An epoch of the classifier `name` of the preset `paper`: this project's, and PyG's."""
+def _epochs(name: str, windows: int | None) -> tuple[Callable[[], None], Callable[[], None]]:
+    """An epoch of the classifier `name` of the preset `paper` over the first `windows` (None: all): this project's, and PyG's."""
+    import numpy as np
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -38,7 +40,7 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
     prepared = prepare("synthetic", None, preset("smoke"), 0)
     config = getattr(preset("paper"), name.replace("-", "_")).model_copy(update={"jumping_knowledge": "cat"})
     store = prepared.store("train")
-    batches = Batches(store, prepared.scalers, BATCH, seed=0)
+    batches = Batches(store, prepared.scalers, BATCH, np.arange(len(store))[:windows], seed=0)
     ours = GAT(config, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long))
 
     class Theirs(nn.Module):
@@ -64,7 +66,7 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
             return self.head(torch.cat(pooled, 1))
 
     theirs = Theirs()
-    whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(store))]
+    whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(batches.index))]
     graphs = [Data(b.x, b.edge_index, b.edge_attr, b.y, share=b.share[:, None]) for b in whole]
     loader = DataLoader(graphs, batch_size=BATCH, shuffle=True)
 
@@ -79,22 +81,24 @@ def _epochs(name: str) -> tuple[Callable[[], None], Callable[[], None]]:
     return lambda: epoch(ours.train(), batches), lambda: epoch(theirs.train(), loader)
 
 
-def _spent(work: Callable[[], None]) -> float:
+def _spent(work: Callable[[], object]) -> float:
     """Processor seconds of one call."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
 
 
-def rows(repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher")) -> Iterator[dict[str, Any]]:
-    """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`."""
+def rows(
+    repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher"), windows: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`, over `windows` (None: all)."""
 
     def row(name: str, values: list[float], unit: str) -> dict[str, Any]:
         value = statistics.median(values)
         return {"name": name, "value": value, "unit": unit, "n": len(values), "machine": provenance.machine()}
 
     for name in names:
-        ours, theirs = _epochs(name)
+        ours, theirs = _epochs(name, windows)
         for warm in (ours, theirs):
             warm()  # kernels are loaded, caches filled
         pairs = [(_spent(ours), _spent(theirs)) for _ in range(repetitions)]
@@ -105,3 +109,9 @@ def rows(repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teach
         subprocess.run([sys.executable, "-c", STARTING], cwd=REPO, check=True)
         starts.append(time.perf_counter() - begin)
     yield row("start of a training", starts, "s")
+    from kdgat.config import preset
+    from kdgat.dataset.prepare import prepare
+
+    again = partial(prepare, "synthetic", None, preset("smoke"), 0)
+    again()
+    yield row("prepare from a warm store", [_spent(again) for _ in range(repetitions)], "s")

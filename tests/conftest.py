@@ -51,16 +51,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 #: files that take longest, longest first: a core that is given one last would work alone
 FIRST = (
     "flows/test_flow.py",
-    "slurm/test_srun.py",
-    "kdgat/test_ablation.py",
-    "kdgat/test_training.py",
     "browser/test_site.py",
+    "kdgat/test_ablation.py",
+    "slurm/test_srun.py",
+    "kdgat/test_training.py",
     "fuzz/test_fuzz.py",
     "faults/test_kills.py",
+    "growth/test_growth.py",
+    "paper/test_releases.py",
+    "paper/test_draft.py",
+    "test_benchmarks.py",
+    "mutation/test_mutation.py",
 )
 #: folders and files that start browsers, clusters, flows, trainings or many processes: `make quick` leaves them out
 SLOW = (
-    *("browser", "commands", "faults", "flows", "fuzz", "security/test_secrets.py", "slurm", "tracking"),
+    *("browser", "commands", "faults", "flows", "fuzz", "growth", "mutation"),
+    *("security/test_secrets.py", "slurm", "tracking"),
     *("analysis/test_appendix.py", "analysis/test_compare.py", "analysis/test_numbers.py", "analysis/test_rendered.py"),
     "analysis/test_verify.py",
     *("analysis/test_engines.py", "analysis/test_explore.py", "analysis/test_faults.py", "analysis/test_imports.py"),

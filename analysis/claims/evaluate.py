@@ -66,8 +66,8 @@ class Values(Protocol):
     def paired(self, a: str, b: str) -> Estimate | None:
         """The difference of two keys' values on the same windows, or None where it was not measured."""
 
-    def every(self) -> Sequence[str]:
-        """All keys."""
+    def every(self, last: str = "") -> Sequence[str]:
+        """All keys, or those whose last part is `last`."""
 
 
 class Undefined(Exception):
@@ -142,8 +142,8 @@ def domain(clause: Each, values: Values) -> list[str]:
     for template in templates:
         before, _, after = template.partition("@")
         pattern = re.compile(re.escape(before) + r"([a-z0-9_]+)" + re.escape(after).replace("@", r"\1"))
-        end = after.rpartition("@")[2]  # tells nearly all of a release's many keys apart
-        parts |= {match[1] for key in values.every() if key.endswith(end) and (match := pattern.fullmatch(key))}
+        keys = values.every(_last(template))
+        parts |= {match[1] for key in keys if (match := pattern.fullmatch(key))}
     for value in clause.values:
         if not any(fnmatch.fnmatchcase(part, value) for part in parts):
             raise Undefined(f"{value} of {templates[0]}")
@@ -234,11 +234,18 @@ def _side(side: Side, values: Values, at: str) -> Estimate:
 
 def _extreme(side: Side, values: Values, at: str) -> Estimate:
     pattern = str(side.first).replace("@", at)
-    estimates = [n for key in values.every() if matches(key, pattern) and (n := values.number(key)) is not None]
+    keys = values.every(_last(pattern))
+    estimates = [n for key in keys if matches(key, pattern) and (n := values.number(key)) is not None]
     numbers = [n for n in estimates if not isinstance(n.value, str)]
     if not numbers:
         raise Undefined(pattern)
     return (min if side.how == "min" else max)(numbers, key=lambda n: float(n.value))
+
+
+def _last(pattern: str) -> str:
+    """The last part of a pattern of keys, which rules out nearly all of a release's many; nothing where it has wildcards."""
+    last = pattern.rpartition(".")[2]
+    return "" if set("@*?[") & set(last) else last
 
 
 def matches(key: str, pattern: str) -> bool:
@@ -289,6 +296,6 @@ class Changed:
         widen = self.widen * (self._moved(a) or self._moved(b))
         return estimate.shift(steps * self.by, widen) if estimate is not None and (steps or widen) else estimate
 
-    def every(self) -> Sequence[str]:
-        """All keys."""
-        return self.values.every()
+    def every(self, last: str = "") -> Sequence[str]:
+        """All keys, or those whose last part is `last`."""
+        return self.values.every(last)

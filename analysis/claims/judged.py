@@ -34,13 +34,17 @@ class OfRelease:
         key = self.numbers.paired(a, b)
         return None if key is None else _estimate(self.numbers[key])
 
-    def every(self) -> Sequence[str]:
-        """All keys."""
-        return self._every
+    def every(self, last: str = "") -> Sequence[str]:
+        """All keys, or those whose last part is `last`."""
+        return self._every.get(last, [])
 
     @cached_property
-    def _every(self) -> list[str]:
-        return self.numbers.keys()
+    def _every(self) -> dict[str, list[str]]:
+        """Keys by their last part, and all of them."""
+        keys: dict[str, list[str]] = {"": self.numbers.keys()}
+        for key in keys[""]:
+            keys.setdefault(key.rpartition(".")[2], []).append(key)
+        return keys
 
 
 def _estimate(number: Number) -> Estimate | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import difflib
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,7 +16,15 @@ Makers: TypeAlias = "Iterable[Maker]"
 
 
 class KeyUnknown(KdgatError):
-    """A key that the release does not have, with the nearest ones that it has."""
+    """A key that the release does not have, with the nearest ones that it has: looked for when it is shown, since that takes a second."""
+
+    def __init__(self, release: str, key: str, known: Collection[str]) -> None:
+        super().__init__(f"release {release} has no number {key!r}")
+        self._key, self._known = key, known
+
+    def __str__(self) -> str:
+        close = difflib.get_close_matches(self._key, self._known, n=3, cutoff=0.5)
+        return super().__str__() + (f"; nearest: {', '.join(close)}" if close else "")
 
 
 @dataclass(frozen=True)

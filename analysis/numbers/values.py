@@ -19,7 +19,6 @@ release.commit) as itself.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -67,9 +66,7 @@ class Numbers:
             number = self._made[key] = self._makers[key]()
             return number
         except KeyError:
-            close = difflib.get_close_matches(key, self._makers, n=3, cutoff=0.5)
-            hint = f"; nearest: {', '.join(close)}" if close else ""
-            raise KeyUnknown(f"release {self.release.name} has no number {key!r}{hint}") from None
+            raise KeyUnknown(self.release.name, key, self._makers) from None
 
     def __contains__(self, key: str) -> bool:
         return key in self._makers

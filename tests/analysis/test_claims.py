@@ -127,8 +127,8 @@ class Given:
     def paired(self, a: str, b: str) -> Estimate | None:
         return self.pairs.get((a, b))
 
-    def every(self) -> Sequence[str]:
-        return sorted(self.numbers)
+    def every(self, last: str = "") -> Sequence[str]:
+        return sorted(key for key in self.numbers if key.endswith(last))
 
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, ">=": operator.ge, ">": operator.gt}

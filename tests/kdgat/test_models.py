@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,9 @@ from torch.nn import functional as F
 from kdgat.config import Distillation, GATConfig, VGAEConfig
 from kdgat.errors import KdgatError
 from kdgat.graphs.features import FEATURES
-from kdgat.models import fusion
+from kdgat.models import export, fusion
 from kdgat.models.checkpoint import Checkpoint, read_tensors
 from kdgat.models.dqn import QNetwork, train_dqn
-from kdgat.models.export import to_onnx
 from kdgat.models.fusion_input import FusionInput, rewards
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch, IdEncoding, count_parameters, hashed
@@ -92,14 +93,29 @@ def test_readout_weighs_by_share() -> None:
     assert torch.allclose(least, torch.cat([out, torch.tensor([[1.0], [10.0]])], 1))
 
 
-def test_a_student_with_memory_is_the_same_in_onnx() -> None:
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was exported in a work folder where nothing is kept yet."""
+    exported: list[object] = []
+    original = export._export
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    monkeypatch.setattr(export, "_export", lambda window, *rest: exported.append(window) or original(window, *rest))
+    return exported
+
+
+def test_students_with_memory_are_the_same_in_onnx_and_exported_once_for_all_seeds(exports: list[object]) -> None:
     """The widths and the readout of `memory`; the other feature sets are held to ONNX by trained students."""
+    nodes, edges = (len(names) for names in FEATURES["memory"])
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        _same_in_onnx(GAT(GATConfig(readout="mean-max-min"), nodes, edges, VOCABULARY).eval(), nodes, edges)
+    assert len(exports) == 1
+
+
+def _same_in_onnx(model: GAT, nodes: int, edges: int) -> None:
     import onnxruntime
 
-    nodes, edges = (len(names) for names in FEATURES["memory"])
-    torch.manual_seed(0)
-    model = GAT(GATConfig(readout="mean-max-min"), nodes, edges, VOCABULARY).eval()
-    session = onnxruntime.InferenceSession(to_onnx(model))
+    session = onnxruntime.InferenceSession(export.to_onnx(model))
     for n in (1, 9):
         x, links, attr = torch.randn(n, nodes), torch.randint(0, n, (2, 20)), torch.randn(20, edges)
         share, zero = torch.softmax(torch.randn(n), 0), torch.zeros(n, dtype=torch.long)
