@@ -101,9 +101,10 @@ def test_a_capture_of_the_readers_own_is_scored_in_the_page(visit, tmp_path, for
 def test_a_capture_that_cannot_be_read_is_refused_in_one_line(visit, tmp_path):
     visit.open("paper/results/live.html")
     own = visit.page.locator(".kdgat-own")
-    for text, why in (("%PDF-1.7", "line 1 is none of"), ("(1.0) can0 1#00\n", "own.log is too short")):
-        (tmp_path / "own.log").write_text(text)
-        own.locator("input[type=file]").set_input_files(tmp_path / "own.log")
+    for text, why in (("%PDF-1.7", "line 1 is none of"), ("(1.0) can0 1#00\n", "is too short")):
+        name = f"own{len(text)}.log"  # the same file chosen again is no change to the browser
+        (tmp_path / name).write_text(text)
+        own.locator("input[type=file]").set_input_files(tmp_path / name)
         own.locator(".kdgat-error", has_text=why).wait_for()
         assert own.locator(".kdgat-error").count() == 1
 
