@@ -14,8 +14,8 @@ _FENCE = re.compile(r"^\s*(```+|~~~+)")
 #: what holds digits but is not text: shortcodes, attributes, link targets, inline code, math, comments
 _NOT_TEXT = re.compile(r"\{\{<.*?>\}\}|\{[^{}]*\}|\]\([^)]*\)|<!--.*?-->|`[^`]*`|\$[^$]*\$|https?://\S+|@[\w:.-]+")
 DECIMAL = re.compile(r"(?<![\w.])\d+[.,]\d+(?![\w.]*\.\d)|(?<![\w.])\d+\s*(?:%|percent)")
-#: the level of every interval in this project: a convention, not a result
-LEVEL = re.compile(r"\b95\s*%")
+#: the level of every interval in this project, and the rate that names a metric: conventions, no results
+LEVEL = re.compile(r"\b95\s*%|(?<=\bat\s)(?:0\.)?1\s*%(?=\s+false\s+positives)")
 
 
 def sources(project: Path) -> list[Path]:

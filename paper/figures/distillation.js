@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import {mean, rollups, sum} from "d3";
+import {format, mean, rollups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {models, number} from "./lib/rows.js";
 import {base, modelColor, modelSymbol} from "./lib/theme.js";
@@ -47,10 +47,10 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
     marginLeft: 56,
     marginRight: 30,
     marginBottom: 42,
-    x: {type: "log", label: "parameters →", labelOffset: 36, grid: true, tickFormat: "~s"},
+    x: {type: "log", label: "parameters →", labelOffset: 36, grid: true, tickFormat: sparse},
     y: {label: "mean and worst over scenarios", grid: true, nice: true},
     color: {domain: names, range: names.map(modelColor)},
-    symbol: {domain: names, range: names.map(modelSymbol), legend: true},
+    symbol: {domain: names, range: names.map(modelSymbol), legend: true, fill: "color"},
     marks: [
       Plot.line(front(points), {x: "parameters", y: "score", curve: "step-after", strokeOpacity: 0.45, strokeDasharray: "3 3"}),
       Plot.ruleX(points, {x: "parameters", y1: "worst", y2: "score", stroke: "model", strokeOpacity: 0.5, strokeWidth: 2}),
@@ -63,6 +63,9 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
   });
   return figure(chart, {label: "Counted parameters against the mean score over scenarios", rows: points});
 }
+
+/** Ticks of a logarithmic axis that bear a number: others would touch. */
+const sparse = (count) => (/^[125]/.test(count) ? format("~s")(count) : "");
 
 /** The models that no smaller one matches, smallest first: the Pareto front. */
 export function front(points) {

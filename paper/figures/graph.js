@@ -18,12 +18,13 @@ export function windowGraph(rows, {width = 640, attention = []} = {}) {
   const height = Math.min(width, 480);
   const radius = scaleSqrt([0, max(nodes, (node) => node.count)], [0, width < 520 ? 20 : 26]);
   const labelled = (node) => radius(node.count) >= 13; // inside its circle; else beneath it
+  const around = (node) => radius(node.count) + (labelled(node) ? 3 : 9);
   for (const edge of edges) edge.weight = weights.get(`${edge.source}>${edge.target}`) ?? edge.count / max(edges, (e) => e.count);
 
   forceSimulation(nodes)
     .force("link", forceLink(edges).id((node) => node.id).distance(70).strength(0.08))
     .force("charge", forceManyBody().strength(-190))
-    .force("collide", forceCollide((node) => (labelled(node) ? radius(node.count) + 4 : radius(node.count) + 13)))
+    .force("collide", forceCollide(around))
     .force("center", forceCenter(width / 2, height / 2))
     .force("x", forceX(width / 2).strength(0.09))
     .force("y", forceY(height / 2).strength(0.12))
@@ -37,6 +38,15 @@ export function windowGraph(rows, {width = 640, attention = []} = {}) {
   };
   fit("x", width);
   fit("y", height);
+  // what the stretching moved together moves apart again, within the drawing
+  const apart = forceSimulation(nodes).force("collide", forceCollide(around)).stop();
+  for (let i = 0; i < 120; i += 1) {
+    apart.tick();
+    for (const node of nodes) {
+      node.x = Math.min(width - room, Math.max(room, node.x));
+      node.y = Math.min(height - room, Math.max(room, node.y));
+    }
+  }
 
   const svg = create("svg").attr("viewBox", [0, 0, width, height]).attr("width", width).attr("height", height).attr("class", "kdgat-graph");
   svg

@@ -62,6 +62,7 @@ export function ownCapture(release, runs, {student, protocol = "calibrated", poi
     place.replaceChildren();
     judge(file, current).catch((error) => current === asked && status.replaceChildren(failure(error.message)));
   };
+  input.addEventListener("click", () => (input.value = "")); // the same file may be chosen again
   input.addEventListener("change", () => take(input.files[0]));
   for (const kind of ["dragover", "dragleave", "drop"])
     node.addEventListener(kind, (event) => {

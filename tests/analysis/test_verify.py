@@ -223,7 +223,7 @@ def test_unknown_keys_and_typed_numbers_name_file_line_and_text(shared_release, 
     text = """---
 title: 1.5
 ---
-F1 is {{< var hcrl_sa.test_01.gat_student.zero_shot.f1 >}} with a 95 % interval.
+F1 is {{< var hcrl_sa.test_01.gat_student.zero_shot.f1 >}} with a 95 % interval, its recall at 1 % false positives another.
 
 It is {{< var hcrl_sa.test_01.gat_studnt.zero_shot.f1 >}}, or 0.97, or 12 %.
 

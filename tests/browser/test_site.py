@@ -40,7 +40,8 @@ def test_a_page_shows_its_figures_fits_and_is_accessible(visit, path: str):
     assert visit.page.locator(".kdgat-error").count() == 0
     assert visit.page.locator("main svg, main canvas, main img").count() >= PAGES[path]
     assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    broken = "[...document.images].filter((i) => !i.complete || !i.naturalWidth).map((i) => i.src)"
+    # pictures that stand for figures where no script runs are not even fetched here
+    broken = "[...document.images].filter((i) => i.checkVisibility() && !i.naturalWidth).map((i) => i.src)"
     assert visit.page.evaluate(broken) == []
     visit.page.wait_for_timeout(200)  # figures fade in, and contrast is measured
     visit.page.add_script_tag(path=str(NODE_MODULES / "axe-core" / "axe.min.js"))

@@ -35,7 +35,10 @@ export function figure(chart, {label, rows, columns = rows.length ? Object.keys(
 /** What each of `draws`, `(width) → Node`, makes: side by side where the page is wide enough, else one below the other. */
 export function beside(width, ...draws) {
   const columns = width < 720 ? 1 : draws.length;
-  return element("div", {class: "kdgat-beside"}, ...draws.map((draw) => draw(Math.floor((width - 16 * (columns - 1)) / columns))));
+  const share = Math.floor((width - 16 * (columns - 1)) / columns);
+  const nodes = draws.map((draw) => draw(share));
+  for (const node of nodes) node.style.width = `${share}px`; // whatever else stands in it wraps
+  return element("div", {class: "kdgat-beside"}, ...nodes);
 }
 
 /**

@@ -62,10 +62,10 @@ const LEAST_SPAN = 4; // s
 
 /** The lanes of `strip`: the student's score, and by how many times too early the rule's worst frame comes. `thresholds`: {student, rule}. */
 export const lanes = (thresholds) => [
-  {name: "student: score", value: (row) => row.score, called: (row) => row.called, threshold: thresholds.student, scale: () => scaleLinear([0, 1]), ticks: [0, 0.5, 1]},
+  {name: "student: score", value: (row) => row.score, called: (row) => row.called, threshold: thresholds.student, scale: () => scaleLinear(), ticks: [0, 0.5, 1]},
   {
     name: "timing rule: usual gap ÷ shortest gap", value: (row) => odds(row["rule's score"]), called: (row) => row["called by the rule"],
-    threshold: thresholds.rule === undefined ? undefined : odds(thresholds.rule), scale: () => scaleLog([0.1, 10_000]).clamp(true), ticks: [1, 100, 10_000]
+    threshold: thresholds.rule === undefined ? undefined : odds(thresholds.rule), scale: () => scaleLog().domain([0.1, 10_000]).clamp(true), ticks: [1, 100, 10_000]
   }
 ];
 const odds = (score) => score / Math.max(1 - score, 1e-9);
