@@ -110,7 +110,7 @@ def keep(rows: list[Imported], source: Path, folder: Path) -> Path:
     writer.writerow([*KEY, "value", "origin", "source_sha256"])
     writer.writerows([*r.key, repr(r.value), MARK, digest] for r in rows)
     target = folder / f"{source.stem}.csv"
-    if target.exists() and target.read_text() != text.getvalue():
+    if target.exists() and target.read_text(encoding="utf-8") != text.getvalue():
         raise KdgatError(f"{target} exists with other content: rename {source.name}, or remove the old one")
     try:
         atomic.write_text(target, text.getvalue())

@@ -149,7 +149,7 @@ def train(release: str | None, preset: str | None, seeds: str | None) -> int:
     for number, (flow, *options) in enumerate(flows):
         id_file = folder / f"reproduce-run-id-{number}"
         _run(flow, "run", *options, "--run-id-file", str(id_file))
-        ids.append(f"{_NAMES[flow]}/{id_file.read_text().strip()}")
+        ids.append(f"{_NAMES[flow]}/{id_file.read_text(encoding='utf-8').strip()}")
     name = LOCAL + "-".join(i.partition("/")[2] for i in ids)[:50]
     selection = [option for i in ids for option in ("--run", i)]
     # a local release is never published: it may come from a work tree in progress and from synthetic data, and says so
@@ -191,7 +191,7 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
         sources = [r for r in here if r in given] or [r for r in given if r["dataset"] == dataset]
         for digest, text in {r["config_hash"]: r["config"] for r in sources}.items():
             file = folder / f"reproduce-{digest[:12]}.json"
-            file.write_text(text)
+            file.write_text(text, encoding="utf-8")
             own_seeds = {r["seed"] for r in here if r["config_hash"] == digest or r not in given}
             numbers = seeds or ",".join(map(str, sorted(own_seeds)))
             options = ["--datasets", dataset, "--configuration", str(file), "--seeds", numbers]

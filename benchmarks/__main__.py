@@ -12,7 +12,7 @@ from kdgat.errors import cli
 
 def main() -> None:
     """Measure, print, keep."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few repetitions: to see that it works")
     quick = parser.parse_args().quick
 

@@ -80,7 +80,7 @@ def rows(lengths: Sequence[int] = FRAMES) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--frames", default=",".join(map(str, FRAMES)), help="lengths of logs, comma-separated")
     for row in rows([int(n) for n in parser.parse_args().frames.split(",")]):
         print(f"{row['name']:36} {row['value']:14,.1f} {row['unit']}", flush=True)

@@ -151,7 +151,7 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     table = list(rows(parser.parse_args().repetitions))
     whole = {r["name"].rsplit(" ", 1)[1]: r["value"] for r in table if " window " in r["name"]}

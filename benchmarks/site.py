@@ -229,7 +229,7 @@ def rows(browser: Any, address: str, site: Path) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Print every row beside its bounds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.site", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.site", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--site", type=Path, default=REPO / "_site", help="rendered site (default _site)")
     folder = parser.parse_args().site
     if not (folder / "paper" / "results" / "live.html").is_file():

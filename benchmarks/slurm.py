@@ -44,7 +44,7 @@ def flow(folder: Path, parts: int, workers: int, env: dict[str, str], *backend: 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.slurm", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.slurm", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--parts", type=int, default=6, help="tasks one after another, for the cost of one")
     parser.add_argument("--tasks", type=int, default=131, help="of the large flow; 0: without it")
     given = parser.parse_args()

@@ -64,13 +64,13 @@ class Head:
     @property
     def command(self) -> dict[str, list[str] | str]:
         """Flow and arguments, as they were submitted."""
-        return dict(json.loads((self.folder / "command.json").read_text()))
+        return dict(json.loads((self.folder / "command.json").read_text(encoding="utf-8")))
 
     @property
     def run(self) -> str:
         """Metaflow's run id, empty before the run has one."""
         file = self.folder / "run-id"
-        return file.read_text().strip() if file.is_file() else ""
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
 
     def state(self, queue: dict[str, tuple[str, str]]) -> str:
         """SLURM's word while it knows the job, else what its exit code says."""
@@ -78,7 +78,11 @@ class Head:
             return queue[self.id][1]
         file = self.folder / "exit-code"
         if file.is_file():
-            return "COMPLETED" if file.read_text().strip() == "0" else f"FAILED ({file.read_text().strip()})"
+            return (
+                "COMPLETED"
+                if file.read_text(encoding="utf-8").strip() == "0"
+                else f"FAILED ({file.read_text(encoding='utf-8').strip()})"
+            )
         return queue[self.id][1] if self.id in queue else "LOST"
 
     def tasks(self, queue: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
@@ -206,7 +210,7 @@ def resume(h: Head) -> Head:
 
 def main() -> int:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="python flows/cluster.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python flows/cluster.py", description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("submit", help="submit a head: submit [--flow FILE] -- run …")
     one.add_argument("--flow", default=FLOW)

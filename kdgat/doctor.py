@@ -145,7 +145,7 @@ def _gpu() -> Finding:
 
 def findings() -> Iterator[Finding]:
     """Every part, in the order in which a new user needs them."""
-    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     yield _python(project["requires-python"])
     yield _packages("core packages", project["dependencies"], "everything", "pip install -c requirements.lock -e .")
     yield _work_folder()

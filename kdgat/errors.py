@@ -43,7 +43,7 @@ def report(error: KdgatError) -> None:
     """Show `error` as one line, and leave it for the flow's head if there is one."""
     terminal.error(str(error))
     if os.environ.get(ERROR_FILE):
-        Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n")
+        Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n", encoding="utf-8")
 
 
 #: what a disk, a quota or a folder's permissions answer
@@ -67,6 +67,7 @@ def missing(module: str) -> KdgatError:
 
 def cli(main: Callable[[], int | None]) -> None:
     """Run a command's `main`; a `KdgatError`, a refusing disk or a missing package becomes one line and exit code 2."""
+    terminal.tolerate()
     try:
         sys.exit(main() or 0)
     except ModuleNotFoundError as error:

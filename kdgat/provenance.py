@@ -28,7 +28,7 @@ def _git(*args: str) -> str | None:
 @cache
 def _note() -> dict[str, Any] | None:
     file = REPO / NOTE
-    return dict(json.loads(file.read_text())) if file.is_file() else None
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
 @cache
@@ -87,7 +87,7 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break

@@ -146,7 +146,7 @@ def read(file: Path) -> Settings:
         KdgatError: not TOML, an unknown setting, a value of the wrong form.
     """
     try:
-        made = Settings.model_validate(tomllib.loads(file.read_text()))
+        made = Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KdgatError(f"{file}: {error}") from None
     except ValidationError as error:

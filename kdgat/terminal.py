@@ -5,6 +5,7 @@ Standard library alone: errors are shown before anything is installed.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -15,6 +16,13 @@ _BAR = 30
 def plain(text: str) -> str:
     """Text whose control characters are shown and not obeyed: a name from a file may clear a screen or turn a line around."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def tolerate() -> None:
+    """Let characters that the terminal's encoding lacks (Latin-1 has no dash) be shown by their numbers instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def error(message: str) -> None:

@@ -108,10 +108,10 @@ def tests(arguments: Sequence[str]) -> int:
 
 def guided(runs: int, borders: Sequence[str]) -> int:
     """`tests.fuzz.guided` on each border, or on those that are named; a process each, since libFuzzer ends its own."""
-    from tests.fuzz.targets import targets
+    from tests.fuzz.targets import NAMES
 
     file, worst = notes(), 0
-    for name in borders or targets():
+    for name in borders or NAMES:
         begin = time.monotonic()
         command = [sys.executable, "-m", "tests.fuzz.guided", name, "--runs", str(runs)]
         done = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
@@ -137,7 +137,7 @@ def flow() -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("do", choices=("guided", "tests", "flow", "write"))
     parser.add_argument("--runs", type=int, default=20_000, help="of each border, guided")
     options, rest = parser.parse_known_args()

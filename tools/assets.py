@@ -63,7 +63,7 @@ import(new URL("page.js", assets)).then(({{install}}) => install(document.body, 
 def measured(current: Release, folder: Path) -> None:
     """Copy the speeds of the listed releases and of the shown one, as they are; `index.json` has their names in the order of time."""
     index = frozen_root() / "index.json"
-    names = json.loads(index.read_text()) if index.is_file() else {}
+    names = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
     releases = [current, *(Release.open(name) for name in names if name != current.name)]
     with_speeds = [r for r in releases if "benchmarks" in r.tables]
     with_speeds.sort(key=lambda r: (min(r.table("runs")["started"].to_pylist()), r.name))
@@ -71,7 +71,7 @@ def measured(current: Release, folder: Path) -> None:
         (folder / release.name).mkdir(parents=True)
         shutil.copyfile(release.file("benchmarks"), folder / release.name / "benchmarks.parquet")
     folder.mkdir(exist_ok=True)
-    (folder / "index.json").write_text(json.dumps([r.name for r in with_speeds]))
+    (folder / "index.json").write_text(json.dumps([r.name for r in with_speeds]), encoding="utf-8")
 
 
 def mirror(source: Path, target: Path) -> None:
@@ -105,7 +105,7 @@ def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
     folder.mkdir()
     for name, content in {"shared-facts": shared, **parts}.items():
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        (folder / f"{name}.json").write_text(text)
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def fill(assets: Path) -> None:
@@ -123,11 +123,13 @@ def fill(assets: Path) -> None:
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     measured(release, assets / "releases")
     shutil.copyfile(REPO / "trace.json", assets / "trace.json")
-    traces(release, json.loads((REPO / "trace.json").read_text()), assets / "traces")
-    modules = (assets / "kdgat.modules.json").read_text()
+    traces(release, json.loads((REPO / "trace.json").read_text(encoding="utf-8")), assets / "traces")
+    modules = (assets / "kdgat.modules.json").read_text(encoding="utf-8")
     name = html.escape(f"{release.name} {release.manifest_sha256}")
     main = html.escape(Numbers(release).main_dataset)
-    (assets / "head.txt").write_text(HEAD.format(policy=POLICY, name=name, main=main, modules=modules))
+    (assets / "head.txt").write_text(
+        HEAD.format(policy=POLICY, name=name, main=main, modules=modules), encoding="utf-8"
+    )
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def left_out(absent: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one kind of check; further arguments are pytest's."""
-    parser = argparse.ArgumentParser(prog="python -m tools.check", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.check", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kind", choices=KINDS, nargs="?", default="test")
     options, rest = parser.parse_known_args(arguments)
     checks, tests = KINDS[options.kind]

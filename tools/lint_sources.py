@@ -122,7 +122,9 @@ def sources() -> list[Path]:
 
 def main() -> int:
     """Print every breach; 1 if there are any."""
-    breaches = [p for path in sources() for p in problems(str(path.relative_to(REPO)), path.read_text())]
+    breaches = [
+        p for path in sources() for p in problems(str(path.relative_to(REPO)), path.read_text(encoding="utf-8"))
+    ]
     for problem in breaches:
         print(problem, file=sys.stderr)
     return 1 if breaches else 0

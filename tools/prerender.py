@@ -64,7 +64,9 @@ def state(root: Path, release: str) -> dict[str, list[list[object]]]:
         release: name of the one that is shown; empty: the current one.
     """
     frozen = root / "data" / "frozen"
-    name = release or ((frozen / "current").read_text().strip() if (frozen / "current").is_file() else "")
+    name = release or (
+        (frozen / "current").read_text(encoding="utf-8").strip() if (frozen / "current").is_file() else ""
+    )
     read, outputs = places(root)
     read += [p for p in (frozen / "current", frozen / "index.json", frozen / name / "manifest.json") if p.is_file()]
 
@@ -81,11 +83,11 @@ def main() -> None:
     os.chdir(ROOT)
     release = os.environ.get("KDGAT_RELEASE", "")
     stamp = ROOT / ".kdgat" / "prerendered.json"
-    if stamp.is_file() and stamp.read_text() == json.dumps(state(ROOT, release)):
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == json.dumps(state(ROOT, release)):
         print("nothing has changed since the last pre-render")
         return
     figures = ROOT / "paper" / "figures"
-    needed = json.loads((figures / "package.json").read_text())["dependencies"]
+    needed = json.loads((figures / "package.json").read_text(encoding="utf-8"))["dependencies"]
     if missing := [name for name in needed if not (figures / "node_modules" / name).is_dir()]:
         stop(f"JavaScript packages are not installed: {', '.join(missing)}")
     steps = (
@@ -101,7 +103,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:
             sys.exit(error.returncode)
     stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text(json.dumps(state(ROOT, release)))
+    stamp.write_text(json.dumps(state(ROOT, release)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def linted(texts: dict[str, str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         files = {Path(folder, f"{i}.txt"): name for i, name in enumerate(texts)}
         for file, name in files.items():
-            file.write_text(prose(texts[name]))
+            file.write_text(prose(texts[name]), encoding="utf-8")
         shutil.copy(STYLE, Path(folder, ".proselintrc.json"))  # --config is not heeded
         command = [str(program), "check", *map(str, files)]
         try:

@@ -61,10 +61,10 @@ def run(lines: list[Command]) -> int:
 
 def main() -> int:
     """List the commands, or run them; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.readme", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.readme", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--run", action="store_true", help="run them")
     args = parser.parse_args()
-    lines = commands((REPO / "README.md").read_text())
+    lines = commands((REPO / "README.md").read_text(encoding="utf-8"))
     if args.run:
         return run(lines)
     for command in lines:

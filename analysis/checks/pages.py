@@ -323,7 +323,7 @@ class Site:
         """Check the tables and traces that pages load, and that the sources have not changed since."""
         problems = []
         try:
-            document: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text())
+            document: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text(encoding="utf-8"))
             numbers = self.numbers(f"{document['release']} {document['manifest_sha256']}")
             want = trace.document(numbers, sorted(document["numbers"]))
         except (OSError, ValueError, KeyError, KdgatError) as error:

@@ -75,7 +75,7 @@ def _environment(project: Path, copy: Path, release: Release) -> dict[str, str]:
     else:
         environment["KDGAT_FROZEN"] = str(frozen_root().resolve())
     if (git := History(project).git("rev-parse", "--absolute-git-dir")) is not None:
-        (copy / ".git").write_text(f"gitdir: {os.fsdecode(git)}")
+        (copy / ".git").write_text(f"gitdir: {os.fsdecode(git)}", encoding="utf-8")
     return environment
 
 

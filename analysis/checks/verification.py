@@ -122,7 +122,7 @@ def verify_index(root: Path) -> list[str]:
     """Problems of the index and the pointer."""
     file = root / "index.json"
     try:
-        entries = json.loads(file.read_text()) if file.exists() else {}
+        entries = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         have = index(root)
     except (ValueError, KdgatError) as error:
         return [f"index.json: {error}"]
@@ -134,8 +134,8 @@ def verify_index(root: Path) -> list[str]:
         if entries.get(name) != have.get(name)
     ]
     pointer = root / "current"
-    if pointer.exists() and pointer.read_text().strip() not in release.names(root):
-        problems.append(f"current points at {pointer.read_text().strip()!r}, which is not on disk")
+    if pointer.exists() and pointer.read_text(encoding="utf-8").strip() not in release.names(root):
+        problems.append(f"current points at {pointer.read_text(encoding='utf-8').strip()!r}, which is not on disk")
     return problems
 
 

@@ -133,4 +133,8 @@ def named_test(name: str, repository: Path) -> bool:
     """Say whether `tests/file.py::test` (or `tests/file.py`) exists."""
     path, _, test = name.partition("::")
     file = repository / path
-    return path.startswith("tests/") and file.is_file() and (not test or f"def {test}(" in file.read_text())
+    return (
+        path.startswith("tests/")
+        and file.is_file()
+        and (not test or f"def {test}(" in file.read_text(encoding="utf-8"))
+    )

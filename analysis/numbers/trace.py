@@ -68,7 +68,7 @@ def _settings(preset: str) -> dict[str, Any] | None:
 @cache
 def _templates() -> dict[str, str]:
     """`links.toml`: service → address with fields, empty for none; raises `KdgatError` for what is no web address."""
-    templates = tomllib.loads(LINKS.read_text())
+    templates = tomllib.loads(LINKS.read_text(encoding="utf-8"))
     for name, template in templates.items():
         if template and not template.startswith(("https://", "http://")):
             raise KdgatError(f"analysis/reference/links.toml: {name} is no web address: {template!r}")

@@ -43,7 +43,7 @@ def citation() -> dict[str, str]:
     """Who made this and under what terms, from the one file that says it, `CITATION.cff`."""
     import yaml
 
-    told = yaml.safe_load((REPO / "CITATION.cff").read_text())
+    told = yaml.safe_load((REPO / "CITATION.cff").read_text(encoding="utf-8"))
     people = (a.get("name") or f"{a['given-names']} {a['family-names']}" for a in told["authors"])
     facts = {"title": told["title"], "authors": " and ".join(people), "licence": told["license"]}
     return facts | {
@@ -311,7 +311,7 @@ class Numbers:
 
     def _published_keys(self) -> Makers:
         """What the authors of published systems printed for a dataset of this release; cited, not measured here."""
-        for name, table in json.loads(PUBLISHED.read_text()).items():
+        for name, table in json.loads(PUBLISHED.read_text(encoding="utf-8")).items():
             if table["dataset"] not in self.release.manifest["datasets"]:
                 continue
             for row in table["rows"]:

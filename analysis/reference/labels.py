@@ -19,7 +19,7 @@ model, color, sort_models = models.label, models.color, models.in_order
 @cache
 def palette() -> dict[str, Any]:
     """Read the colours by label, for categories and for what is none of these, and the words for scenarios."""
-    return dict(json.loads(PALETTE.read_text()))
+    return dict(json.loads(PALETTE.read_text(encoding="utf-8")))
 
 
 def metric(name: str) -> str:

@@ -60,7 +60,7 @@ def current_name(root: Path | None = None) -> str:
         return name
     pointer = (root or frozen_root()) / "current"
     try:
-        return pointer.read_text().strip()
+        return pointer.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise ReleaseError(f"no release is current: {pointer} is missing; run `make reproduce`") from None
 
@@ -131,7 +131,11 @@ class Release:
     def current(self) -> bool:
         """Say whether it is the release that `current` names, for which the sources are written; the environment does not count."""
         pointer = frozen_root() / "current"
-        return self.path == frozen_root() / self.name and pointer.is_file() and pointer.read_text().strip() == self.name
+        return (
+            self.path == frozen_root() / self.name
+            and pointer.is_file()
+            and pointer.read_text(encoding="utf-8").strip() == self.name
+        )
 
     @property
     def data_kind(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -34,7 +36,21 @@ def _client() -> Any:
             f"reading runs needs the `train` extra (pip install -e .[train]): {error.name} is missing"
         ) from None
     metaflow.namespace(None)
+    check_blobs()
     return metaflow
+
+
+@cache
+def check_blobs() -> None:
+    """Let Metaflow unpickle from its client's cache only what still has the sha1 in its name; the rest is read from the store again."""
+    from metaflow.client import filecache
+
+    class Checked(filecache.FileBlobCache):  # type: ignore[misc]
+        def load_key(self, key: str) -> bytes | None:
+            blob: bytes | None = super().load_key(key)
+            return blob if blob is not None and sha1(blob).hexdigest() == key else None
+
+    filecache.FileBlobCache = Checked  # type: ignore[misc]
 
 
 def everything() -> list[str]:

@@ -89,7 +89,7 @@ def claim_table(release: Source = None) -> str:
 
 def equation_table(release: Source = None) -> str:
     """Every equation with the function that it stands for; the same for every release."""
-    rows = tomllib.loads(EQUATIONS.read_text())
+    rows = tomllib.loads(EQUATIONS.read_text(encoding="utf-8"))
     body = [[f"@{label}", f"`{row['function']}`", row["note"]] for label, row in rows.items()]
     return markdown(["Equation", "Function", "What it gives"], body, left=3)
 

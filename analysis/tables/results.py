@@ -122,7 +122,7 @@ def main_table(
 
 
 def _published() -> dict[str, Any]:
-    return dict(json.loads(PUBLISHED.read_text()))
+    return dict(json.loads(PUBLISHED.read_text(encoding="utf-8")))
 
 
 def _cited(dataset: str, metric: str, scenarios: Sequence[str]) -> list[list[str]]:

@@ -39,7 +39,7 @@ def furthest(store: Path) -> str | None:
         A run's id; None if no run was begun, or killed before its id was written.
     """
     latest = store / "latest_run"
-    begun = latest.read_text() if latest.is_file() else ""
+    begun = latest.read_text(encoding="utf-8") if latest.is_file() else ""
     if not begun:
         return None
     chain = [begun]
@@ -51,7 +51,7 @@ def furthest(store: Path) -> str | None:
 
 
 def _values(files: Sequence[Path]) -> list[str]:
-    return [json.loads(file.read_text())["value"] for file in files]
+    return [json.loads(file.read_text(encoding="utf-8"))["value"] for file in files]
 
 
 def _origin(run: Path) -> str | None:

@@ -79,6 +79,6 @@ def main(flow: Any) -> None:
                 flow()
         except SystemExit as stop:
             if stop.code and path.exists():
-                print(path.read_text(), end="", file=sys.stderr)
+                print(path.read_text(encoding="utf-8"), end="", file=sys.stderr)
                 sys.exit(2)
             raise

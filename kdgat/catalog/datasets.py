@@ -72,7 +72,7 @@ class Capture:
 @cache
 def _catalog() -> dict[str, dict[str, Any]]:
     """`data/catalog.toml`: name → its entry."""
-    return tomllib.loads((REPO / "data" / "catalog.toml").read_text())
+    return tomllib.loads((REPO / "data" / "catalog.toml").read_text(encoding="utf-8"))
 
 
 def entries() -> dict[str, dict[str, Any]]:

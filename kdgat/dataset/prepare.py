@@ -48,7 +48,7 @@ class Prepared:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """Scalers, vocabulary, dataset rows, hashes."""
-        return dict(json.loads((self.folder / "prepared.json").read_text()))
+        return dict(json.loads((self.folder / "prepared.json").read_text(encoding="utf-8")))
 
     def store(self, part: str) -> GraphStore:
         """Memory-mapped store of `train`, `fusion` or `validation`."""

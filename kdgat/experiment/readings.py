@@ -44,7 +44,7 @@ def readings(datasets: Collection[str]) -> list[dict[str, Any]]:
 
     A line that is not whole (its process died over it, or is writing it) counts as none.
     """
-    lines = _log().read_text(errors="replace").splitlines() if _log().is_file() else []
+    lines = _log().read_text(errors="replace", encoding="utf-8").splitlines() if _log().is_file() else []
     rows = {line: row for line in lines if (row := _row(line)) is not None and row["dataset"] in datasets}
     return list(rows.values())
 

@@ -202,7 +202,7 @@ class GraphStore:
             KdgatError: not a store, of another format, or a file that does not fit the rest.
         """
         try:
-            meta = json.loads((folder / "meta.json").read_text())
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             shapes = meta["shapes"]
             if meta["format"] != FORMAT:
                 raise KdgatError(f"{folder}: graph store of format {meta['format']}, not {FORMAT}: build it again")
@@ -300,7 +300,7 @@ class GraphStore:
 def write_meta(folder: Path, shapes: Mapping[str, tuple[int, ...]], **meta: Any) -> None:
     """meta.json of a store: its format, the shape of each array, and what `_META` names."""
     made = {"format": FORMAT, "shapes": shapes, **{name: meta[name] for name in _META}}
-    (folder / "meta.json").write_text(json.dumps(made, indent=1, sort_keys=True))
+    (folder / "meta.json").write_text(json.dumps(made, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _rows(ptr: np.ndarray, indices: np.ndarray) -> tuple[slice | np.ndarray, np.ndarray]:

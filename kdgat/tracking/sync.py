@@ -51,7 +51,10 @@ class Offline:
 
     def pushed(self) -> bool:
         """Whether all that is written so far was sent and read back."""
-        return self._note.is_file() and json.loads(self._note.read_text())["bytes"] == self.log.stat().st_size
+        return (
+            self._note.is_file()
+            and json.loads(self._note.read_text(encoding="utf-8"))["bytes"] == self.log.stat().st_size
+        )
 
     def note(self, run: LocalRun, entity: str, size: int) -> None:
         """Remember that it was."""

@@ -10,8 +10,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from kdgat import terminal
 from kdgat.errors import KdgatError
 from kdgat.models.names import ModelName
 from kdgat.runtime import work_folder
@@ -20,6 +21,8 @@ from kdgat.settings import settings
 TRACKERS = ("wandb", "mlflow", "none")
 #: file of a model's artifact
 WEIGHTS = "model.safetensors"
+#: s to wait for W&B's service
+_PATIENCE = 30.0
 
 
 @dataclass
@@ -163,16 +166,25 @@ def _wandb(name: str, group: str, config: dict[str, Any], stage: str) -> Tracker
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
-    run = wandb.init(
-        project=os.environ.get("WANDB_PROJECT", settings().tracking.project),
-        name=name,
-        group=group,
-        job_type=stage or None,
-        config=config,
-        dir=str(folder),
-        settings=wandb.Settings(console="off", silent=True),
-        reinit="finish_previous",
-    )
+    def init(mode: Literal["offline"] | None) -> Any:
+        return wandb.init(
+            project=os.environ.get("WANDB_PROJECT", settings().tracking.project),
+            name=name,
+            group=group,
+            job_type=stage or None,
+            config=config,
+            dir=str(folder),
+            mode=mode,
+            settings=wandb.Settings(console="off", silent=True, init_timeout=_PATIENCE),
+            reinit="finish_previous",
+        )
+
+    try:
+        run = init(None)
+    except wandb.errors.Error as error:  # a key that W&B refuses, or no way there: no reason to train nothing
+        reason = " ".join(str(error).split())
+        terminal.warning(f"{reason[:200]} The run is kept offline: `kdgat track sync` sends it later")
+        run = init("offline")
     return Tracker("wandb", WandbLogger(experiment=run), run.id)
 
 

@@ -74,7 +74,7 @@ def lines(folder: Path) -> list[Line]:
     tasks = []
     for file in folder.glob("*.json"):
         try:
-            tasks.append(Line(**json.loads(file.read_text())))
+            tasks.append(Line(**json.loads(file.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             continue  # finished meanwhile
     return sorted(tasks, key=lambda line: line.what)

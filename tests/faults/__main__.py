@@ -39,7 +39,7 @@ WAYS: dict[str, tuple[Callable[[Path, int, int], list[str]], float]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=soak.KILLS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=WAYS, help="one of them, with its share of the kills")

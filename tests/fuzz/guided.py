@@ -24,12 +24,12 @@ with atheris.instrument_imports(include=INSTRUMENTED, exclude=COMPILED):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.guided", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.guided", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("target")
     parser.add_argument("--runs", type=int, default=100_000)
     args = parser.parse_args()
-    target = targets()[args.target]
     with tempfile.TemporaryDirectory() as folder:
+        target = targets(Path(folder) / "borders")[args.target]
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
         for number, seed in enumerate(target.seeds):

@@ -6,18 +6,25 @@ loop of the soak.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from analysis import import_results
 from analysis.checks import scores
-from analysis.releases.release import Release, frozen_root
-from kdgat.captures.reader import CaptureReader
+from analysis.freeze import freeze
+from analysis.releases.release import Release
+from kdgat.captures import attack_intervals
+from kdgat.captures.reader import CaptureReader, read
+from kdgat.catalog import download
 from kdgat.errors import KdgatError
+from tests.analysis import fake_run
 
 CORPUS = Path(__file__).parent / "corpus"
 #: what formats are made of, and what breaks parsers
@@ -180,15 +187,43 @@ def query(release: Path) -> Callable[[bytes, Path], None]:
     return accept
 
 
-#: the release that is damaged, with real student weights: a small one, since a damaged query that joins a table with itself takes as
-#: long as the table is large
-RELEASE = "demo-1"
+def intervals(data: bytes, folder: Path) -> None:
+    """The file beside a capture that says when its attack ran."""
+    path = folder / "beside.log"
+    path.write_text("".join(f"({k / 100:.2f}) can0 123#00\n" for k in range(100)))
+    path.with_name(path.name + attack_intervals.SUFFIX).write_bytes(data)
+    assert set(attack_intervals.labelled(read(path), path)["label"].to_pylist()) <= {0, 1}
 
 
-def targets() -> dict[str, Target]:
-    """All borders."""
-    release = frozen_root() / RELEASE
-    releases, students = Releases(release), Students(release)
+def listing(data: bytes, folder: Path) -> None:
+    """A page of the listing that a server of captures answers."""
+    address = mock.MagicMock()
+    address.return_value.__enter__.return_value.read.return_value = data
+    fetched: list[Path] = []
+    replaced = {"_open": address, "_download": lambda url, target, *_: fetched.append(target)}
+    try:
+        with mock.patch.multiple(download, **replaced), contextlib.redirect_stdout(io.StringIO()):
+            download.fetch("set_04", folder)
+    except KdgatError as error:  # behind it, what to do by hand
+        raise KdgatError(str(error).partition("\n")[0]) from None
+    assert all(path.resolve().is_relative_to(folder.resolve()) for path in fetched)
+
+
+#: the borders, by name; what `targets` makes
+NAMES = (
+    *("captures", "table runs", "table summary", "table operating_points", "manifest"),
+    *("student description", "student tensors", "imported metrics", "queries", "attack intervals", "catalog listing"),
+)
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """All borders; the release that is damaged, of today's format, is frozen into `folder` from a made-up run.
+
+    A small one: a damaged query that joins a table with itself takes as long as the table is large. Its student is the current
+    release's.
+    """
+    release = freeze("damaged", *fake_run.make(), root=folder).path
+    releases, students = Releases(release), Students(Release.open().path)
     tables = {name: (release / f"{name}.parquet").read_bytes() for name in ("runs", "summary", "operating_points")}
     manifest = (release / "manifest.json").read_bytes()
     rows = b"dataset,scenario,model,metric,value,protocol\nhcrl-sa,test_01,cnn,f1,0.5,zero-shot\n"
@@ -196,6 +231,11 @@ def targets() -> dict[str, Target]:
         b"select * from summary where metric = 'f1' limit 3",
         b"with t as (select model, mean from summary) select * from t union all select 'x', 1.0 order by 1 limit 5",
         b"copy runs to 'x.csv'; attach 'x.db'; select * from read_csv('/etc/passwd')",
+    ]
+    page = {"type": "commit_file", "path": "set_04/test_01/DoS-1.csv", "size": 3}
+    pages = [
+        {"values": [page, {"type": "commit_directory", "path": "set_04"}]},
+        {"values": [page], "next": "https://api.bitbucket.org/"},
     ]
     targets = [
         Target("captures", files("captures"), capture),
@@ -205,5 +245,11 @@ def targets() -> dict[str, Target]:
         Target("student tensors", [students.weights], students.tensors),
         Target("imported metrics", [rows], metrics),
         Target("queries", sql, query(release)),
+        Target("attack intervals", [b'{"intervals_s": [[0.1, 0.2], [0.15, 4e-1]]}'], intervals),
+        Target(
+            "catalog listing",
+            [json.dumps({"values": [page]}).encode(), *(json.dumps(p).encode() for p in pages)],
+            listing,
+        ),
     ]
     return {target.name: target for target in targets}

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import CORPUS, Target, capture, mutate, targets
+from tests.fuzz.targets import CORPUS, NAMES, Target, capture, mutate, targets
 
 #: cases by target: where most of the code and most of the strangers are
-CASES = {"captures": 6000, "queries": 400, "student description": 300, "student tensors": 300}
+CASES = {"captures": 5000, "queries": 400, "student description": 300, "student tensors": 300}
 OTHERS = 600
 #: processor seconds of one case
 LONGEST = 1.0
@@ -25,14 +25,8 @@ MEMORY = 64 << 20
 
 
 @pytest.fixture(scope="module")
-def borders() -> dict[str, Target]:
-    return targets()
-
-
-NAMES = [
-    *("captures", "table runs", "table summary", "table operating_points", "manifest"),
-    *("student description", "student tensors", "imported metrics", "queries"),
-]
+def borders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Target]:
+    return targets(tmp_path_factory.mktemp("borders"))
 
 
 def test_every_border_is_named_here_and_cases_are_ten_thousand(borders: dict[str, Target]) -> None:

@@ -14,7 +14,7 @@ from tests.mutation import counts
 
 def main() -> int:
     """Try the cases, print the counts and note them for `make soak`; 1 if something is unseen that must be seen."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -64,6 +64,19 @@ def test_no_source_unpickles_evaluates_or_starts_a_shell(repo: Path) -> None:
     assert hits == []
 
 
+def test_text_is_utf8_whatever_the_computers_locale_is(repo: Path) -> None:
+    """Where a locale is Latin-1, a file that is read without its encoding is other text, or none."""
+    hits = []
+    for path in sources(repo):
+        for line, called, node in calls(path.read_text(encoding="utf-8")):
+            method = called.rpartition(".")[2] or getattr(node.func, "attr", "")
+            given = {k.arg for k in node.keywords}
+            if called != "atomic.write_text" and method in ("read_text", "write_text") and "encoding" not in given:
+                hits.append(f"{path.relative_to(repo)}:{line}: {method}")
+    # git's objects and wheels' metadata have no such argument
+    assert hits == []
+
+
 @pytest.mark.parametrize(
     "text", ["eval('1')", "import os; os.system(x)", "subprocess.run(x, shell=True)", "np.load(f, allow_pickle=True)", "torch.load(f)"]
 )  # fmt: skip

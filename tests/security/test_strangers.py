@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,7 @@ import pytest
 from analysis import import_results
 from analysis.freeze import freeze
 from analysis.releases import release as releases
+from analysis.releases import runs
 from analysis.releases.release import Release
 from kdgat import records, runtime, terminal
 from kdgat.captures import attack_intervals
@@ -247,3 +249,19 @@ def test_what_metaflow_keeps_and_unpickles_lies_in_the_work_folder(tmp_path, mon
     monkeypatch.delenv("METAFLOW_CLIENT_CACHE_PATH", raising=False)
     runtime.configure()
     assert os.environ["METAFLOW_CLIENT_CACHE_PATH"] == str(tmp_path / "work" / "metaflow-client")
+
+
+def test_a_blob_that_somebody_put_into_metaflows_cache_is_not_unpickled(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    runtime.configure()
+    from metaflow.client import filecache
+
+    monkeypatch.setattr(filecache, "FileBlobCache", filecache.FileBlobCache)  # as it was, afterwards
+    runs.check_blobs.__wrapped__()
+    cache = filecache.FileBlobCache(filecache.FileCache(cache_dir=str(tmp_path / "cache")), "local")
+    key = sha1(b"an artifact").hexdigest()
+    cache.store_key(key, b"an artifact")
+    assert cache.load_key(key) == b"an artifact"
+    (blob,) = (tmp_path / "cache").rglob(f"{key}.blob")
+    blob.write_bytes(b"another pickle")
+    assert cache.load_key(key) is None

@@ -58,16 +58,17 @@ def document(page: Page, body: str, meta: dict[str, Any]) -> str:
     metadata["labels"] = {"abstract": "Abstract"}
     metadata["source-folder"] = f"{page.path.parent}/" if page.path.parent.name else ""
     if "bibliography" in meta:
-        metadata["bibliography"] = str(REPO / page.path.parent / meta["bibliography"])
         metadata["link-citations"] = True
     return f"---\n{yaml.safe_dump(metadata, allow_unicode=True, width=10**6)}---\n\n{body}"
 
 
-def common(meta: dict[str, Any]) -> list[str]:
-    """Arguments for both formats."""
+def common(page: Page, meta: dict[str, Any]) -> list[str]:
+    """Arguments for both formats; paths are given here, since metadata is Markdown, where `a--b` is a dash and `_a_` emphasis."""
     filters = [*(REPO / file for file in meta.get("filters", [])), HERE / "filter.lua"]
     out = [f"--lua-filter={file}" for file in filters]
-    return [*out, "--citeproc"] if "bibliography" in meta else out
+    if "bibliography" in meta:
+        out += ["--citeproc", f"--bibliography={REPO / page.path.parent / meta['bibliography']}"]
+    return out
 
 
 def navigation(project: Project, page: Page) -> str:
@@ -99,7 +100,7 @@ def to_html(project: Project, page: Page, body: str, site: Path) -> None:
         "site-title": project.config["website"]["title"],
         "footer": f"{project.config['website']['page-footer']} {NOTICE}",
         "other-formats": other,
-        "head": (REPO / meta["include-in-header"]).read_text(),
+        "head": (REPO / meta["include-in-header"]).read_text(encoding="utf-8"),
     }
     variables = [f"--variable={k}={v}" for k, v in values.items()]
     arguments = [
@@ -108,7 +109,7 @@ def to_html(project: Project, page: Page, body: str, site: Path) -> None:
         "--mathml",
         "--section-divs",
         f"--template={HERE / 'page.html'}",
-        *common(meta),
+        *common(page, meta),
     ]
     arguments += ["--toc", "--toc-depth=2"] if meta.get("toc") else []
     arguments += ["--number-sections"] if meta.get("number-sections") else []
@@ -121,7 +122,9 @@ def to_slides(page: Page, body: str, site: Path) -> None:
     meta = page.options("revealjs")
     depth = "../" * len(page.path.parent.parts)
     after = f'<script type="module" src="{depth}assets/draft.js"></script><p class="draft">{NOTICE}</p>'
-    head = (REPO / "assets" / "head.txt").read_text() + f'<link rel="icon" href="{depth}theme/favicon.svg">'
+    head = (REPO / "assets" / "head.txt").read_text(
+        encoding="utf-8"
+    ) + f'<link rel="icon" href="{depth}theme/favicon.svg">'
     variables: dict[str, Any] = {
         "header-includes": head,
         "revealjs-url": f"{depth}assets/reveal",
@@ -130,7 +133,7 @@ def to_slides(page: Page, body: str, site: Path) -> None:
         **{size: meta[size] for size in ("width", "height") if size in meta},
     }
     arguments = ["--to=revealjs", "--standalone", "--mathml", "--slide-level=2", f"--css={depth}theme/slides.css"]
-    arguments += common(meta)
+    arguments += common(page, meta)
     arguments += [f"--variable={k}={v}" for k, v in variables.items()]
     write_page(page, pandoc(document(page, body, meta), arguments, str(page.path)), site)
     reveal = REPO / "paper" / "figures" / "node_modules" / "reveal.js"
@@ -143,7 +146,7 @@ def write_page(page: Page, text: str, site: Path) -> None:
     """Write a page and copy the images it shows."""
     target = site / page.path.with_suffix(".html")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
+    target.write_text(text, encoding="utf-8")
     for image in re.findall(r'<img[^>]* (?:data-)?src="([^":]+)"', text):
         source = REPO / page.path.parent / image
         if not source.is_file():
@@ -167,10 +170,10 @@ def to_pdf(page: Page, body: str, site: Path) -> None:
             "--standalone",
             f"--template={folder}/template.typ",
             "--number-sections",
-            *common(meta),
+            *common(page, meta),
         ]
         source = Path(folder) / "page.typ"
-        source.write_text(pandoc(document(page, body, meta), arguments, str(page.path)))
+        source.write_text(pandoc(document(page, body, meta), arguments, str(page.path)), encoding="utf-8")
         target = site / page.path.with_suffix(".pdf")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

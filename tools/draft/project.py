@@ -67,7 +67,7 @@ class Project:
         self.variables = self._yaml("_variables.yml")
 
     def _yaml(self, name: str) -> dict[str, Any]:
-        return yaml.safe_load((self.root / name).read_text()) or {}
+        return yaml.safe_load((self.root / name).read_text(encoding="utf-8")) or {}
 
     def sources(self) -> list[Path]:
         """Every page that `project: render:` lists, in its order."""
@@ -81,11 +81,11 @@ class Project:
 
     def page(self, path: Path) -> Page:
         """Read a page. Variables stay in its body until its cells have run; in its metadata they are replaced here."""
-        front, body = split_front_matter((self.root / path).read_text(), str(path))
+        front, body = split_front_matter((self.root / path).read_text(encoding="utf-8"), str(path))
         shared = {k: v for k, v in self.config.items() if k not in ("project", "website")}
         meta = merge(shared, front)
         for name in meta.pop("metadata-files", []):
-            meta = merge(meta, yaml.safe_load((self.root / path.parent / name).read_text()))
+            meta = merge(meta, yaml.safe_load((self.root / path.parent / name).read_text(encoding="utf-8")))
         own = tuple(front.get("format") or self.config["format"])
         return Page(path, self._in_metadata(meta, str(path)), self._include(body, path), own)
 
@@ -95,7 +95,7 @@ class Project:
             file = self.root / name[1:] if name.startswith("/") else self.root / path.parent / name
             if not file.is_file():
                 raise DraftError(f"{path}: included file {name} does not exist")
-            return self._include(file.read_text().strip("\n"), path)
+            return self._include(file.read_text(encoding="utf-8").strip("\n"), path)
 
         return re.sub(r"^\{\{< include (\S+) >\}\}$", content, body, flags=re.M)
 

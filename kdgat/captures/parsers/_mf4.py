@@ -35,7 +35,7 @@ def _no_formula(*_: object, **__: object) -> None:
 
 def limit(memory: int, seconds: int) -> None:
     """End this process where it takes `memory` bytes or `seconds` of processor time more than up to now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     most = pages * resource.getpagesize() + memory
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     most = math.ceil(time.process_time()) + seconds
