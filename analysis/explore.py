@@ -152,7 +152,8 @@ class Tabs:
 
     def rows(self) -> list[tuple[str, Any]]:
         """The tables themselves."""
-        query = self.pn.widgets.TextAreaInput(label="query", value=next(iter(queries().values())).sql, rows=8)
+        first = next(iter(queries().values())).sql if "summary" in self.data else "select * from runs"
+        query = self.pn.widgets.TextAreaInput(label="query", value=first, rows=8)
         return [
             ("Tables", self.tab(lambda data, table: data[table].head(SHOWN), table=self.select("table", sorted(self.data)))),
             ("SQL", self.tab(lambda data, query: plots.sql(data, query).head(SHOWN), query=query)),
