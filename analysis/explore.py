@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 
 from analysis.reference.queries import queries
 from analysis.views import plots
@@ -153,7 +152,8 @@ class Tabs:
 
     def rows(self) -> list[tuple[str, Any]]:
         """The tables themselves."""
-        query = self.pn.widgets.TextAreaInput(label="query", value=next(iter(queries().values())).sql, rows=8)
+        first = next(iter(queries().values())).sql if "summary" in self.data else "select * from runs"
+        query = self.pn.widgets.TextAreaInput(label="query", value=first, rows=8)
         return [
             ("Tables", self.tab(lambda data, table: data[table].head(SHOWN), table=self.select("table", sorted(self.data)))),
             ("SQL", self.tab(lambda data, query: plots.sql(data, query).head(SHOWN), query=query)),
@@ -165,7 +165,7 @@ def run(port: int, *, in_notebook: bool = False) -> int:
     if not 0 <= port < 1 << 16:
         raise KdgatError(f"no port {port}: 0 to 65535")
     if in_notebook:
-        return notebook(port)
+        notebook(port)
     app()  # what is wrong is said here, before a server starts
     import panel as pn
 
@@ -176,8 +176,8 @@ def run(port: int, *, in_notebook: bool = False) -> int:
     return 0
 
 
-def notebook(port: int) -> int:
-    """Open the same views in JupyterLab on a port of this machine (0: any free one) until Control-C; return its exit code.
+def notebook(port: int) -> NoReturn:
+    """Become a JupyterLab with the same views, on a port of this machine (0: any free one).
 
     The notebook lies in the work folder; one that is there already is opened as it is.
 
@@ -191,15 +191,12 @@ def notebook(port: int) -> int:
     if not file.exists():
         atomic.write_text(file, json.dumps(document(), indent=1) + "\n")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", str(file)]
-    # nor does Jupyter ask for news and newer versions of itself
-    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    # nor does Jupyter look for newer versions of itself
+    command.append("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
     # in containers one often is root, which Jupyter otherwise refuses
     command += ["--allow-root"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(command, cwd=file.parent)
-    while True:
-        # the first Control-C is Jupyter's, which asks what it means
-        with contextlib.suppress(KeyboardInterrupt):
-            return process.wait()
+    os.chdir(file.parent)
+    os.execv(sys.executable, command)
 
 
 def document() -> dict[str, Any]:

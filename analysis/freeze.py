@@ -55,6 +55,11 @@ def check_policy(tables: Mapping[str, pa.Table], policy: Policy) -> None:
         raise FreezeError(
             f"{len(dirty)} runs came from a work tree with uncommitted changes, first {dirty[0]}: --allow-dirty"
         )
+    for r in runs:
+        if r["slurm_job"] is not None and None in (r["slurm_node"], r["slurm_allocation"], r["log_hash"]):
+            raise FreezeError(
+                f"{r['run']} ran as SLURM job {r['slurm_job']}, but its node, allocation or log is missing"
+            )
     synthetic = [r["run"] for r in runs if r["data_kind"] == "synthetic"]
     if synthetic and not policy.allow_synthetic:
         raise FreezeError(f"{len(synthetic)} runs used synthetic data, first {synthetic[0]}: --allow-synthetic")
@@ -185,6 +190,13 @@ def weights_of_both(extended: Release, weights: Mapping[str, bytes]) -> dict[str
     return {**held, **weights}
 
 
+def with_logs(rows: pa.Table, hashes: Mapping[str, str]) -> pa.Table:
+    """The table `runs` with the hash of each run's log, run → sha256; the others keep what they have."""
+    column = pa.array([hashes.get(r["run"], r["log_hash"]) for r in rows.to_pylist()], pa.string())
+    number = rows.schema.get_field_index("log_hash")
+    return rows.set_column(number, rows.schema.field(number), column)
+
+
 def all_readings(tables: Mapping[str, pa.Table], root: Path) -> dict[str, pa.Table]:
     """The table `readings` with those that committed releases name of the same datasets: another work folder made them.
 
@@ -257,6 +269,7 @@ def run(
         parts, weights = [extended.contents(), *parts], weights_of_both(extended, weights)
     tables = concatenate(parts) | measured(benchmarks)
     tables |= all_readings(tables, frozen_root())
+    tables["runs"] = with_logs(tables["runs"], runs.log_hashes(tables["runs"].to_pylist()))
     name = name or LOCAL + "-".join(r.id for r in selected)
     release = freeze(name, tables, weights, policy, extended=extended, current=current)
     for table, entry in release.manifest["tables"].items():

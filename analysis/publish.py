@@ -1,17 +1,21 @@
 """`python -m analysis.publish --release NAME --out FOLDER`: a release as an RO-Crate, ready for an archive with a DOI.
 
 The crate holds the release as it is, model cards, CITATION.cff, LICENSE, checksums in the form that `sha256sum -c` reads, and
-`ro-crate-metadata.json` (RO-Crate 1.1). Same release, same bytes: the publication date is that of the newest run.
+`ro-crate-metadata.json` (RO-Crate 1.2, Workflow Run Crate 0.5). Same release, same bytes: the publication date is that of the
+newest run.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import tomllib
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.checks.anchor import History
 from analysis.checks.verification import verify_release
 from analysis.numbers import Numbers
 from analysis.numbers.values import data_note
@@ -24,7 +28,16 @@ from kdgat.front_door import start
 from kdgat.paths import REPO
 from kdgat.provenance import sha256
 
+#: the flow whose runs a release holds, in the checkout and in the crate
+FLOW, WORKFLOW = Path("flows/kdgat_flow.py"), "workflow/kdgat_flow.py"
+#: what a crate conforms to: that it describes runs, of a workflow, which is in it
+PROFILES = (
+    "https://w3id.org/ro/wfrun/process/0.5",
+    "https://w3id.org/ro/wfrun/workflow/0.5",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
+)
 _TYPES = {
+    ".py": "text/x-python",
     ".parquet": "application/vnd.apache.parquet",
     ".json": "application/json",
     ".md": "text/markdown",
@@ -98,10 +111,22 @@ node features, edge index, edge features and shares in, probability of an attack
 """
 
 
+def workflow(release: Release) -> tuple[bytes, str]:
+    """The flow's source as the release's first run was made from, and which one it is; without that commit, the checkout's own."""
+    commit = min(release.table("runs").to_pylist(), key=lambda row: row["started"])["commit"]
+    source = History().git("show", f"{commit}:{FLOW.as_posix()}")
+    if source is None:
+        return (
+            REPO / FLOW
+        ).read_bytes(), "as in the checkout that published it, which does not hold the commit of the runs"
+    return source, f"as in commit {commit}"
+
+
 def contents(release: Release) -> dict[str, bytes]:
     """Every file of the crate besides its metadata: path → bytes."""
     files = {name: (release.path / name).read_bytes() for name in release.files()}
     files["manifest.json"] = (release.path / "manifest.json").read_bytes()
+    files[WORKFLOW], _ = workflow(release)
     numbers = Numbers(release)
     for dataset in sorted({name.split("/")[1] for name in release.manifest["weights"]}):
         files[f"weights/{dataset}/README.md"] = model_card(numbers, dataset).encode()
@@ -125,23 +150,14 @@ def schemas() -> dict[str, Any]:
 
 
 def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
-    """`ro-crate-metadata.json`: the release, its files, and the runs that made them."""
+    """`ro-crate-metadata.json`: the release, its files, and the runs of the workflow that made them."""
     m = release.manifest
     runs = release.table("runs").to_pylist()
-    described = {name: records.TABLES[name].doc for name in m["tables"]}
-    parts = []
-    for name, data in sorted(files.items()):
-        path = Path(name)
-        entity = {
-            "@id": name,
-            "@type": "File",
-            "name": path.name,
-            "description": described.get(path.stem, f"{path.name} of release {release.name}"),
-            "encodingFormat": _TYPES.get(path.suffix, "text/plain"),
-            "contentSize": str(len(data)),
-            "sha256": sha256(data),
-        }
-        parts.append(entity)
+    parts = [_file(release, name, data) for name, data in sorted(files.items())]
+    profiles = [
+        {"@id": p, "@type": ["CreativeWork", "Profile"], "name": p.split("/")[-2], "version": p.split("/")[-1]}
+        for p in PROFILES
+    ]
     author = {"@id": "#authors", "@type": "Organization", "name": "KD-GAT contributors"}
     licence = {
         "@id": "https://spdx.org/licenses/MIT",
@@ -149,28 +165,11 @@ def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
         "name": "MIT License",
         "description": "Applies to code, tables and weights; the captures are not part of this crate.",
     }
-    action = {
-        "@id": "#flow",
-        "@type": "CreateAction",
-        "name": f"Flow runs {', '.join(m['flow_runs'])}",
-        "description": f"{count(len(runs))} runs of commit {', '.join(m['code']['commits'])} with preset "
-        f"{', '.join(m['presets'])} over seeds {', '.join(map(str, m['seeds']))}",
-        "startTime": min(r["started"] for r in runs),
-        "endTime": max(r["started"] for r in runs),
-        "instrument": {"@id": "#code"},
-        "agent": {"@id": "#authors"},
-        "result": [{"@id": p["@id"]} for p in parts if p["@id"].endswith((".parquet", ".safetensors", ".onnx"))],
-    }
-    code = {
-        "@id": "#code",
-        "@type": "SoftwareSourceCode",
-        "name": "KD-GAT",
-        "version": ", ".join(m["code"]["commits"]),
-        "programmingLanguage": "Python",
-    }
+    actions = [_action(flow, runs, parts) for flow in m["flow_runs"]]
     root = {
         "@id": "./",
         "@type": "Dataset",
+        "conformsTo": _references(profiles),
         "name": f"KD-GAT results, release {release.name}",
         "description": f"{data_note(m['datasets'])} {count(len(runs))} runs; every number of the paper is a query over these tables.",
         "datePublished": max(r["started"] for r in runs)[:10],
@@ -178,20 +177,77 @@ def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
         "author": {"@id": "#authors"},
         "keywords": ["CAN bus", "intrusion detection", "graph neural network", "knowledge distillation"],
         "identifier": f"sha256:{release.manifest_sha256}",
-        "hasPart": [{"@id": p["@id"]} for p in parts],
+        "hasPart": _references(parts),
+        "mainEntity": {"@id": WORKFLOW},
         "publisher": {"@id": "#authors"},
-        "mentions": {"@id": "#flow"},
+        "mentions": _references(actions),
     }
     descriptor = {
         "@id": "ro-crate-metadata.json",
         "@type": "CreativeWork",
-        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.2"}, {"@id": PROFILES[-1]}],
         "about": {"@id": "./"},
     }
-    graph = [descriptor, root, author, licence, code, action, *parts]
-    # the context of 1.1 knows no checksums; this is the term that later profiles use
-    context = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}]
+    language = {
+        "@id": "https://w3id.org/workflowhub/workflow-ro-crate#python",
+        "@type": "ComputerLanguage",
+        "name": "Python",
+        "identifier": "https://www.python.org",
+        "url": "https://www.python.org",
+        "version": tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["requires-python"],
+    }
+    graph = [descriptor, root, author, licence, *profiles, language, *actions, *parts]
+    context = ["https://w3id.org/ro/crate/1.2/context", "https://w3id.org/ro/terms/workflow-run/context"]
     return {"@context": context, "@graph": graph}
+
+
+def _references(entities: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{"@id": entity["@id"]} for entity in entities]
+
+
+def _file(release: Release, name: str, data: bytes) -> dict[str, Any]:
+    """One file of the crate; the flow's source is a workflow, too."""
+    path = Path(name)
+    schema = records.TABLES.get(path.stem)
+    entity: dict[str, Any] = {
+        "@id": name,
+        "@type": "File",
+        "name": path.name,
+        "description": schema.doc if schema and path.suffix == ".parquet" else f"{path.name} of release {release.name}",
+        "encodingFormat": _TYPES.get(path.suffix, "text/plain"),
+        "contentSize": str(len(data)),
+        "sha256": sha256(data),
+    }
+    if name != WORKFLOW:
+        return entity
+    return entity | {
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "name": "KD-GAT flow",
+        "description": f"Metaflow flow that trains and evaluates, {workflow(release)[1]}",
+        "programmingLanguage": {"@id": "https://w3id.org/workflowhub/workflow-ro-crate#python"},
+        "license": {"@id": "https://spdx.org/licenses/MIT"},
+        "version": ", ".join(release.manifest["code"]["commits"]),
+    }
+
+
+def _action(flow: str, runs: Sequence[Mapping[str, Any]], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One flow run: when, of what, by whom, and what came of it."""
+    own = [r for r in runs if r["flow_run"] == flow]
+    results = [p for p in parts if p["@id"].endswith((".parquet", ".safetensors", ".onnx"))]
+    presets, seeds, commits = ({str(r[name]) for r in own} for name in ("preset", "seed", "commit"))
+    return {
+        "@id": f"#{flow}",
+        "@type": "CreateAction",
+        "name": f"Flow run {flow}",
+        "description": f"{count(len(own))} runs of commit {', '.join(sorted(commits))} with preset {', '.join(sorted(presets))} "
+        f"over seeds {', '.join(sorted(seeds))}",
+        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "startTime": min(r["started"] for r in own),
+        "endTime": max(r["started"] for r in own),
+        "instrument": {"@id": WORKFLOW},
+        "agent": {"@id": "#authors"},
+        "result": _references(results),
+    }
 
 
 def publish(release: Release, out: Path) -> Path:

@@ -15,6 +15,19 @@ from kdgat.paths import REPO
 
 #: beside code that was sent without its repository: what git said of it
 NOTE = "commit.json"
+#: what a job was granted: name here → SLURM's variable
+ALLOCATION = {
+    "cluster": "SLURM_CLUSTER_NAME",
+    "partition": "SLURM_JOB_PARTITION",
+    "account": "SLURM_JOB_ACCOUNT",
+    "qos": "SLURM_JOB_QOS",
+    "nodes": "SLURM_JOB_NODELIST",
+    "cpus_on_node": "SLURM_CPUS_ON_NODE",
+    "memory_per_node_mb": "SLURM_MEM_PER_NODE",
+    "gpus": "SLURM_JOB_GPUS",
+    "start_time": "SLURM_JOB_START_TIME",
+    "end_time": "SLURM_JOB_END_TIME",
+}
 
 
 def _git(*args: str) -> str | None:
@@ -48,6 +61,17 @@ def dirty() -> bool:
         return bool(note["dirty"])
     status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!data/frozen")
     return status is None or status != ""
+
+
+def slurm() -> dict[str, str | None]:
+    """Columns of `runs` that name the SLURM job of this process, its node and what it was granted; null outside a job."""
+    job = os.environ.get("SLURM_JOB_ID")
+    granted = {field: os.environ[name] for field, name in ALLOCATION.items() if os.environ.get(name)}
+    return {
+        "slurm_job": job,
+        "slurm_node": os.environ.get("SLURMD_NODENAME") if job else None,
+        "slurm_allocation": json.dumps(granted, sort_keys=True) if job else None,
+    }
 
 
 @cache

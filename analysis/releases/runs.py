@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.provenance import sha256
 from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
@@ -126,6 +127,42 @@ def _known(metaflow: Any) -> list[str]:
         return [run.pathspec for run in metaflow.Flow(FLOW).runs()][:10]
     except metaflow.exception.MetaflowNotFound:
         return []
+
+
+def log_hashes(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Run → sha256 of its task's output, for the rows of `runs` that say they ran as SLURM jobs.
+
+    `--with srun` leaves a note of the job in the store, which the row must agree with; a flow that was started whole inside a
+    job leaves none.
+
+    Raises:
+        RunError: the store does not hold the task, its output is empty, or its note names another job or node.
+    """
+    # a release that is extended has had its runs checked
+    claims = [row for row in rows if row["slurm_job"] is not None and row["log_hash"] is None]
+    if not claims:
+        return {}
+    metaflow = _client()
+    hashes: dict[str, str] = {}
+    for row in claims:
+        path = row["run"].rpartition("/")[0]
+        try:
+            task = metaflow.Task(path)
+        except metaflow.exception.MetaflowNotFound:
+            raise RunError(
+                f"{row['run']} names SLURM job {row['slurm_job']}, but the store has no task {path}"
+            ) from None
+        for field, column in (("slurm-job-id", "slurm_job"), ("slurm-node", "slurm_node")):
+            noted = [note.value for note in task.metadata if note.name == field]
+            if noted and row[column] not in noted:
+                raise RunError(
+                    f"{row['run']}: {column} is {row[column]} in its record and {', '.join(noted)} in the store's note"
+                )
+        output = f"{task.stdout}{task.stderr}"
+        if not output:
+            raise RunError(f"{row['run']} ran as SLURM job {row['slurm_job']}, but the store has no output of its task")
+        hashes[row["run"]] = sha256(output.encode())
+    return hashes
 
 
 def read(runs: Sequence[Run]) -> tuple[list[dict[str, pa.Table]], dict[str, bytes]]:

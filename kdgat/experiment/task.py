@@ -188,6 +188,7 @@ class Recorder:
                     "selection_value": selection[1],
                     "machine": f"{provenance.machine()}{granted()}",
                 }
+                | provenance.slurm()
             ],
         )
         if history:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kdgat.records.checking import validate
+from kdgat.records.tables import schema
 
 
 def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
@@ -27,8 +28,22 @@ def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
 
 
 def load(dumped: Mapping[str, bytes]) -> dict[str, pa.Table]:
-    """The reverse of `dump`, validated again."""
-    return {name: validate(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()) for name, data in dumped.items()}
+    """The reverse of `dump`, validated again; columns that came later and may be null are null in what was dumped before."""
+    return {
+        name: validate(name, _grown(name, pa.ipc.open_file(pa.py_buffer(data)).read_all()))
+        for name, data in dumped.items()
+    }
+
+
+def _grown(name: str, dumped: pa.Table) -> pa.Table:
+    want = schema(name)
+    late = [c for c in want.columns if c.added and c.nullable and c.name not in dumped.column_names]
+    if not late:
+        return dumped
+    for column in late:
+        dumped = dumped.append_column(column.name, pa.nulls(len(dumped), column.type))
+    names = [c.name for c in want.all_columns(dumped.column_names)]
+    return dumped.select(names).cast(want.arrow(names)) if set(names) == set(dumped.column_names) else dumped
 
 
 def parquet_bytes(made: pa.Table, dictionary: bool | list[str] = True) -> bytes:

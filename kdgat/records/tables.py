@@ -74,6 +74,10 @@ _ALL = (
         Column("selection_metric", S, "validation metric by which this run may be selected"),
         Column("selection_value", F, "its value", nullable=True),
         Column("machine", S, "CPU or GPU model, cores, operating system, Python and torch versions"),
+        Column("slurm_job", S, "SLURM job that ran the task, null where none did", nullable=True, added=True),
+        Column("slurm_node", S, "node that ran it", nullable=True, added=True),
+        Column("slurm_allocation", S, "what the job was granted, canonical JSON", nullable=True, added=True, text=JSON),
+        Column("log_hash", S, "sha256 of the task's output in the store, of a SLURM job", nullable=True, added=True),
     ),
     _schema(
         "metrics",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from types import SimpleNamespace
 
 import fake_run
 import pyarrow as pa
@@ -13,6 +15,7 @@ from analysis import freeze as freezing
 from analysis.checks.extension import extension
 from analysis.checks.verification import verify_release
 from analysis.freeze import FreezeError, Policy, concatenate, freeze
+from analysis.releases import runs
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
@@ -229,3 +232,40 @@ def test_readings_of_committed_releases_are_joined(run, frozen):
     after = freeze("after", {**tables, "readings": union}, weights, root=frozen)
     assert freezing.all_readings(tables, frozen)["readings"].equals(union), "freezing again gives the same table"
     assert after.manifest["tables"]["readings"]["content_hash"] == records.content_hash(union)
+
+
+def test_what_a_slurm_job_left_is_held_against_the_store(run, frozen, monkeypatch):
+    tables, weights = run
+    row = tables["runs"].to_pylist()[0]
+    evidence = {"slurm_job": "41", "slurm_node": "node7", "slurm_allocation": '{"partition": "gpu"}'}
+    rows = records.table("runs", [row | evidence, *tables["runs"].to_pylist()[1:]])
+    with pytest.raises(FreezeError, match=r"ran as SLURM job 41, but its node, allocation or log is missing"):
+        freeze("r", tables | {"runs": rows}, weights)
+
+    notes = [SimpleNamespace(name="slurm-job-id", value="40"), SimpleNamespace(name="slurm-job-id", value="41")]
+    task = SimpleNamespace(metadata=notes, stdout="epoch 1\n", stderr="")
+    monkeypatch.setattr(
+        runs, "_client", lambda: SimpleNamespace(Task={row["run"].rpartition("/")[0]: task}.__getitem__)
+    )
+    hashes = runs.log_hashes(rows.to_pylist())
+    assert hashes == {row["run"]: hashlib.sha256(b"epoch 1\n").hexdigest()}
+    release = freeze("r", tables | {"runs": freezing.with_logs(rows, hashes)}, weights)
+    kept = {r["run"]: r for r in release.table("runs").to_pylist()}
+    assert kept.pop(row["run"]) == row | evidence | {"log_hash": hashes[row["run"]]}
+    assert {r["slurm_job"] for r in kept.values()} == {None}
+
+    notes.append(SimpleNamespace(name="slurm-node", value="node8"))
+    with pytest.raises(runs.RunError, match="slurm_node is node7 in its record and node8 in the store's note"):
+        runs.log_hashes(rows.to_pylist())
+    task.stdout, task.metadata = "", []
+    with pytest.raises(runs.RunError, match="no output of its task"):
+        runs.log_hashes(rows.to_pylist())
+
+
+def test_records_from_before_a_column_was_added_can_be_frozen(run):
+    rows = run[0]["runs"]
+    late = ["slurm_job", "slurm_node", "slurm_allocation", "log_hash"]
+    old, sink = rows.drop_columns(late), pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, old.schema) as writer:
+        writer.write_table(old)
+    assert records.load({"runs": sink.getvalue().to_pybytes()})["runs"].equals(rows)

@@ -8,8 +8,10 @@ import zlib
 
 import pytest
 
+from analysis import wandb_report
 from analysis.checks import tracker
 from kdgat import records
+from kdgat.errors import KdgatError
 
 pytest.importorskip("wandb")
 
@@ -110,3 +112,20 @@ def test_a_torn_tail_is_read_to_the_cut(tables, tmp_path):
     log.write_bytes(b"PK\x03\x04")
     with pytest.raises(tracker.MirrorError, match="not a log of W&B"):
         tracker.history(log)
+
+
+def test_a_report_at_wandb_shows_the_headline_and_the_runs_of_the_release(shared_release):
+    report = wandb_report.definition(shared_release, "lab", "kd-gat")
+    table, grid = report.blocks[1], report.blocks[3]
+    assert table.text.count("GAT") == 0 and table.text.count("| hcrl-sa |") == 8, "four scenarios, two protocols"
+    assert [runs.filters for runs in grid.runsets] == [
+        f"Group == '{flow}'" for flow in shared_release.manifest["flow_runs"]
+    ]
+    assert [panel.title for panel in grid.panels] == ["train_loss"]
+    assert shared_release.manifest_sha256 in report.description
+
+
+def test_a_report_wants_a_key(monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(KdgatError, match="WANDB_API_KEY is not set"):
+        wandb_report.run(None, None, None)

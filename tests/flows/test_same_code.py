@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,30 @@ def checkout(repo: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def flow(checkout: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def started(checkout: Path, *args: str) -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT"))}
     command = [sys.executable, "flows/coded_flow.py", "--no-pylint", *args]
     env = environment | {"PYTHONPATH": str(checkout)}
-    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=checkout, env=env, text=True, **pipes)
+
+
+def flow(checkout: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    process = started(checkout, *args)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+
+def test_two_runs_at_once_keep_apart_and_the_older_one_can_be_resumed(checkout: Path) -> None:
+    (checkout / "fail").write_text("two")
+    heads = [started(checkout, "run", "--fail", str(checkout / "fail")) for _ in range(2)]
+    outputs = [head.communicate()[0] for head in heads]
+    assert [head.returncode for head in heads] == [1, 1], outputs
+    older, newer = sorted(re.findall(r"run-id (\d+)", output)[0] for output in outputs)
+    assert older != newer
+    (checkout / "fail").unlink()
+    done = flow(checkout, "resume", "--origin-run-id", older)
+    assert done.returncode == 0 and done.stdout.count("two is worked on") == 1, "the part that failed, and no other"
 
 
 def test_results_of_different_code_are_told_and_not_joined(checkout: Path) -> None:

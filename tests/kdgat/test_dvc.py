@@ -1,4 +1,4 @@
-"""Captures and large releases in a remote of one's own: added, pushed, lost, pulled (DVC, a folder as the remote)."""
+"""Captures and large releases in a remote of one's own: added, pushed, lost, pulled (DVC; a folder or S3 as the remote)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,36 @@ def dvc(folder: Path, *arguments: str) -> str:
     return run(folder, sys.executable, "-m", "dvc", *arguments)
 
 
+@pytest.fixture(params=["folder", "s3"])
+def remote(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Say where the store is, as docs/data.md does; the S3 is moto's, on loopback, with an endpoint as R2 has one."""
+    if request.param == "folder":
+        dvc(project, "remote", "add", "--local", "--default", "lab", str(project.parent / "remote"))
+        yield "folder"
+        return
+    boto3, server = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "for-moto")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    service = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    service.start()
+    endpoint = "http://{}:{}".format(*service.get_host_and_port())
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="kdgat")
+    dvc(project, "remote", "add", "--local", "--default", "lab", "s3://kdgat/store")
+    dvc(project, "remote", "modify", "--local", "lab", "endpointurl", endpoint)
+    yield "s3"
+    service.stop()
+
+
 def listed(raw: Path, capsys: pytest.CaptureFixture) -> str:
     """What `python -m kdgat.catalog` says of the folder."""
     assert listing.listing(raw) == 0
     return capsys.readouterr().out
 
 
-def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: pytest.CaptureFixture) -> None:
+def test_captures_and_a_release_come_back_as_they_were(
+    project: Path, remote: str, capsys: pytest.CaptureFixture
+) -> None:
     raw, frozen = project / "data" / "raw", project / "data" / "frozen"
     for number, name in enumerate(("train_01_attack_free/attack-free-1.csv", "test_01_known/DoS-1.csv")):
         (raw / "set_02" / name).parent.mkdir(parents=True)
@@ -61,8 +85,8 @@ def test_captures_and_a_release_come_back_as_they_were(project: Path, capsys: py
     assert set(new) == {*OWN, *kept_by_git}, "git keeps hashes, no capture and no table"
     assert "nfiles: 2" in (raw / "set_02.dvc").read_text(), "what a reader set aside is no capture"
 
-    dvc(project, "remote", "add", "--local", "--default", "lab", str(project.parent / "remote"))
     dvc(project, "push")
+    assert (project.parent / "remote").exists() == (remote == "folder")
     for lost in (raw / "set_02", frozen / "large", project / ".dvc" / "cache"):
         shutil.rmtree(lost)
     assert "set_02" in listed(raw, capsys) and verify_index(frozen) != []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -49,6 +50,7 @@ class SmallFlow(FlowSpec):
         with (marks / f"started-{self.number}").open("a") as file:
             file.write(f"{current.task_id} {current.retry_count} {self.job}\n")
         print(f"part {self.number}, {os.environ.get('FROM_THE_SITE', 'not set up')}", flush=True)
+        print("evidence", json.dumps(provenance.slurm(), sort_keys=True), flush=True)
         if self.how == "fail-once" and current.retry_count == 0:
             raise ValueError("the first attempt fails")
         if self.how == "sleep" and not any((marks / name).exists() for name in ("go", f"go-{self.number}")):

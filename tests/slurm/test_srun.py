@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -39,6 +40,10 @@ def test_each_heavy_task_is_a_job_and_the_light_ones_stay(cluster: Cluster) -> N
     jobs = [cluster.started(part)[0][2] for part in (0, 1)]
     assert len(set(jobs)) == 2 and all(job.isdigit() for job in jobs)
     assert "part 0" in output and "part 1" in output, "a task's lines are the head's"
+    evidence = [json.loads(line) for line in re.findall(r"evidence (\{.*\})", output)]
+    assert sorted(e["slurm_job"] for e in evidence) == sorted(jobs) and all(e["slurm_node"] for e in evidence)
+    granted = [json.loads(e["slurm_allocation"]) for e in evidence]
+    assert all(g["partition"] and g["nodes"] for g in granted), granted
     done = cluster.call("squeue", "--noheader", "--states=all", "--sort=i", "--format=%j %C %m %T").splitlines()
     mine = [line.split() for line in done if run_id(output) in line]
     assert sorted(line[0].split("/")[2] for line in mine) == ["check", "check", "join", "work", "work"]
