@@ -194,7 +194,7 @@ def metadata(release: Release, files: dict[str, bytes]) -> dict[str, Any]:
         "name": "Python",
         "identifier": "https://www.python.org",
         "url": "https://www.python.org",
-        "version": tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["requires-python"],
+        "version": tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"],
     }
     graph = [descriptor, root, author, licence, *profiles, language, *actions, *parts]
     context = ["https://w3id.org/ro/crate/1.2/context", "https://w3id.org/ro/terms/workflow-run/context"]
