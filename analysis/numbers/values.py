@@ -498,7 +498,7 @@ def _floor(rows: Sequence[Mapping[str, Any]]) -> float | None:
 def data_note(datasets: Mapping[str, Mapping[str, Any]]) -> str:
     """Say on what kind of data a release's results were obtained, from the datasets of its manifest."""
     real, synthetic = (
-        ", ".join(sorted(name for name, entry in datasets.items() if entry["data_kind"] == kind))
+        _first_of(sorted(name for name, entry in datasets.items() if entry["data_kind"] == kind))
         for kind in ("real", "synthetic")
     )
     if not synthetic:
@@ -511,6 +511,11 @@ def data_note(datasets: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         f"Results on real captures ({real}) and on synthetic data ({synthetic}); synthetic results are marked as such."
     )
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """Name one or two datasets, of more the first: a note is one line."""
+    return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _written(value: Any) -> str:

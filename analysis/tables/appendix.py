@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,11 +16,13 @@ from analysis.reference import EQUATIONS, labels
 from analysis.reference.format import NA, by_metric, count, enumerate_words
 from analysis.reference.queries import query
 from analysis.reference.sources import sources, uses
-from analysis.tables.results import Source, markdown, numbers_of, sister
+from analysis.tables.results import Source, first_listed, markdown, numbers_of, sister
 from kdgat.catalog.datasets import entries, members
 from kdgat.paths import REPO
 
 BASELINE = "gbm-baseline"
+#: in what a threshold was fitted on: the rate, which differs with the number of windows
+_RATE = re.compile(r", (false-positive )?rate [\d.e-]+")
 
 
 def checklist(release: Source = None) -> str:
@@ -64,7 +67,7 @@ def checklist(release: Source = None) -> str:
         ("Seeds", f"{numbers.markdown('release.seeds')} ({', '.join(map(str, manifest['seeds']))})"),
         ("Intervals", f"95 %, {distinct(numbers.summary, 'interval')}, {numbers.markdown('config.bootstrap_draws') if 'config.bootstrap_draws' in numbers else 'n/a'} draws"),
         ("What runs may be selected by", distinct((r for r in runs if r["model"] != BASELINE), "selection_metric")),
-        ("What thresholds were fitted on", distinct(points, "source")),
+        ("What thresholds were fitted on", distinct(({"source": _RATE.sub("", str(p["source"]))} for p in points), "source")),
         ("Readings of the test folders are counted", _readings(numbers)),
         ("A simple baseline stands beside", yes(any(row["model"] == BASELINE for row in runs))),
         ("Computing", f"{numbers.markdown('release.compute_hours')} hours in {numbers.markdown('release.runs')} runs on {numbers.markdown('release.machine')}"),
@@ -104,8 +107,8 @@ def _readings(numbers: Numbers) -> str:
 
 
 def capture_table(release: Source = None) -> str:
-    """Every capture that was read, with what it holds."""
-    rows = numbers_of(release).release.table("datasets").to_pylist()
+    """Every capture that was read, with what it holds, under the first dataset that has it."""
+    rows = first_listed(numbers_of(release).release.table("datasets").to_pylist())
     body = [
         [
             row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), row["vehicle"] + sister([row]), row["attack"],
@@ -133,7 +136,8 @@ def capture_table(release: Source = None) -> str:
 def schedule_table(release: Source = None) -> str:
     """Every recording with attacks that was scored: when they begin, how far a timer gets, and what else has its content."""
     opened = numbers_of(release).release
-    copies = {(r["dataset"], r["capture"]): r["duplicate_of"] for r in opened.table("datasets").to_pylist()}
+    listed = first_listed([r for r in opened.table("datasets").to_pylist() if r["split"] != "train"])
+    copies = {(r["dataset"], r["capture"]): r["duplicate_of"] for r in listed}
     body = [
         [
             row["dataset"], f"`{row['capture'].split('/')[-1]}`", count(row["bursts"]), f"{row['first_at']:.1f}", f"{row['seconds']:.1f}",
@@ -141,6 +145,7 @@ def schedule_table(release: Source = None) -> str:
             f"`{copy}`" if (copy := copies[row["dataset"], row["capture"]]) else "–",
         ]
         for row in opened.rows(query("schedule").sql)
+        if (row["dataset"], row["capture"]) in copies
     ]  # fmt: skip
     header = [
         "Dataset",
@@ -193,7 +198,7 @@ _SHARED = ("preset", "commit", "data_kind")
 
 
 def run_table(release: Source = None) -> str:
-    """Every run: its task, and the seconds it took, in the column of its seed; on what and from which code, where runs differ."""
+    """Every run: its flow run by its place in the manifest, its task and seconds in the column of its seed; on what and from which code, where runs differ."""
     groups = _runs(numbers_of(release))
     seeds = sorted({r["seed"] for rows in groups.values() for r in rows}, key=lambda seed: int(str(seed)))
 
@@ -201,11 +206,12 @@ def run_table(release: Source = None) -> str:
         name = str(row["run"]).removesuffix(f"/{row['model']}").split("/")
         return f"`{'/'.join(name[2:] or name)}` {row['seconds']:.0f} s"
 
+    flows = numbers_of(release).release.manifest["flow_runs"]
     columns: dict[str, list[str]] = {
         "No.": [str(number) for number, _ in enumerate(groups, 1)],
         "Model": [model for _, model, *_ in groups],
         "Dataset": [dataset for dataset, *_ in groups],
-        "Flow run": [f"`{flow}`" for _, _, flow, *_ in groups],
+        "Flow": [str(1 + flows.index(flow)) for _, _, flow, *_ in groups],
         "Preset": [preset for *_, preset, _, _ in groups],
         "Commit": [f"`{commit[:10]}`" for *_, commit, _ in groups],
         "Data": [kind for *_, kind in groups],

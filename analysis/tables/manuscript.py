@@ -42,10 +42,21 @@ def whole_f1_table(release: Source = None) -> str:
     return main_table(release, dataset=numbers.main_dataset, only=only)
 
 
-def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct") -> str:
-    """One metric on captures of cars that were left out of training: scenario × protocol, models across; what was left out, if that differs."""
+def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *, whole: bool = True) -> str:
+    """One metric on captures of cars that were left out of training: scenario × protocol, models across; what was left out, if that differs.
+
+    Args:
+        release: as for every table.
+        metric: what is shown.
+        whole: False for the dataset alone that leaves out most cars.
+    """
     numbers = numbers_of(release)
-    left_out = {name: " and ".join(sorted(entry.get("left_out", ()))) for name, entry in unions().items()}
+    there = numbers.release.manifest["datasets"]
+    cars = {name: sorted(entry.get("left_out", ())) for name, entry in unions().items() if name in there}
+    most = max(map(len, cars.values()), default=0)
+    left_out = {
+        n: " and ".join(c).title().replace(" And ", " and ") for n, c in cars.items() if whole or len(c) == most
+    }
     held: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for r in numbers.release.table("datasets").to_pylist():
         if left_out.get(r["dataset"]) and r["split"] != "train" and r["injected"]:

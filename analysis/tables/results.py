@@ -223,10 +223,21 @@ def latency_table(release: Source = None) -> str:
     return markdown(["Stage", "Median (ms)", "99th percentile (ms)"], body or [["not covered by this release", NA, NA]])
 
 
+def first_listed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `datasets` without recordings that an earlier dataset, by name, has listed: datasets that join others repeat them."""
+    owners: dict[str, str] = {}
+    for row in sorted(rows, key=lambda r: str(r["dataset"])):
+        owners.setdefault(row["sha256"], row["dataset"])
+    return [row for row in rows if owners[row["sha256"]] == row["dataset"]]
+
+
 def dataset_table(release: Source = None) -> str:
-    """Captures, frames, injected frames, windows and attacked windows by split."""
+    """Captures, frames, injected frames, windows and attacked windows by split; test recordings under the first dataset that has them."""
     numbers = numbers_of(release)
     rows = numbers.release.table("datasets").to_pylist()
+    tests = first_listed([r for r in rows if r["split"] != "train"])
+    own = {(r["dataset"], r["split"]) for r in tests}
+    rows = [r for r in rows if (r["dataset"], r["split"]) in own or r["split"] == "train"]
     columns = ("captures", "vehicles", "frames", "injected", "windows", "positives", "seconds")
     body = []
     for dataset, split in sorted({(r["dataset"], r["split"]) for r in rows}):
