@@ -70,9 +70,9 @@ def _cache_folder(package: Path) -> Path | None:
     name = f"kernels-{digest[:16]}"
     folders = list(_folders())
     kept = next((f / name for f in folders if _own(f)), None)
-    made = next((f / name for f in folders if _trusted(f / name)), None)
-    if kept is not None and made is not None and not kept.exists():
-        shutil.copytree(made, kept, dirs_exist_ok=True)  # numba leaves out what is half copied
+    origin = next((f / name for f in folders if _trusted(f / name)), None)
+    if kept is not None and origin is not None and not kept.exists():
+        shutil.copytree(origin, kept, dirs_exist_ok=True)  # numba leaves out what is half copied
     return kept
 
 

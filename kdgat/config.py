@@ -314,13 +314,13 @@ def settings_lines(settings: Mapping[str, Any]) -> list[str]:
 def _from_file(name: str, file: Path, base: Config | None, remedy: str) -> Config:
     """A preset that a file describes: `settings` over `base` (None: over the preset that the file names)."""
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-        made = override(base or preset(told["base"]), {**told["settings"], "preset": name})
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        config = override(base or preset(document["base"]), {**document["settings"], "preset": name})
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise KdgatError(f"{file.name}: {error}; {remedy}") from None
-    if made.hash() != told.get("config_hash"):
+    if config.hash() != document.get("config_hash"):
         raise KdgatError(f"{file.name} names another configuration than its settings give: {remedy}")
-    return made
+    return config
 
 
 def preset(name: str) -> Config:

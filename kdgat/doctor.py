@@ -75,18 +75,18 @@ class Finding:
 
 def _absent(requirements: list[str]) -> list[str]:
     """Those requirements that are not installed, or in a version that is not asked for."""
-    found = []
+    names = []
     for text in requirements:
         name = re.split(r"[<>=!~\[; ]", text)[0]
         try:
             have = version(name)
         except PackageNotFoundError:
-            found.append(name)
+            names.append(name)
             continue
         specifier = text.removeprefix(name).split("]")[-1]
         if not _fits(have, specifier):
-            found.append(f"{name} {have} (wanted {specifier})")
-    return found
+            names.append(f"{name} {have} (wanted {specifier})")
+    return names
 
 
 def _fits(have: str, specifier: str) -> bool:
@@ -105,9 +105,9 @@ def _packages(part: str, requirements: list[str], cost: str, remedy: str) -> Fin
     return Finding(part, not absent, detail, cost, remedy)
 
 
-def _python(wanted: str) -> Finding:
+def _python(specifier: str) -> Finding:
     have = ".".join(map(str, sys.version_info[:3]))
-    return Finding("python", _fits(have, wanted), have, "everything", f"Python {wanted}")
+    return Finding("python", _fits(have, specifier), have, "everything", f"Python {specifier}")
 
 
 def _captures() -> Finding:
@@ -115,9 +115,9 @@ def _captures() -> Finding:
         from kdgat.catalog import datasets
     except ImportError:
         return Finding("captures", False, "cannot be looked for without the core packages", "", "")
-    found = [name for name in datasets.entries() if datasets.files(name)]
+    names = [name for name in datasets.entries() if datasets.files(name)]
     return Finding(
-        "captures", bool(found), f"{datasets.root_folder()}: {', '.join(found) or 'none'}",
+        "captures", bool(names), f"{datasets.root_folder()}: {', '.join(names) or 'none'}",
         "training on real traffic; the built-in synthetic bus is used, and every page says so",
         "set KDGAT_DATA; `python -m kdgat.catalog` says what is missing and where it comes from",
     )  # fmt: skip
@@ -137,10 +137,10 @@ def _gpu() -> Finding:
     try:
         import torch
 
-        found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     except ImportError:
-        found = []
-    return Finding("GPU", bool(found), ", ".join(found) or "none", "nothing but time: the presets train on a CPU", "")
+        names = []
+    return Finding("GPU", bool(names), ", ".join(names) or "none", "nothing but time: the presets train on a CPU", "")
 
 
 def findings() -> Iterator[Finding]:
@@ -168,17 +168,17 @@ def findings() -> Iterator[Finding]:
 
 def run(*, as_json: bool = False) -> int:
     """Print all findings, as text or JSON; return 1 if a part is missing without which nothing works."""
-    found = list(findings())
-    missing = [f.part for f in found if not f.ok]
+    parts = list(findings())
+    missing = [f.part for f in parts if not f.ok]
     code = 1 if set(missing) & set(NEEDED) else 0
     if as_json:
-        print(json.dumps([asdict(f) for f in found], indent=1, ensure_ascii=False))
+        print(json.dumps([asdict(f) for f in parts], indent=1, ensure_ascii=False))
         return code
-    for f in found:
+    for f in parts:
         print(f"{'ok     ' if f.ok else 'missing'}  {f.part:16} {f.detail}")
         if not f.ok:
             for title, text in (("without it", f.cost), ("to get it", f.remedy)):
                 if text:
                     print(f"{'':26}{title}: {text}")
-    print(f"\n{len(found) - len(missing)} of {len(found)} parts are there" + (f"; missing: {', '.join(missing)}" if missing else ""))  # fmt: skip
+    print(f"\n{len(parts) - len(missing)} of {len(parts)} parts are there" + (f"; missing: {', '.join(missing)}" if missing else ""))  # fmt: skip
     return code

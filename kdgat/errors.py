@@ -87,8 +87,8 @@ def cli(main: Callable[[], int | None]) -> None:
         terminal.note("interrupted")
         sys.exit(INTERRUPTED)
     except OSError as error:
-        told = refusal(error)
-        if told is None:
+        reason = refusal(error)
+        if reason is None:
             raise
-        terminal.error(str(told))
+        terminal.error(str(reason))
         sys.exit(2)

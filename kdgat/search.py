@@ -119,7 +119,7 @@ def run_trial(
         if earlier.user_attrs.get("slot") != place["slot"]:
             continue
         if earlier.state.name in OVER:
-            return told(earlier)
+            return record(earlier)
         if earlier.state == optuna.trial.TrialState.RUNNING:
             if earlier.user_attrs.get("made_by") == place["made_by"]:
                 trial = optuna.trial.Trial(study, earlier._trial_id)
@@ -139,10 +139,10 @@ def run_trial(
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
     state.unlink(missing_ok=True)
-    return told(study.trials[trial.number])
+    return record(study.trials[trial.number])
 
 
-def told(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+def record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     """Number, state, value and parameters of a trial."""
     return {"number": trial.number, "state": trial.state.name, "value": trial.value, "params": trial.params}
 
@@ -205,20 +205,20 @@ def write_preset(study: str, name: str, base: str) -> Path:
     Raises:
         KdgatError: no such study, no completed trial, a name that is taken.
     """
-    found = existing(study)
-    if not any(t.state.name == "COMPLETE" for t in found.trials):
+    optuna_study = existing(study)
+    if not any(t.state.name == "COMPLETE" for t in optuna_study.trials):
         raise KdgatError(f"study {study}: no trial was completed yet")
     file = PRESET_FOLDER / f"{name}.toml"
     if not name.isidentifier():
         raise KdgatError(f"a preset's name is letters, digits and _; got {name!r}")
     if name in PRESETS or file.exists():
         raise KdgatError(f"a preset {name!r} exists already")
-    best = found.best_trial
-    made = override(preset(base), {**best.params, "preset": name})
+    best = optuna_study.best_trial
+    config = override(preset(base), {**best.params, "preset": name})
     lines = [
         f"# Trial {best.number} of the study {study}, validation loss {best.value:.6g}, by `python -m kdgat.search preset`.",
         f'base = "{base}"',
-        f'config_hash = "{made.hash()}"',
+        f'config_hash = "{config.hash()}"',
         "",
         *settings_lines(best.params),
     ]

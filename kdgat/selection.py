@@ -394,11 +394,11 @@ def points_of(trials: Sequence[Trial]) -> tuple[dict[str, Any], list[dict[str, A
         {"what": "adapted", "name": f"multiple {s.multiple:g}, floor {s.floor:g}", "worth": w, "alarms": a}
         for s, w, a in following
     ]
-    found = {alarm: float(np.mean([events_found(t, alarm) for t in trials])) for alarm in ALARMS}
-    alarm = max(found, key=found.__getitem__)
+    shares = {alarm: float(np.mean([events_found(t, alarm) for t in trials])) for alarm in ALARMS}
+    alarm = max(shares, key=shares.__getitem__)
     table += [
         {"what": "alarm", "name": f"{a.k} of {a.n}", "worth": worth, "alarms": EVENT_BOUND}
-        for a, worth in found.items()
+        for a, worth in shares.items()
     ]
     chosen = THRESHOLDS[rule] | {
         "adaptation.multiple": settings.multiple,

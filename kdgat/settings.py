@@ -57,9 +57,9 @@ class Srun(Request):
             KdgatError: a value that SLURM would not understand.
         """
         common = {name: getattr(self, name) for name in Request.model_fields}
-        wanted = {k: v for k, v in asked.items() if v is not None}
+        options = {k: v for k, v in asked.items() if v is not None}
         try:
-            return Request.model_validate(common | self.steps.get(step, {}) | wanted)
+            return Request.model_validate(common | self.steps.get(step, {}) | options)
         except ValidationError as error:
             raise KdgatError(f"--with srun, step {step}: {_first(error)}") from None
 
@@ -146,14 +146,14 @@ def read(file: Path) -> Settings:
         KdgatError: not TOML, an unknown setting, a value of the wrong form.
     """
     try:
-        made = Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        file_settings = Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KdgatError(f"{file}: {error}") from None
     except ValidationError as error:
         raise KdgatError(f"{file}: {_first(error)}") from None
-    for step in made.srun.steps:
-        made.srun.request(step)  # a step's own settings are checked when the file is read, not hours later
-    return made
+    for step in file_settings.srun.steps:
+        file_settings.srun.request(step)  # a step's own settings are checked when the file is read, not hours later
+    return file_settings
 
 
 def _first(error: ValidationError) -> str:

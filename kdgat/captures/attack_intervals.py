@@ -29,8 +29,8 @@ def _read(side: Path) -> np.ndarray:
         if side.stat().st_size > _MOST_BYTES:
             raise CaptureError(str(side), 0, f"over {_MOST_BYTES >> 20} MiB: no intervals of an attack")
         # a number of hundreds of digits is no time, and takes long to become one
-        told = json.loads(side.read_text(encoding="utf-8"), parse_int=_number)["intervals_s"]
-        intervals = [(float(begin), float(end)) for begin, end in told]
+        pairs = json.loads(side.read_text(encoding="utf-8"), parse_int=_number)["intervals_s"]
+        intervals = [(float(begin), float(end)) for begin, end in pairs]
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise CaptureError(str(side), 0, f"no intervals of an attack: {reason}") from None

@@ -12,18 +12,18 @@ class Channels:
 
     Args:
         path: the capture.
-        wanted: the bus whose frames are read; None: the only one.
+        bus: the one whose frames are read; None: the only one.
     """
 
-    def __init__(self, path: Path, wanted: str | None = None) -> None:
-        self.path, self.wanted = path, wanted
+    def __init__(self, path: Path, bus: str | None = None) -> None:
+        self.path, self.bus = path, bus
         self.seen: dict[str, None] = {}
 
     def takes(self, channel: str, line: int) -> bool:
-        """Say whether a frame of `channel` is read; raise `CaptureError` for that of a second bus where none is wanted."""
+        """Say whether a frame of `channel` is read; raise `CaptureError` for that of a second bus where no bus was named."""
         self.seen.setdefault(channel)
-        if self.wanted is not None:
-            return channel == self.wanted
+        if self.bus is not None:
+            return channel == self.bus
         if len(self.seen) > 1:
             raise CaptureError(str(self.path), line, several(self.seen))
         return True

@@ -132,10 +132,10 @@ class CaptureReader:
 
     def _of_channel(self) -> str:
         """Say which bus was asked for, and which there are as far as the format tells."""
-        if self._channels.wanted is None:
+        if self._channels.bus is None:
             return ""
         there = f"; there are: {', '.join(sorted(self._channels.seen))}" if self._channels.seen else ""
-        return f" of bus {self._channels.wanted!r}{there}"
+        return f" of bus {self._channels.bus!r}{there}"
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:
         line = self._first_line

@@ -157,20 +157,20 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
     for (_, _, kept), *others in listed.values():
         if other := next((path for _, _, path in others if not filecmp.cmp(kept, path, shallow=False)), None):
             raise KdgatError(f"{other} and {kept} are one capture by their names, with different content")
-    found = [places[0] for places in listed.values()]
-    if not found and not (train_only and _listed(dataset, root)):
+    sources = [places[0] for places in listed.values()]
+    if not sources and not (train_only and _listed(dataset, root)):
         folders = [folder / entries()[dataset]["folder"] for folder in root_folders(root)]
         missing = " or ".join(f"no captures in {f}" if f.is_dir() else f"no folder {f}" for f in folders)
         missing += _several(str(root or os.environ.get("KDGAT_DATA", "")))
         raise KdgatError(f"dataset {dataset}: {missing} (`python -m kdgat.catalog` says where to get it)")
     entry = entries()[dataset]
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(hashes, (path for _, _, path in found)))
+        digests = list(pool.map(hashes, (path for _, _, path in sources)))
     first: dict[str, str] = {}
-    made = []
-    for (name, split, path), (digest, content) in zip(found, digests, strict=True):
+    out = []
+    for (name, split, path), (digest, content) in zip(sources, digests, strict=True):
         original = first.setdefault(content, name)
-        made.append(
+        out.append(
             Capture(
                 dataset=dataset,
                 name=name,
@@ -183,12 +183,12 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
                 duplicate_of="" if original == name else original,
             )
         )
-    return made
+    return out
 
 
 def _union(dataset: str, root: Path | None, train_only: bool) -> Iterator[Capture]:
     """Captures of the members under the union's names, training first, without the training of vehicles left out."""
-    found = []
+    union = []
     for member in members(dataset):
         for c in captures(member, root, train_only=train_only) if files(member, root) else []:
             split, left_out = c.split, unions()[dataset].get("left_out", ())
@@ -200,15 +200,15 @@ def _union(dataset: str, root: Path | None, train_only: bool) -> Iterator[Captur
                 continue
             split = split if split == "train" else f"{member}-{split}"
             twin = f"{member}/{c.duplicate_of}" if c.duplicate_of else ""
-            found.append(replace(c, dataset=dataset, name=f"{member}/{c.name}", split=split, duplicate_of=twin))
-    if not any(c.split == "train" for c in found):
+            union.append(replace(c, dataset=dataset, name=f"{member}/{c.name}", split=split, duplicate_of=twin))
+    if not any(c.split == "train" for c in union):
         raise KdgatError(
             f"dataset {dataset}: no training captures of {', '.join(members(dataset))} in "
             f"{os.pathsep.join(map(str, root_folders(root)))} (`python -m kdgat.catalog` says where to get them)"
         )
-    there = {c.name for c in found}
+    there = {c.name for c in union}
     first: dict[str, str] = {}
-    for c in sorted(found, key=lambda c: c.split != "train"):
+    for c in sorted(union, key=lambda c: c.split != "train"):
         twin = c.duplicate_of if c.duplicate_of in there else ""  # else what it is a copy of was left out
         original = first.setdefault(c.sha256, twin or c.name)
         yield replace(c, duplicate_of="" if original == c.name else original)
@@ -227,7 +227,7 @@ def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, P
     if dataset not in entries():
         raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(names())}")
     entry = entries()[dataset]
-    found: dict[str, list[tuple[str, str, Path]]] = {}
+    places: dict[str, list[tuple[str, str, Path]]] = {}
     for top in root_folders(root):
         folder = top / entry["folder"]
         for path in folder.rglob("*"):
@@ -236,8 +236,8 @@ def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, P
                 continue
             if not (split := first_match(entry["splits"], name)):
                 continue
-            found.setdefault(name, []).append((name, split, path))
-    return dict(sorted(found.items(), key=lambda item: (item[1][0][1] != "train", item[0])))
+            places.setdefault(name, []).append((name, split, path))
+    return dict(sorted(places.items(), key=lambda item: (item[1][0][1] != "train", item[0])))
 
 
 def hashes(path: Path) -> tuple[str, str]:

@@ -79,16 +79,16 @@ def listed(dataset: str, root: Path | None) -> list[Listed]:
 
 def listed_all(root: Path | None) -> dict[str, list[Listed]]:
     """List every dataset, with notes where identifiers and training captures tell otherwise than folders and catalog."""
-    found = {name: listed(name, root) if datasets.files(name, root) else [] for name in datasets.entries()}
+    by_dataset = {name: listed(name, root) if datasets.files(name, root) else [] for name in datasets.entries()}
 
     def training(rows: Iterable[Listed]) -> Training:
         return Training.of((r.capture, r.sent) for r in rows if r.capture.split == "train")
 
-    everything = training(r for rows in found.values() for r in rows)
-    for name, rows in found.items():
+    everything = training(r for rows in by_dataset.values() for r in rows)
+    for name, rows in by_dataset.items():
         own = training(rows)
-        found[name] = [replace(r, notes=tuple(_disagreements(r, own, everything))) for r in rows]
-    return found
+        by_dataset[name] = [replace(r, notes=tuple(_disagreements(r, own, everything))) for r in rows]
+    return by_dataset
 
 
 def _disagreements(row: Listed, training: Training, everything: Training) -> Iterator[str]:
@@ -104,14 +104,14 @@ def _disagreements(row: Listed, training: Training, everything: Training) -> Ite
         yield f"its identifiers are those of {' and '.join(same)}, not of {row.capture.vehicle}"
     if row.capture.split == "train" or not training.vehicles:
         return
-    told = training.columns(row.capture, row.sent)
+    columns = training.columns(row.capture, row.sent)
     for what, by in (("vehicle", "identifiers"), ("attack", "training")):
         stated = datasets.first_match([[f"unknown_{what}", "unknown"], [f"known_{what}", "known"]], row.capture.name)
-        found = "known" if told[f"known_{what}"] else "unknown"
-        if stated and stated != found:
-            yield f"the folder says {stated} {what}, by {by} it is {found}"
-    if told["sisters"]:
-        yield f"sister of {told['sisters']} in training"
+        verdict = "known" if columns[f"known_{what}"] else "unknown"
+        if stated and stated != verdict:
+            yield f"the folder says {stated} {what}, by {by} it is {verdict}"
+    if columns["sisters"]:
+        yield f"sister of {columns['sisters']} in training"
 
 
 def absent(dataset: str, rows: list[Listed]) -> list[str]:
@@ -125,24 +125,24 @@ def absent(dataset: str, rows: list[Listed]) -> list[str]:
 def listing(root: Path | None, *, as_json: bool = False) -> int:
     """Print every dataset with what is on disk; 1 if counts, checksums or rows are not as they should be."""
     folder = os.pathsep.join(map(str, datasets.root_folders(root)))
-    found = listed_all(root)
+    by_dataset = listed_all(root)
     if as_json:
         document = {
             name: {
                 "title": entry["title"],
-                "captures": [r.record() for r in found[name]],
-                "absent": absent(name, found[name]),
+                "captures": [r.record() for r in by_dataset[name]],
+                "absent": absent(name, by_dataset[name]),
             }
             for name, entry in datasets.entries().items()
         }
         print(json.dumps({"folder": folder, "datasets": document}, indent=1, ensure_ascii=False))
-        return 1 if any(r.problems for rows in found.values() for r in rows) else 0
+        return 1 if any(r.problems for rows in by_dataset.values() for r in rows) else 0
     print(f"captures below {folder}")
     problems: list[str] = []
     places: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for dataset, entry in datasets.entries().items():
         print(f"\n{dataset}: {entry['title']}")
-        rows = found[dataset]
+        rows = by_dataset[dataset]
         if not rows:
             print(f"  missing. `python -m kdgat.catalog fetch {dataset}`{_own_remote(entry['folder'])}, or by hand:")
             print(datasets.by_hand(dataset, root))

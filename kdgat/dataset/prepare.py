@@ -122,8 +122,8 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
         real = _real(train, tables, part, parts, config)
         if part == "train" and config.windows.balance == "vehicle":
             real = real.select(balanced(np.array([c.vehicle for c in train])[np.asarray(real.capture)], seed))
-        made = _virtual(part, config, seed, benign if part == "train" else {})
-        store = GraphStore.concat([real, *made])
+        virtual_stores = _virtual(part, config, seed, benign if part == "train" else {})
+        store = GraphStore.concat([real, *virtual_stores])
         if config.windows.max_windows is not None:
             share = config.windows.fractions[PARTS.index(part)] / sum(config.windows.fractions)
             strata = np.asarray(store.capture).astype(np.int64) * 2 + np.asarray(store.y)
@@ -283,10 +283,10 @@ def virtual_windows(number: int, config: Config, seed: int, benign: Mapping[str,
 def virtual_drive(number: int, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Virtual:
     """Draw virtual vehicle `number` of the kind `drives`: a whole drive from an empty bus."""
     rng = np.random.default_rng([seed, 104_729, number])
-    made = drives.drive(number, benign, config.augmentation, config.windows.size, rng)
-    known = made.profile if takes_profile(config.features) else None
+    drive = drives.drive(number, benign, config.augmentation, config.windows.size, rng)
+    known = drive.profile if takes_profile(config.features) else None
     profile = None if known is None else of_recording(known.to_table(), config)
-    return Virtual(made.name, "virtual", made.frames.to_table(), made.begins, profile)
+    return Virtual(drive.name, "virtual", drive.frames.to_table(), drive.begins, profile)
 
 
 #: `augmentation.kind` → how a virtual vehicle is drawn: its number, the configuration, the seed, benign traffic by car
@@ -299,6 +299,8 @@ def _virtual(part: str, config: Config, seed: int, benign: Mapping[str, Sequence
     """Windows of the virtual vehicles of a part; the stores are built from `_AT_ONCE` of them each."""
     numbers = [n for n in range(config.augmentation.vehicles) if part_of(n) == part]
     for first in range(0, len(numbers), _AT_ONCE):
-        made = [VIRTUAL[config.augmentation.kind](n, config, seed, benign) for n in numbers[first : first + _AT_ONCE]]
-        frames = [(v.name, v.attack, v.frames, v.begins) for v in made]
-        yield GraphStore.build(frames, config.windows.size, config.features, [v.profile for v in made])
+        vehicles = [
+            VIRTUAL[config.augmentation.kind](n, config, seed, benign) for n in numbers[first : first + _AT_ONCE]
+        ]
+        frames = [(v.name, v.attack, v.frames, v.begins) for v in vehicles]
+        yield GraphStore.build(frames, config.windows.size, config.features, [v.profile for v in vehicles])

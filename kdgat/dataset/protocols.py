@@ -50,8 +50,8 @@ def scored_store(
     capture: Capture, frames: pa.Table, config: Config, protocol: str, captures: int = 1
 ) -> GraphStore | None:
     """Give the windows of `view` alone."""
-    made = view(capture, frames, config, protocol, captures)
-    return made.store if made is not None else None
+    capture_view = view(capture, frames, config, protocol, captures)
+    return capture_view.store if capture_view is not None else None
 
 
 def view(

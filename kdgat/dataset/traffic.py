@@ -40,7 +40,7 @@ def of_training(
     def traffic(name: str) -> Traffic:
         if not name.startswith(DRAWN):
             return recorded(name)
-        made = VIRTUAL[config.augmentation.kind](int(name.removeprefix(DRAWN)), config, seed, {})
-        return Traffic(made.frames, made.profile)
+        vehicle = VIRTUAL[config.augmentation.kind](int(name.removeprefix(DRAWN)), config, seed, {})
+        return Traffic(vehicle.frames, vehicle.profile)
 
     return traffic

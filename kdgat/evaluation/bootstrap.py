@@ -139,5 +139,5 @@ def _f1(weights: np.ndarray, y: np.ndarray, alarms: Sequence[np.ndarray]) -> np.
     masks = np.stack([mask for alarm in alarms for mask in (alarm & y, alarm & ~y, ~alarm & y)], 1)
     counts = (weights @ masks.astype(np.float32)).astype(np.float64)
     tp, fp, fn = np.moveaxis(counts.reshape(len(weights), -1, 3), 2, 0)
-    made: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(tp.shape, np.nan), where=tp + fn > 0)
-    return made
+    f1: np.ndarray = np.divide(2 * tp, 2 * tp + fp + fn, out=np.full(tp.shape, np.nan), where=tp + fn > 0)
+    return f1

@@ -54,8 +54,8 @@ def differences(per_seed: Sequence[Scored], draws: int) -> list[dict[str, Any]]:
 
     rows = []
     for other, model in ((other, model) for other, models in comparisons(first.scores) for model in models):
-        for metric, made in resampled.estimates(apart(of(model), of(other), METRICS)).items():
-            low, high = made.ends(-1.0, 1.0)
+        for metric, estimate in resampled.estimates(apart(of(model), of(other), METRICS)).items():
+            low, high = estimate.ends(-1.0, 1.0)
             rows.append(
                 {
                     "dataset": first.dataset,
@@ -64,11 +64,11 @@ def differences(per_seed: Sequence[Scored], draws: int) -> list[dict[str, Any]]:
                     "metric": metric,
                     "model": model,
                     "other": other,
-                    "difference": made.mean,
+                    "difference": estimate.mean,
                     "ci_low": low,
                     "ci_high": high,
                     "interval": METHOD,
-                    "p": made.p,
+                    "p": estimate.p,
                     "n_seeds": len(per_seed),
                 }
             )

@@ -126,9 +126,9 @@ def alarm_events(
         out[f"hours_{name}"] = (hours, n)
     kept = windows.take(judged)
     late = delays(kept, sounds[judged])
-    n, found = len(late), int(np.isfinite(late).sum())
-    out[f"events_found{ending}"] = (found / n if n else None, n)
-    out[f"events_missed{ending}"] = (float(n - found) if n else None, n)
+    n, hits = len(late), int(np.isfinite(late).sum())
+    out[f"events_found{ending}"] = (hits / n if n else None, n)
+    out[f"events_missed{ending}"] = (float(n - hits) if n else None, n)
     out[f"event_delay{ending}"] = (middle if n and np.isfinite(middle := float(np.median(late))) else None, n)
     return out
 

@@ -145,8 +145,8 @@ class Resampled:
         self.far = windows.far()[within]
         rng = np.random.default_rng(_SEED)
         attacked = self.windows.y == 1
-        made = (Draws.of(self.windows, c, max(draws // 2, 2), rng) for c in (attacked, ~attacked))
-        self.draws = [d for d in made if d is not None]
+        strata = (Draws.of(self.windows, c, max(draws // 2, 2), rng) for c in (attacked, ~attacked))
+        self.draws = [d for d in strata if d is not None]
         self.ranked: dict[tuple[int, float], tuple[np.ndarray, list[dict[str, np.ndarray]]]] = {}
 
     def values(self, scores: np.ndarray, threshold: float, *, ranking: bool) -> list[dict[str, np.ndarray]]:
@@ -168,10 +168,10 @@ class Resampled:
         attacked, alarm = self.windows.y == 1, inside >= threshold
         out = []
         for weights in (np.ones((len(inside), 1), np.uint16), *(d.weights for d in self.draws)):
-            made = from_counts(*counts(weights, attacked, alarm))
+            metrics = from_counts(*counts(weights, attacked, alarm))
             if ranking:
-                made |= ranked_metrics(weights, attacked, self.far, inside)
-            out.append(made)
+                metrics |= ranked_metrics(weights, attacked, self.far, inside)
+            out.append(metrics)
         return out
 
     def estimates(self, per_seed: Sequence[list[dict[str, np.ndarray]]]) -> dict[str, Estimate]:
@@ -180,8 +180,8 @@ class Resampled:
         for name in per_seed[0][0]:
             whole = np.array([v[0][name][0] for v in per_seed])
             drawn = [(np.stack([v[1 + k][name] for v in per_seed]), d.blocks, d.free) for k, d in enumerate(self.draws)]
-            if np.isfinite(whole).all() and (made := estimate(whole, drawn)) is not None:
-                out[name] = made
+            if np.isfinite(whole).all() and (result := estimate(whole, drawn)) is not None:
+                out[name] = result
         return out
 
 
@@ -209,19 +209,19 @@ def ranked_metrics(
     last = np.append(np.diff(scores[order]) != 0, True)
     rates = np.array([rate for rate, _ in RECALL_AT.values()])
     draws = weights.shape[1]
-    made = np.empty((draws, 2 + len(rates)))
+    columns = np.empty((draws, 2 + len(rates)))
 
     def judge(first: int) -> None:
-        ranked(weights, order, last, attacked, far, rates, first, made[first : first + TOGETHER])
+        ranked(weights, order, last, attacked, far, rates, first, columns[first : first + TOGETHER])
 
     if weights.size < _MANY:
-        ranked(weights, order, last, attacked, far, rates, 0, made)
+        ranked(weights, order, last, attacked, far, rates, 0, columns)
     else:
         from kdgat.compiled import threads_available  # late: numba, which a check of older intervals does without
 
         with ThreadPoolExecutor(threads_available()) as pool:
             list(pool.map(judge, range(0, draws, TOGETHER)))
-    out = dict(zip(("roc_auc", "pr_auc", *RECALL_AT), made.T, strict=True))
+    out = dict(zip(("roc_auc", "pr_auc", *RECALL_AT), columns.T, strict=True))
     for name, (_, least) in RECALL_AT.items():
         if far.sum() < least:
             out[name] = np.full(draws, np.nan)
@@ -245,8 +245,8 @@ def stratified(
         scores: Sequence[np.ndarray], thresholds: Sequence[float], *, ranking: bool
     ) -> dict[str, tuple[float, float]]:
         pairs = list(zip(scores, thresholds, strict=True))
-        made = resampled.estimates([resampled.values(s, t, ranking=ranking) for s, t in pairs])
-        out = {name: e.ends(-1.0 if name in _SIGNED else 0.0, 1.0) for name, e in made.items()}
+        estimates = resampled.estimates([resampled.values(s, t, ranking=ranking) for s, t in pairs])
+        out = {name: e.ends(-1.0 if name in _SIGNED else 0.0, 1.0) for name, e in estimates.items()}
         single = [SINGLE.sounds(windows.recording, s >= t) for s, t in pairs]
         alone = _of_alarms(windows, resampled, far, single)
         sounds = [rule.sounds(windows.recording, s >= t) for s, t in pairs]
@@ -265,13 +265,13 @@ def _of_alarms(
     if hours > 0:
         counts = [int((rising(windows.recording, s) & far).sum()) for s in sounds]
         out["alarm_events_far_per_hour"] = rate_ends(counts, hours)
-    found = np.array([np.isfinite(delays(judged.windows, s[judged.within])) for s in sounds], np.float64)
-    events = found.shape[1]
+    hits = np.array([np.isfinite(delays(judged.windows, s[judged.within])) for s in sounds], np.float64)
+    events = hits.shape[1]
     if events > 1:
         # not draws but the events themselves: over √events their spread is that of a draw's mean
-        made = estimate(found.mean(1), [(found / events**0.5, events - 1, events - 1)])
-        if made is not None:
-            out["events_found"] = made.ends(0.0, 1.0)
+        share = estimate(hits.mean(1), [(hits / events**0.5, events - 1, events - 1)])
+        if share is not None:
+            out["events_found"] = share.ends(0.0, 1.0)
     return out
 
 

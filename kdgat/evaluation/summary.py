@@ -147,10 +147,10 @@ def summary_rows(
                 [s.thresholds[model] for s in per_seed],
                 ranking=attack == "all",
             )
-            for metric, found in values.get((attack, model), {}).items():
+            for metric, seed_values in values.get((attack, model), {}).items():
                 # a metric that one seed leaves undefined has no mean: an average over the others would flatter
-                defined = [v for v in found if v is not None]
-                mean = float(np.mean(defined)) if len(defined) == len(found) else None
+                defined = [v for v in seed_values if v is not None]
+                mean = float(np.mean(defined)) if len(defined) == len(seed_values) else None
                 low, high = ends.get(metric, (None, None)) if mean is not None else (None, None)
                 rows.append(base | {"model": model, "metric": metric, "mean": mean, "ci_low": low, "ci_high": high})
     return rows

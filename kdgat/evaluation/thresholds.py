@@ -23,8 +23,8 @@ LEAST = 1e-6
 def logit(p: np.ndarray | float) -> np.ndarray:
     """log(p/(1 − p)) of scores f64[n] in [0, 1], within ±13.8."""
     inside = np.clip(np.asarray(p, np.float64), LEAST, 1 - LEAST)
-    made: np.ndarray = np.log(inside / (1 - inside))
-    return made
+    log_odds: np.ndarray = np.log(inside / (1 - inside))
+    return log_odds
 
 
 @dataclass(frozen=True)

@@ -231,8 +231,8 @@ def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[t
     stores: dict[tuple[str, str], list[GraphStore]] = {}
     for number, c in enumerate(tests):
         for protocol in protocols:
-            if (made := folder / f"{number}-{protocol}").is_dir():
-                stores.setdefault((c.split, protocol), []).append(GraphStore.open(made))
+            if (path := folder / f"{number}-{protocol}").is_dir():
+                stores.setdefault((c.split, protocol), []).append(GraphStore.open(path))
     return stores
 
 

@@ -35,9 +35,9 @@ def summarise(parts: Sequence[tuple[list[Scored], list[dict[str, Any]]]], config
             print("intervals: {} {} {}".format(*key), flush=True)
             yield groups[key], metrics[key]
 
-    told = over_seeds(in_order(), config.bootstrap_draws, config.alarm)
+    tables = over_seeds(in_order(), config.bootstrap_draws, config.alarm)
     read = records.table("readings", readings({dataset for dataset, _, _ in groups}))
-    return records.dump({**told, "readings": read})
+    return records.dump({**tables, "readings": read})
 
 
 def over_seeds(
@@ -59,5 +59,5 @@ def over_seeds(
     for group, metrics in groups:
         summary += summary_rows(group, metrics, draws, METHOD, AlarmRule(*alarm))
         apart += differences(group, draws)
-    made = {"summary": records.table("summary", summary)}
-    return made | ({"differences": records.table("differences", corrected(apart))} if apart else {})
+    tables = {"summary": records.table("summary", summary)}
+    return tables | ({"differences": records.table("differences", corrected(apart))} if apart else {})

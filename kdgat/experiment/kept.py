@@ -29,8 +29,8 @@ def baseline_weights(dataset: str, seed: int, models: Models) -> dict[str, bytes
             out[f"{stem}.safetensors"] = save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
         out[f"{stem}.json"] = _described(kind=name, points=as_json(baseline.points))
     for name, either in models.combined.items():
-        made = _described(kind=name, points=as_json(either.points), thresholds=either.thresholds)
-        out[f"{dataset}/{name}-s{seed}.json"] = made
+        content = _described(kind=name, points=as_json(either.points), thresholds=either.thresholds)
+        out[f"{dataset}/{name}-s{seed}.json"] = content
     return out
 
 

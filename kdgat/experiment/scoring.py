@@ -134,8 +134,8 @@ def of_others(
     combined: Mapping[str, Either],
 ) -> dict[str, np.ndarray]:
     """Score the windows with what is no network, and with what joins it with the models that gave `scores`: model → f64[n]."""
-    made = rules.scores({name: b.model for name, b in baselines.items()}, store, lambda _: traffic)
-    return made | {name: either.score({**scores, **made}) for name, either in combined.items()}
+    baseline_scores = rules.scores({name: b.model for name, b in baselines.items()}, store, lambda _: traffic)
+    return baseline_scores | {name: either.score({**scores, **baseline_scores}) for name, either in combined.items()}
 
 
 def score_capture(
@@ -157,9 +157,11 @@ def score_capture(
     scores: dict[str, np.ndarray] = {}
     views = {}
     for role, detector in detectors.items():
-        made, views[role] = of_networks(role, detector, Fusion.of(models.checkpoints[f"fusion-dqn-{role}"]), store)
+        network_scores, views[role] = of_networks(
+            role, detector, Fusion.of(models.checkpoints[f"fusion-dqn-{role}"]), store
+        )
         data = views[role].data
-        scores |= made | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
+        scores |= network_scores | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
     if ALONE in models.checkpoints:
         logits, _ = predict_gat(models.checkpoints[ALONE].model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
         scores[ALONE] = attack_probability(logits)

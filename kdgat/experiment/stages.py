@@ -70,8 +70,8 @@ class Either:
     def score(self, scores: Mapping[str, np.ndarray]) -> np.ndarray:
         """f64[n] in (0, 1) from the models' scores f64[n]; at or over one half where one of them alarms."""
         margins = [logit(scores[m]) - logit(threshold) for m, threshold in self.thresholds.items()]
-        made: np.ndarray = 1 / (1 + np.exp(-np.max(margins, axis=0)))
-        return made
+        joint: np.ndarray = 1 / (1 + np.exp(-np.max(margins, axis=0)))
+        return joint
 
 
 @dataclass(frozen=True, kw_only=True)

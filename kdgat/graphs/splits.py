@@ -48,11 +48,11 @@ def split(n_frames: int, windows: Windows, seed: int, capture: str = "") -> dict
     deal = rng.permutation(np.repeat(np.arange(len(PARTS)), _counts(shares, n_blocks)))
     edges = np.linspace(0, n_frames, n_blocks + 1).astype(np.int64)
     changes = np.flatnonzero(np.diff(deal)) + 1
-    made: dict[str, list[np.ndarray]] = {p: [] for p in PARTS}
+    parts: dict[str, list[np.ndarray]] = {p: [] for p in PARTS}
     for begin, end in zip([0, *changes], [*changes, n_blocks], strict=True):
         first = edges[begin] + (size if begin else 0)
-        made[PARTS[deal[begin]]].append(starts(edges[end], size, windows.stride, first))
-    return {p: np.concatenate([np.empty(0, np.int64), *found]) for p, found in made.items()}
+        parts[PARTS[deal[begin]]].append(starts(edges[end], size, windows.stride, first))
+    return {p: np.concatenate([np.empty(0, np.int64), *pieces]) for p, pieces in parts.items()}
 
 
 def _counts(shares: np.ndarray, n: int) -> np.ndarray:

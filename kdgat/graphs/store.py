@@ -164,14 +164,14 @@ class GraphStore:
         if feature_set == "memory":
             resets = resets or [np.zeros(1, np.int64)] * len(columns)
             remembered = build.remember(columns, starts, size, profiles, resets, threads)
-        made: dict[str, Any] = build.graphs(columns, starts, size, feature_set, profiles, remembered, threads)
+        arrays: dict[str, Any] = build.graphs(columns, starts, size, feature_set, profiles, remembered, threads)
         kinds = [kind for _, kind, _, _ in frames]
         attack_names = (BENIGN, *sorted({*kinds} - {BENIGN}))
         codes = np.array([attack_names.index(kind) for kind in kinds], np.uint8)
-        attack = np.repeat(codes, [len(s) for s in starts]) * made["y"]
+        attack = np.repeat(codes, [len(s) for s in starts]) * arrays["y"]
         capture_names = tuple(name for name, *_ in frames)
         return cls(
-            **made,
+            **arrays,
             attack=attack,
             feature_set=feature_set,
             size=size,
@@ -188,11 +188,11 @@ class GraphStore:
 
     def save(self, folder: Path) -> None:
         """Write one .npy file an array and meta.json; the folder appears whole or not at all and must not exist."""
-        with atomic.new_directory(folder) as made:
+        with atomic.new_directory(folder) as temporary:
             for name, array in self._arrays().items():
-                np.save(made / f"{name}.npy", array)
+                np.save(temporary / f"{name}.npy", array)
             shapes = {name: array.shape for name, array in self._arrays().items()}
-            write_meta(made, shapes, **{name: getattr(self, name) for name in _META})
+            write_meta(temporary, shapes, **{name: getattr(self, name) for name in _META})
 
     @classmethod
     def open(cls, folder: Path) -> GraphStore:
@@ -299,8 +299,8 @@ class GraphStore:
 
 def write_meta(folder: Path, shapes: Mapping[str, tuple[int, ...]], **meta: Any) -> None:
     """meta.json of a store: its format, the shape of each array, and what `_META` names."""
-    made = {"format": FORMAT, "shapes": shapes, **{name: meta[name] for name in _META}}
-    (folder / "meta.json").write_text(json.dumps(made, indent=1, sort_keys=True), encoding="utf-8")
+    document = {"format": FORMAT, "shapes": shapes, **{name: meta[name] for name in _META}}
+    (folder / "meta.json").write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def _rows(ptr: np.ndarray, indices: np.ndarray) -> tuple[slice | np.ndarray, np.ndarray]:

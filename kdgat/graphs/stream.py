@@ -59,8 +59,8 @@ def stream(
     kinds = tuple(sorted({kind for _, kind, _ in captures} - {BENIGN}))
     attack_names = (BENIGN, *kinds)
     threads = threads or threads_available()
-    with atomic.new_directory(folder) as made, ThreadPoolExecutor(threads) as pool:
-        files = _Files(made)
+    with atomic.new_directory(folder) as temporary, ThreadPoolExecutor(threads) as pool:
+        files = _Files(temporary)
         pending: deque[tuple[int, int, Future]] = deque()
 
         def settle(most: int) -> None:
@@ -87,7 +87,7 @@ def stream(
             files.abandon()
             raise
         write_meta(
-            made,
+            temporary,
             shapes,
             feature_set=feature_set,
             size=size,

@@ -275,10 +275,10 @@ class RateBaseline:
             raise KdgatError(f"rates: no array {error}") from None
         if ids.shape != rates.shape or ids.ndim != 1 or count.ndim != 1 or count.sum() != len(ids) or (count < 0).any():
             raise KdgatError("rates: their arrays do not fit each other")
-        made = RateBaseline(self.kind)
+        baseline = RateBaseline(self.kind)
         cuts = np.cumsum(count)[:-1]
-        made.cars = list(zip(np.split(ids, cuts), np.split(rates, cuts), strict=True)) if len(count) else []
-        return made
+        baseline.cars = list(zip(np.split(ids, cuts), np.split(rates, cuts), strict=True)) if len(count) else []
+        return baseline
 
 
 def _early(w: Window) -> np.ndarray:

@@ -104,8 +104,8 @@ def frame_scores(frames: pa.Table, profile: Profile | None) -> np.ndarray:
     known, period = np.zeros(len(names)), np.zeros(len(names))
     if profile is not None and len(profile.id):
         at = np.minimum(np.searchsorted(profile.id, names), len(profile.id) - 1)
-        found = profile.id[at] == names
-        known, period = (np.where(found, column[at], 0.0) for column in (profile.least, profile.period))
+        matches = profile.id[at] == names
+        known, period = (np.where(matches, column[at], 0.0) for column in (profile.least, profile.period))
     out = np.empty((len(t), 2))
     length = profile.seconds if profile is not None else 0.0
     timing.early(
@@ -118,8 +118,8 @@ def largest(values: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
     """Largest of `values` f64[N] in each window of `size` frames that begins at `starts` i64[B], f64[B]."""
     if not len(starts):
         return np.empty(0)
-    made: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, size)[starts].max(1)
-    return made
+    maxima: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, size)[starts].max(1)
+    return maxima
 
 
 def always(config: Config, seed: int) -> Constant:

@@ -88,15 +88,15 @@ class _Attention(Function):
         left, right, edge, edge_weight, att, source, target = tensors
         order, begins = attention.by_target(*_arrays(target), left.shape[0])
         arrays = [*_arrays(left, right, edge, edge_weight.t(), att, source), order, begins, np.float32(SLOPE)]
-        out, alpha = (torch.from_numpy(made) for made in attention.forward(*arrays))
+        out, alpha = (torch.from_numpy(array) for array in attention.forward(*arrays))
         ctx.arrays, ctx.alpha = arrays, alpha
         ctx.mark_non_differentiable(alpha)
         return out, alpha
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        made = attention.backward(*_arrays(grad), *ctx.arrays, ctx.alpha.numpy(), ctx.needs_input_grad[2])
-        left, right, edge, edge_weight, att = (torch.from_numpy(m) for m in made)
+        gradients = attention.backward(*_arrays(grad), *ctx.arrays, ctx.alpha.numpy(), ctx.needs_input_grad[2])
+        left, right, edge, edge_weight, att = (torch.from_numpy(m) for m in gradients)
         return left, right, edge, edge_weight.t(), att, None, None
 
 
@@ -131,8 +131,8 @@ class _Normalised(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        made = graphs.normalised_backward(*_arrays(grad), *ctx.arrays)
-        return (*(torch.from_numpy(m) for m in made), None, None)
+        gradients = graphs.normalised_backward(*_arrays(grad), *ctx.arrays)
+        return (*(torch.from_numpy(m) for m in gradients), None, None)
 
 
 def read_out(

@@ -59,25 +59,25 @@ class Trees:
             KdgatError: an array is missing, of another type or shape, or points outside.
         """
         try:
-            made = Trees(**{f.name: np.asarray(arrays[f.name]) for f in fields(Trees)})
+            trees = Trees(**{f.name: np.asarray(arrays[f.name]) for f in fields(Trees)})
         except KeyError as error:
             raise KdgatError(f"trees: no array {error}") from None
-        nodes = (len(made.left),)
+        nodes = (len(trees.left),)
         whole = ("root", "feature", "left", "right")
         if (
-            any(getattr(made, name).dtype != (np.int32 if name in whole else np.float64) for name in _NAMES)
-            or any(getattr(made, name).shape != nodes for name in _NAMES if name not in ("root", "base"))
-            or made.root.ndim != 1
-            or made.base.shape != (1,)
-            or any(a.min(initial=0) < 0 or a.max(initial=0) >= nodes[0] for a in (made.root, made.left, made.right))
-            or made.feature.min(initial=0) < 0
+            any(getattr(trees, name).dtype != (np.int32 if name in whole else np.float64) for name in _NAMES)
+            or any(getattr(trees, name).shape != nodes for name in _NAMES if name not in ("root", "base"))
+            or trees.root.ndim != 1
+            or trees.base.shape != (1,)
+            or any(a.min(initial=0) < 0 or a.max(initial=0) >= nodes[0] for a in (trees.root, trees.left, trees.right))
+            or trees.feature.min(initial=0) < 0
         ):
             raise KdgatError("trees: their arrays do not fit each other")
         # children stand behind their parents, so that every way ends
-        inner = np.flatnonzero(made.left != np.arange(nodes[0]))
-        if (np.minimum(made.left, made.right)[inner] <= inner).any():
+        inner = np.flatnonzero(trees.left != np.arange(nodes[0]))
+        if (np.minimum(trees.left, trees.right)[inner] <= inner).any():
             raise KdgatError("trees: a node points back")
-        return made
+        return trees
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Give them by name."""
@@ -87,8 +87,8 @@ class Trees:
         """P(attack) of windows f[B, D], f64[B]."""
         logit = np.concatenate([np.empty(0), *(self._logit(x[b : b + _CHUNK]) for b in range(0, len(x), _CHUNK))])
         with np.errstate(over="ignore"):
-            made: np.ndarray = 1 / (1 + np.exp(-logit))
-        return made
+            p_attack: np.ndarray = 1 / (1 + np.exp(-logit))
+        return p_attack
 
     def _logit(self, x: np.ndarray) -> np.ndarray:
         x = x.astype(np.float64)

@@ -31,38 +31,38 @@ def table(name: str, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> p
         for c in want.all_columns(columns):
             values = columns.get(c.name, [None] * length)
             arrays.append(pa.array(values, c.type, from_pandas=c.nullable and isinstance(values, np.ndarray)))
-        made = pa.Table.from_arrays(arrays, schema=want.arrow(columns))
+        content = pa.Table.from_arrays(arrays, schema=want.arrow(columns))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise RecordError(f"{name}: {error}") from None
-    return validate(name, made)
+    return validate(name, content)
 
 
-def validate(name: str, made: pa.Table) -> pa.Table:
-    """Sort `made` by key; raise `RecordError` for wrong columns or types, nulls, NaN, values out of range, a repeated key."""
+def validate(name: str, rows: pa.Table) -> pa.Table:
+    """Sort `rows` by key; raise `RecordError` for wrong columns or types, nulls, NaN, values out of range, a repeated key."""
     want = schema(name)
-    arrow = want.arrow(made.column_names)
-    if not made.schema.equals(arrow):
-        raise RecordError(f"{name}: schema differs: {schema_difference(made.schema, arrow)}")
-    check_values(want, made, want.all_columns(made.column_names))
-    made = made.sort_by([(k, "ascending") for k in want.key]).combine_chunks()
-    if made.num_rows > 1 and made.group_by(list(want.key)).aggregate([]).num_rows != made.num_rows:
-        counts = made.group_by(list(want.key)).aggregate([([], "count_all")])
+    arrow = want.arrow(rows.column_names)
+    if not rows.schema.equals(arrow):
+        raise RecordError(f"{name}: schema differs: {schema_difference(rows.schema, arrow)}")
+    check_values(want, rows, want.all_columns(rows.column_names))
+    rows = rows.sort_by([(k, "ascending") for k in want.key]).combine_chunks()
+    if rows.num_rows > 1 and rows.group_by(list(want.key)).aggregate([]).num_rows != rows.num_rows:
+        counts = rows.group_by(list(want.key)).aggregate([([], "count_all")])
         row = counts.filter(pc.greater(counts["count_all"], 1)).slice(0, 1).to_pylist()[0]
         raise RecordError(f"{name}: two rows share the key { ({k: row[k] for k in want.key}) }")
-    return made
+    return rows
 
 
-def check_values(want: Schema, made: pa.Table, columns: Iterable[Column]) -> None:
+def check_values(want: Schema, rows: pa.Table, columns: Iterable[Column]) -> None:
     """Refuse nulls, values that are not finite, out of range, no such text or none of those listed, in the given columns."""
     for c in columns:
-        column = made[c.name]
+        column = rows[c.name]
         _refuse(want.name, c, "is null", None if c.nullable else pc.is_null(column))
         if pa.types.is_floating(c.type):
             _refuse(want.name, c, "is not finite", pc.invert(pc.is_finite(column)))
         if pa.types.is_string(c.type):
             odd = [v for v in column.unique().to_pylist() if v is not None and not c.text.fullmatch(v)]
-            found = pc.is_in(column, pa.array(odd, pa.string())) if odd else None
-            _refuse(want.name, c, "holds characters that no such text has, or too many", found)
+            mask = pc.is_in(column, pa.array(odd, pa.string())) if odd else None
+            _refuse(want.name, c, "holds characters that no such text has, or too many", mask)
         if c.low is not None:
             _refuse(want.name, c, f"is under {c.low}", pc.less(column, c.low))
         if c.high is not None:

@@ -18,9 +18,9 @@ from kdgat.records.tables import schema
 def dump(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
     """Tables as Arrow IPC bytes, the form in which a flow's tasks keep them."""
     out = {}
-    for name, made in tables.items():
+    for name, table in tables.items():
         sink = pa.BufferOutputStream()
-        checked = validate(name, made)
+        checked = validate(name, table)
         with pa.ipc.new_file(sink, checked.schema) as writer:
             writer.write_table(checked)
         out[name] = sink.getvalue().to_pybytes()
@@ -46,18 +46,18 @@ def _grown(name: str, dumped: pa.Table) -> pa.Table:
     return dumped.select(names).cast(want.arrow(names)) if set(names) == set(dumped.column_names) else dumped
 
 
-def parquet_bytes(made: pa.Table, dictionary: bool | list[str] = True) -> bytes:
+def parquet_bytes(table: pa.Table, dictionary: bool | list[str] = True) -> bytes:
     """Write deterministic Parquet: rows as they come, snappy, format 2.6, fixed row groups.
 
     snappy because the browser's DuckDB 0.9.1 silently returns no rows for brotli or lz4.
 
     Args:
-        made: a validated table.
+        table: a validated table.
         dictionary: columns that are dictionary-coded (True: all).
     """
     sink = io.BytesIO()
     pq.write_table(
-        made,
+        table,
         sink,
         compression="snappy",
         version="2.6",
@@ -69,11 +69,11 @@ def parquet_bytes(made: pa.Table, dictionary: bool | list[str] = True) -> bytes:
     return sink.getvalue()
 
 
-def content_hash(made: pa.Table) -> str:
+def content_hash(table: pa.Table) -> str:
     """sha256 of the logical content (column names and values in row order): independent of the Parquet writer."""
     digest = hashlib.sha256()
-    for name in made.column_names:
-        column = made[name].combine_chunks()
+    for name in table.column_names:
+        column = table[name].combine_chunks()
         digest.update(f"{name}:{column.type}:{len(column)};".encode())
         if pa.types.is_string(column.type):
             for value in column.to_pylist():

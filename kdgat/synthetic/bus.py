@@ -51,14 +51,14 @@ def captures(seconds: float = SECONDS, seed: int = SEED) -> list[Capture]:
     vehicles = {
         name: Vehicle.draw(BUS_RANGES, np.random.default_rng([seed, i])) for i, name in enumerate(("alpha", "beta"))
     }
-    made = []
+    out = []
     for number, (split, vehicle, attack, gap) in enumerate(_PLAN):
         rng = np.random.default_rng([seed, 100 + number])
         frames = vehicles[vehicle].drive(seconds, rng)
         if attack != "benign":
             begins = np.arange(15.0, seconds - 5.0, 10.0)
             frames = inject(frames, attack, [(b, b + 5.0) for b in begins], gap * 1e-3, rng)
-        made.append(
+        out.append(
             Capture(
                 dataset="synthetic",
                 name=f"{split}/{attack}-{vehicle}",
@@ -72,7 +72,7 @@ def captures(seconds: float = SECONDS, seed: int = SEED) -> list[Capture]:
                 table=frames.to_table(),
             )
         )
-    return made
+    return out
 
 
 def hashed(frames: Frames) -> str:

@@ -169,7 +169,7 @@ def strikes_of(
     """Draw the attacks of a drive of `seconds` s, one after the other; at least one."""
     n = int(rng.integers(augmentation.strikes[0], augmentation.strikes[1] + 1))
     slot = seconds / n
-    made = []
+    strikes = []
     for k in range(n):
         evades = rng.random() < augmentation.evaders
         among = kinds or tuple(EVADERS if evades else PLAIN)
@@ -180,8 +180,8 @@ def strikes_of(
         # a doubled identifier stays so: not before the drive has some calm behind it
         begin = max(begin, seconds * float(rng.uniform(0.6, 0.9))) if kind == "evade_doubled" else begin
         gap = float(log_uniform(FLOOD_GAPS if kind in FLOODS else augmentation.gaps, rng))
-        made.append(Strike(kind, begin, begin + length, gap))
-    return made
+        strikes.append(Strike(kind, begin, begin + length, gap))
+    return strikes
 
 
 def drawn(
@@ -206,8 +206,8 @@ def drawn(
     priority = rng.random(len(begins)) ** (1 / weight)
     n = int(rng.integers(augmentation.drawn[0], augmentation.drawn[1] + 1))
     young = np.flatnonzero(last - frames.timestamp[0] < YOUNG)
-    wanted = young[np.lexsort((-priority[young], attacked[young]))][: int(np.ceil(YOUNG_SHARE * n))]
-    priority[wanted] += 1
+    quota = young[np.lexsort((-priority[young], attacked[young]))][: int(np.ceil(YOUNG_SHARE * n))]
+    priority[quota] += 1
     share = augmentation.attacked
     most = int(share * n)
     n_benign = min(int((~attacked).sum()), n - min(most, int(attacked.sum())))

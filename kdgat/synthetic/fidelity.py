@@ -84,7 +84,7 @@ def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
     begins = starts(len(frames), size, size)
     begins = begins[[not frames.label[b : b + size].any() for b in begins]]
     store = GraphStore.build([("capture", "benign", frames.to_table(), begins)], size, "relative")
-    found = {}
+    statistics = {}
     for kind, names, values, ptr in (
         ("node", FEATURES["relative"][0], store.x, store.node_ptr),
         ("edge", FEATURES["relative"][1], store.edge_attr, store.edge_ptr),
@@ -95,9 +95,9 @@ def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
         square = np.add.reduceat(np.asarray(values, float) ** 2, first) / count
         spread = np.sqrt(np.maximum(square - mean**2, 0))
         for j, name in enumerate(names):
-            found[f"{kind} {name}, mean"] = float(mean[:, j].mean())
-            found[f"{kind} {name}, spread"] = float(spread[:, j].mean())
-    return found
+            statistics[f"{kind} {name}, mean"] = float(mean[:, j].mean())
+            statistics[f"{kind} {name}, spread"] = float(spread[:, j].mean())
+    return statistics
 
 
 def uncovered(car: dict[str, float], vehicles: Sequence[dict[str, float]]) -> list[tuple[str, float, float, float]]:

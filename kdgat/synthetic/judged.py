@@ -75,10 +75,13 @@ def captures(drives: int = DRIVES, seed: int = SEED) -> list[Capture]:
 def _drawn(drives: int, seed: int) -> Iterator[Capture]:
     for number, kind in enumerate(kind for kind in KINDS if kind not in UNLABELLED):
         for n in range(drives):
-            made = drive(n, {}, RANGES, _SIZE, np.random.default_rng([seed, number, n]), (kind,))
+            virtual_drive = drive(n, {}, RANGES, _SIZE, np.random.default_rng([seed, number, n]), (kind,))
             car = f"{kind}-{n}"
-            assert made.profile is not None
-            for split, attack, frames in (("train", "benign", made.profile), (kind, kind, made.frames)):
+            assert virtual_drive.profile is not None
+            for split, attack, frames in (
+                ("train", "benign", virtual_drive.profile),
+                (kind, kind, virtual_drive.frames),
+            ):
                 yield Capture(
                     dataset="virtual", name=f"{split}/{car}", vehicle=car, attack=attack, split=split, path=None,
                     sha256=hashed(frames), data_kind="synthetic", duplicate_of="", table=frames.to_table(),

@@ -40,10 +40,10 @@ class Offline:
     @property
     def log(self) -> Path:
         """The `.wandb` file."""
-        found = sorted(self.folder.glob("run-*.wandb"))
-        if not found:
+        logs = sorted(self.folder.glob("run-*.wandb"))
+        if not logs:
             raise KdgatError(f"{self.folder}: no run-*.wandb")
-        return found[0]
+        return logs[0]
 
     @property
     def _note(self) -> Path:
@@ -58,8 +58,8 @@ class Offline:
 
     def note(self, run: LocalRun, entity: str, size: int) -> None:
         """Remember that it was."""
-        made = {"bytes": size, "rows": len(run.history), "run": f"{entity}/{run.project}/{run.id}"}
-        atomic.write_text(self._note, json.dumps(made) + "\n")
+        record = {"bytes": size, "rows": len(run.history), "run": f"{entity}/{run.project}/{run.id}"}
+        atomic.write_text(self._note, json.dumps(record) + "\n")
 
 
 def offline(folder: Path) -> list[Offline]:
@@ -76,20 +76,20 @@ def same(a: Any, b: Any) -> bool:
 
 def differences(run: LocalRun, history: dict[int, dict[str, Any]], summary: dict[str, Any]) -> list[str]:
     """What the service lacks, has too much, or has otherwise."""
-    found = []
+    lines = []
     missing, extra = sorted(set(run.history) - set(history)), sorted(set(history) - set(run.history))
     if missing:
-        found.append(f"{len(missing)} history rows missing, the first at step {missing[0]}")
+        lines.append(f"{len(missing)} history rows missing, the first at step {missing[0]}")
     if extra:
-        found.append(f"{len(extra)} history rows too many, the first at step {extra[0]}")
+        lines.append(f"{len(extra)} history rows too many, the first at step {extra[0]}")
     for step in sorted(set(run.history) & set(history)):
         for key, value in run.history[step].items():
             if not same(value, history[step].get(key)):
-                found.append(f"step {step}: {key} is {history[step].get(key)!r} there and {value!r} here")
+                lines.append(f"step {step}: {key} is {history[step].get(key)!r} there and {value!r} here")
     for key, value in run.summary.items():
         if not same(value, summary.get(key)):
-            found.append(f"summary: {key} is {summary.get(key)!r} there and {value!r} here")
-    return found
+            lines.append(f"summary: {key} is {summary.get(key)!r} there and {value!r} here")
+    return lines
 
 
 def remote(run: LocalRun, entity: str) -> tuple[dict[int, dict[str, Any]], dict[str, Any]] | None:
@@ -165,9 +165,9 @@ def attempt(waiting: dict[Offline, LocalRun], entity: str, say: Callable[[str], 
             send(folders)
     for one, run in waiting.items():
         there = remote(run, entity)
-        found = differences(run, *there) + declare_inputs(run, entity) if there else ["not there"]
-        if found:
-            problems[one] = f"{run.name or run.id}: {'; '.join(found[:3])}"
+        reasons = differences(run, *there) + declare_inputs(run, entity) if there else ["not there"]
+        if reasons:
+            problems[one] = f"{run.name or run.id}: {'; '.join(reasons[:3])}"
         else:
             one.note(run, entity, sizes[one])
             say(f"{run.name}: {len(run.history)} rows sent and read back")

@@ -41,7 +41,7 @@ def blocks(can: Any, channels: Channels, content: io.BytesIO) -> Iterator[tuple[
     from can.io.blf import BLFParseError  # not one of python-can's own CanError
 
     path = channels.path
-    found: list[Message] = []
+    messages: list[Message] = []
     bad: list[BadRow] = []
     number = 0
     try:
@@ -54,10 +54,10 @@ def blocks(can: Any, channels: Channels, content: io.BytesIO) -> Iterator[tuple[
             if reason:
                 bad.append(BadRow(number, "row", reason, str(message)[:200]))
             elif channels.takes(str(message.channel + 1), number):  # python-can counts from 0, Vector's tools from 1
-                found.append(message)
-            if len(found) == BLOCK:
-                yield frames_of([_row(m) for m in found]), bad
-                found, bad = [], []
+                messages.append(message)
+            if len(messages) == BLOCK:
+                yield frames_of([_row(m) for m in messages]), bad
+                messages, bad = [], []
     except (ValueError, struct.error, zlib.error, can.CanError, BLFParseError) as error:
         raise CaptureError(str(path), 0, f"broken BLF: {error}") from None
     if not containers:
@@ -66,7 +66,7 @@ def blocks(can: Any, channels: Channels, content: io.BytesIO) -> Iterator[tuple[
         raise CaptureError(
             str(path), 0, f"{missed} objects of the file could be frames, and python-can reads none of them"
         )
-    yield frames_of([_row(m) for m in found]), bad
+    yield frames_of([_row(m) for m in messages]), bad
 
 
 def _reader(can: Any) -> Any:

@@ -44,7 +44,7 @@ def blocks(channels: Channels, content: io.BytesIO) -> Iterator[tuple[Frames, li
     limits = (_MEMORY + _MEMORY_PER_BYTE * size, _SECONDS + size // _BYTES_PER_SECOND)
     command = [sys.executable, "-m", "kdgat.captures.parsers._mf4", *map(str, limits)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        told, errors = process.communicate(content.getvalue())
+        output, errors = process.communicate(content.getvalue())
     if process.returncode:
         reason = errors.decode("utf-8", "replace").strip().splitlines()
         cannot = process.returncode == 1 and reason
@@ -54,12 +54,12 @@ def blocks(channels: Channels, content: io.BytesIO) -> Iterator[tuple[Frames, li
             else "it takes more memory or time than its size allows"
         )
         raise CaptureError(str(path), 0, f"broken MF4: {said}")
-    yield from _blocks(channels, told)
+    yield from _blocks(channels, output)
 
 
-def _blocks(channels: Channels, told: bytes) -> Iterator[tuple[Frames, list[BadRow]]]:
+def _blocks(channels: Channels, stream: bytes) -> Iterator[tuple[Frames, list[BadRow]]]:
     first = 1
-    for batch in pa.ipc.open_stream(told):
+    for batch in pa.ipc.open_stream(stream):
         rows: list[Row] = []
         bad: list[BadRow] = []
         for number, message in enumerate(batch.to_pylist(), first):

@@ -162,34 +162,34 @@ class Header:
             ValueError: it is no frame of classic CAN, or its meaning is in doubt.
         """
         fields = [field.strip() for field in fields]
-        told = {what: fields[place] for what, place in self.at.items() if place < len(fields)}
-        if not {"time", "id"} <= set(told):
+        cells = {what: fields[place] for what, place in self.at.items() if place < len(fields)}
+        if not {"time", "id"} <= set(cells):
             raise ValueError(f"{len(fields)} columns are not those of the header")
-        if told.get("error", "0").lower() in ("1", "true"):
+        if cells.get("error", "0").lower() in ("1", "true"):
             raise ValueError("an error frame, which is no traffic")
-        if told.get("fd", "0").lower() in ("1", "true"):
+        if cells.get("fd", "0").lower() in ("1", "true"):
             raise ValueError("a CAN FD frame")
-        remote = told.get("remote", "0").lower() in ("1", "true")
-        label = _label(self._flag(told, fields)) if "label" in self.at else 0
-        data = b"" if remote else self._data(told, fields)
-        return (self.scale * _time(told["time"]), _identifier(told["id"]), data, label), told.get("channel", "")
+        remote = cells.get("remote", "0").lower() in ("1", "true")
+        label = _label(self._flag(cells, fields)) if "label" in self.at else 0
+        data = b"" if remote else self._data(cells, fields)
+        return (self.scale * _time(cells["time"]), _identifier(cells["id"]), data, label), cells.get("channel", "")
 
-    def _flag(self, told: Mapping[str, str], fields: Sequence[str]) -> str:
+    def _flag(self, cells: Mapping[str, str], fields: Sequence[str]) -> str:
         """The label; in a row that is short because its DLC is, it is the last field."""
-        return told["label"] if told.get("label") else next((f for f in reversed(fields) if f), "")
+        return cells["label"] if cells.get("label") else next((f for f in reversed(fields) if f), "")
 
-    def _data(self, told: Mapping[str, str], fields: Sequence[str]) -> bytes:
-        length = int(told["dlc"], 16) if told.get("dlc") else None
+    def _data(self, cells: Mapping[str, str], fields: Sequence[str]) -> bytes:
+        length = int(cells["dlc"], 16) if cells.get("dlc") else None
         if self.packed:
             try:
-                data = base64.b64decode(told.get("data", ""), validate=True)
+                data = base64.b64decode(cells.get("data", ""), validate=True)
             except binascii.Error:
-                raise ValueError(f"{told['data']!r} is not base64, as python-can writes data") from None
+                raise ValueError(f"{cells['data']!r} is not base64, as python-can writes data") from None
         elif self.bytes_at:
             single = [fields[i] for i in self.bytes_at if i < len(fields)]
             data = _bytes(" ".join(single[: 8 if length is None else length]))
         else:
-            data = _bytes(told.get("data", ""))
+            data = _bytes(cells.get("data", ""))
         if len(data) > 8:
             raise ValueError(f"{len(data)} bytes: classic CAN has up to eight")
         if length is not None and len(data) < min(length, 8):

@@ -136,10 +136,10 @@ def parse(format: TextFormat, buf: np.ndarray, stop: bool, cut: bool = False) ->
                 frames.dlc[row], frames.payload[row] = len(data), list(data.ljust(8, b"\0"))
                 row += 1
                 continue
-            found, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
+            bad_row, at = _describe(buf, at, int(state[2]), int(state[3]), row + len(bad) + int(state[4]))
             if cut and at >= end:
-                found = replace(found, reason=f"{found.reason}; the file ends within this line")
-            bad.append(found)
+                bad_row = replace(bad_row, reason=f"{bad_row.reason}; the file ends within this line")
+            bad.append(bad_row)
             if stop or len(bad) > MOST_BAD:
                 break
     return frames.slice(0, row), bad, row + len(bad) + int(state[4])

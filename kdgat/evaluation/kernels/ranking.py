@@ -63,7 +63,7 @@ def ranked(weights, order, last, attacked, far, rates, first, out):  # noqa: C90
             if far[i]:
                 for d in range(m):
                     totals[2, d] += row[d]
-        found, false, false_far = np.zeros(m), np.zeros(m), np.zeros(m)  # above the present score
+        hits, false, false_far = np.zeros(m), np.zeros(m), np.zeros(m)  # above the present score
         positive, negative = np.zeros(m), np.zeros(m)  # with the present score
         area, precision = np.zeros(m), np.zeros(m)
         best = np.zeros((len(rates), m))
@@ -86,19 +86,19 @@ def ranked(weights, order, last, attacked, far, rates, first, out):  # noqa: C90
                 continue
             if some[1]:
                 for d in range(m):
-                    area[d] += (found[d] + positive[d] / 2) * negative[d]
+                    area[d] += (hits[d] + positive[d] / 2) * negative[d]
                     false[d] += negative[d]
                     negative[d] = 0.0
             if some[0]:
                 for d in range(m):
-                    found[d] += positive[d]
-                    above = found[d] + false[d]
-                    precision[d] += positive[d] * found[d] / (above if above > 0 else 1.0)
+                    hits[d] += positive[d]
+                    above = hits[d] + false[d]
+                    precision[d] += positive[d] * hits[d] / (above if above > 0 else 1.0)
                     positive[d] = 0.0
                 # between attacked windows fewer false positives are allowed, never more found
                 for r in range(len(rates)):
                     for d in range(m):
-                        best[r, d] = found[d] if false_far[d] <= rates[r] * totals[2, d] + 1e-6 else best[r, d]
+                        best[r, d] = hits[d] if false_far[d] <= rates[r] * totals[2, d] + 1e-6 else best[r, d]
             some[:] = False
         for d in range(m):
             out[block + d, :] = np.nan

@@ -122,10 +122,10 @@ def remember(
 
     def one(c: int) -> Remembered:
         frames, ends = captures[c], [*resets[c][1:], len(captures[c])]
-        wanted = np.zeros(len(frames) + 1, np.int64)
-        np.add.at(wanted, starts[c], 1)
-        np.add.at(wanted, starts[c] + size, -1)
-        inside = np.cumsum(wanted[:-1]) > 0
+        changes = np.zeros(len(frames) + 1, np.int64)
+        np.add.at(changes, starts[c], 1)
+        np.add.at(changes, starts[c] + size, -1)
+        inside = np.cumsum(changes[:-1]) > 0
         row = np.where(inside, np.cumsum(inside) - 1, -1)
         columns = np.empty((int(inside.sum()), COLUMNS), np.float32)
         state = State(profiles[c])
