@@ -111,7 +111,7 @@ def capture_table(release: Source = None) -> str:
     rows = first_listed(numbers_of(release).release.table("datasets").to_pylist())
     body = [
         [
-            row["dataset"], f"`{row['capture'].split('/')[-1]}`", labels.scenario(row["split"]), row["vehicle"] + sister([row]), row["attack"],
+            row["dataset"], row["capture"].split("/")[-1].replace("_", "_\u200b"), labels.scenario(row["split"]), row["vehicle"] + sister([row]), row["attack"],
             count(row["frames"]), count(row["injected"]), count(row["ids"]), f"{row['seconds']:.0f}", count(row["windows"]),
             f"`{row['sha256'][:8]}`",
         ]
