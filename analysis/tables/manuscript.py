@@ -82,8 +82,8 @@ _ALL_CARS = "universal"
 _OF_ALL_CARS = (
     ("F1, student", "gat-alone-student", "f1"),
     ("F1, boosting", "gbm-memory-baseline", "f1"),
-    ("Recall at 1 %, student", "gat-alone-student", "recall_at_fpr_1pct"),
-    ("Recall at 1 %, rule", "rule-online-baseline", "recall_at_fpr_1pct"),
+    ("Recall, student", "gat-alone-student", "recall_at_fpr_1pct"),
+    ("Recall, rule", "rule-online-baseline", "recall_at_fpr_1pct"),
     ("Alarm events per hour, student", "gat-alone-student", "alarm_events_far_per_hour"),
 )
 
