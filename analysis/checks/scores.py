@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STUDENTS = ("vgae-student", "gat-student", "fusion-dqn-student")
 #: scores are float32; another processor or library may round a sum differently
 TOLERANCE = 1e-4
+#: scores of `adapted` are margins in log-odds, of which a probability near 0 or 1 moves many by such a rounding
+MARGIN_TOLERANCE = 1e-2
 
 
 def seeds(release: Release, dataset: str) -> list[int]:
@@ -152,6 +154,11 @@ def point(checkpoint: Checkpoint) -> float:
     return float(np.float32(checkpoint.meta["points"]["zero-shot"][0]))
 
 
+def tolerance(protocol: str) -> float:
+    """By how much scores of a protocol may differ between machines."""
+    return MARGIN_TOLERANCE if protocol == "adapted" else TOLERANCE
+
+
 def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
     """List where fresh scores differ from the frozen ones, as sentences."""
     key = ("scenario", "protocol", "capture", "window")
@@ -171,10 +178,10 @@ def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, see
         problems.append(f"{len(labels)} windows have other labels, first {labels[0]}")
     for model in STUDENTS:
         apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
-        wrong = sorted((d for d in apart if d[0] > TOLERANCE), reverse=True)
+        wrong = sorted((d for d in apart if d[0] > tolerance(d[1][1])), reverse=True)
         if wrong:
             problems.append(
-                f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {TOLERANCE:g}, "
+                f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {tolerance(wrong[0][1][1]):g}, "
                 f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
             )
     return problems

@@ -85,3 +85,11 @@ def test_all_flows_of_a_release_are_run_again_with_its_configurations(tmp_path):
     assert files[0] == files[2]
     assert {sha256(file.read_bytes()) for file in files} <= release.manifest["configurations"].keys()
     assert {flow[flow.index("--seeds") + 1] for flow in reproduce.flows_of(release, "7", tmp_path)} == {"7"}
+
+
+def test_margins_may_differ_by_more_than_probabilities(shared_release, fresh):
+    assert differences(shared_release, [r | {"gat-student": r["gat-student"] + 5e-3} for r in fresh])
+    protocols = {r["protocol"]: scores.tolerance(r["protocol"]) for r in fresh} | {
+        "adapted": scores.tolerance("adapted")
+    }
+    assert protocols.pop("adapted") == 1e-2 and set(protocols.values()) == {1e-4}
