@@ -15,7 +15,7 @@ _ATTACK, _TIMER = "#A50F15", "0.25"
 
 
 def schedule(rows: Rows) -> Figure:
-    """Attacks of the first dataset's recordings over time; outlined: the first one, repeated at the distance of the second."""
+    """Attacks of the first dataset's recordings over time; outlined: the first one, repeated at the distance of the second, after the second."""
     if not rows:
         return empty("no attacks in this release")
     dataset = min(r["dataset"] for r in rows)
@@ -30,10 +30,11 @@ def schedule(rows: Rows) -> Figure:
         ax.broken_barh(spans, (y - 0.3, 0.6), facecolors=_ATTACK, lw=0)
         if r["period"] is None:
             continue
-        repeats = range(1, int((r["ends"][-1] - r["first_at"]) / r["period"]) + 1)
+        repeats = range(2, int((r["ends"][-1] - r["first_at"]) / r["period"]) + 1)
         promised = [(r["first_at"] + k * r["period"], r["seconds"]) for k in repeats]
         ax.broken_barh(promised, (y - 0.42, 0.84), facecolors="none", edgecolors=_TIMER, lw=0.7)
-        ax.text(last * 1.02, y, by_metric("f1", r["timer_f1"]), va="center")
+        if r["timer_f1"] is not None:
+            ax.text(last * 1.02, y, by_metric("f1", r["timer_f1"]), va="center")
     ax.set_xlim(0, last * 1.08)
     ax.set_xlabel("seconds since the recording began; red: attacked, outlined: what a timer expects, right: its F1")
     return figure

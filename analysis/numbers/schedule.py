@@ -1,8 +1,8 @@
 """How far a plain timer gets on the recordings of a scenario: what their schedule gives away, whatever is on the bus.
 
-Keys `<dataset>.<scenario>.<name>`, over the recordings with at least two attacks (query `schedule`):
+Keys `<dataset>.<scenario>.<name>`, over the recordings with at least three attacks (query `schedule`):
 
-    timer_f1          F1 of a timer that repeats the first attack at the distance of the second, over their windows together
+    timer_f1          F1 of a timer that repeats the first attack at the distance of the second, over their windows after the second together
     timed_recordings  recordings
 """
 
@@ -16,7 +16,10 @@ from analysis.reference.queries import query
 from analysis.releases.release import Release
 
 #: name → what is selected from the rows of a scenario
-NAMES = {"timer_f1": "2.0 * sum(hits) / (sum(alarms) + sum(positives))", "timed_recordings": "count(timer_f1)"}
+NAMES = {
+    "timer_f1": "2.0 * sum(hits) filter (where timer_f1 is not null) / sum(alarms + positives) filter (where timer_f1 is not null)",
+    "timed_recordings": "count(timer_f1)",
+}
 
 
 def keys(release: Release) -> Makers:

@@ -26,7 +26,7 @@ from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
-from analysis.numbers import explanations, schedule
+from analysis.numbers import at_half, explanations, schedule
 from analysis.numbers.effects import LEVEL, Effects, Side, phrase
 from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
 from analysis.reference import PUBLISHED
@@ -203,6 +203,7 @@ class Numbers:
         yield from self._ablation_keys()
         yield from explanations.keys(self.release)
         yield from schedule.keys(self.release)
+        yield from at_half.keys(self.release)
         yield from self._dataset_keys()
         yield from self._parameter_keys()
         yield from self._benchmark_keys()

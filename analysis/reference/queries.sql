@@ -20,7 +20,7 @@ where s.metric = 'recall_at_fpr_1pct' and s.attack = 'all'
 order by 1, 2, 4, 5;
 
 -- name: schedule
--- When attacks begin in each recording, and F1 of a timer that has seen the first two and nothing else, on the windows from the second on
+-- When attacks begin in each recording, and F1 of a timer that is told the first two and sees nothing else, on the windows after the second
 with windows as (
   select distinct dataset, scenario, capture, "window", t0, t0 + duration as t1, injected > 0 as attacked
   from predictions where protocol = 'zero-shot'
@@ -37,17 +37,17 @@ bursts as (
 ),
 plans as (
   select dataset, scenario, capture, count(*) as bursts, min(begin_at) as first_at,
-    min(case when n = 1 then end_at - begin_at end) as seconds, min(case when n = 2 then begin_at end) - min(begin_at) as period,
+    min(case when n = 1 then end_at - begin_at end) as seconds, min(case when n = 2 then begin_at end) - min(begin_at) as period, min(case when n = 2 then end_at end) as judged_from,
     list(begin_at order by n) as begins, list(end_at order by n) as ends
   from bursts group by 1, 2, 3
 ),
 timed as (
   select p.*, w.attacked, (w.t0 - p.first_at) % p.period < p.seconds as alarm
-  from plans p left join windows w on w.dataset = p.dataset and w.scenario = p.scenario and w.capture = p.capture and w.t0 >= p.first_at + p.period
+  from plans p left join windows w on w.dataset = p.dataset and w.scenario = p.scenario and w.capture = p.capture and w.t0 >= p.judged_from
 )
 select dataset, scenario, capture, bursts, first_at, seconds, period, begins, ends, count(attacked) as windows,
   sum((alarm and attacked)::int) as hits, sum(alarm::int) as alarms, sum(attacked::int) as positives,
-  2.0 * sum((alarm and attacked)::int) / (sum(alarm::int) + sum(attacked::int)) as timer_f1
+  case when sum(attacked::int) > 0 then 2.0 * sum((alarm and attacked)::int) / (sum(alarm::int) + sum(attacked::int)) end as timer_f1
 from timed
 group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 order by 1, 2, 3;
