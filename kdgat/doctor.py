@@ -26,7 +26,8 @@ EXTRAS = {
     "dev": "the test suite, `make lint`",
     "data": "captures and large releases from a remote of one's own (DVC)",
     "mf4": "captures in MF4",
-    "explore": "the notebook dashboards of `analysis.explore`",
+    "explore": "the dashboards of `kdgat explore`",
+    "notebook": "the same in Jupyter",
     "fuzz": "fuzzing guided by coverage",
     "audit": "the audit of dependencies, licences and unused code",
 }

@@ -24,13 +24,14 @@ def schedule(rows: Rows) -> Figure:
     ax = axes[0, 0]
     names = [f"{labels.scenario(r['scenario'])}: {r['capture'].split('/')[-1].partition('.')[0]}" for r in rows]
     lines(ax, names)
-    last = max(end for r in rows for end in r["ends"])
-    for y, r in enumerate(rows):
-        spans = [(begin, end - begin) for begin, end in zip(r["begins"], r["ends"], strict=True)]
+    runs = [[[int(ms) / 1000 for ms in r[column].split()] for column in ("begins_ms", "ends_ms")] for r in rows]
+    last = max(ends[-1] for _, ends in runs)
+    for y, (r, (begins, ends)) in enumerate(zip(rows, runs, strict=True)):
+        spans = [(begin, end - begin) for begin, end in zip(begins, ends, strict=True)]
         ax.broken_barh(spans, (y - 0.3, 0.6), facecolors=_ATTACK, lw=0)
         if r["period"] is None:
             continue
-        repeats = range(2, int((r["ends"][-1] - r["first_at"]) / r["period"]) + 1)
+        repeats = range(2, int((ends[-1] - r["first_at"]) / r["period"]) + 1)
         promised = [(r["first_at"] + k * r["period"], r["seconds"]) for k in repeats]
         ax.broken_barh(promised, (y - 0.42, 0.84), facecolors="none", edgecolors=_TIMER, lw=0.7)
         if r["timer_f1"] is not None:

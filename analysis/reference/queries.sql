@@ -38,14 +38,14 @@ bursts as (
 plans as (
   select dataset, scenario, capture, count(*) as bursts, min(begin_at) as first_at,
     min(case when n = 1 then end_at - begin_at end) as seconds, min(case when n = 2 then begin_at end) - min(begin_at) as period, min(case when n = 2 then end_at end) as judged_from,
-    list(begin_at order by n) as begins, list(end_at order by n) as ends
+    string_agg(round(begin_at * 1000)::bigint::varchar, ' ' order by n) as begins_ms, string_agg(round(end_at * 1000)::bigint::varchar, ' ' order by n) as ends_ms
   from bursts group by 1, 2, 3
 ),
 timed as (
   select p.*, w.attacked, (w.t0 - p.first_at) % p.period < p.seconds as alarm
   from plans p left join windows w on w.dataset = p.dataset and w.scenario = p.scenario and w.capture = p.capture and w.t0 >= p.judged_from
 )
-select dataset, scenario, capture, bursts, first_at, seconds, period, begins, ends, count(attacked) as windows,
+select dataset, scenario, capture, bursts, first_at, seconds, period, begins_ms, ends_ms, count(attacked) as windows,
   sum((alarm and attacked)::int) as hits, sum(alarm::int) as alarms, sum(attacked::int) as positives,
   case when sum(attacked::int) > 0 then 2.0 * sum((alarm and attacked)::int) / (sum(alarm::int) + sum(attacked::int)) end as timer_f1
 from timed

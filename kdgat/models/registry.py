@@ -66,7 +66,8 @@ class Model:
 @cache
 def models() -> dict[str, Model]:
     """Read the list: name → entry, by rank."""
-    entries = [Model(**entry) for entry in json.loads(MODELS.read_text(encoding="utf-8"))]
+    listed = json.loads(MODELS.read_text(encoding="utf-8"))
+    entries = [Model(**entry | {"compared": tuple(entry.get("compared", ()))}) for entry in listed]
     return {m.name: m for m in sorted(entries, key=lambda m: m.rank)}
 
 

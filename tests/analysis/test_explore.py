@@ -146,6 +146,7 @@ def test_served_it_shows_a_release_and_asks_for_nothing_outside(release, frozen,
             browser.close()
 
     environment = os.environ | {"KDGAT_FROZEN": str(frozen), "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(tmp_path)}
+    environment |= {"KDGAT_WORK": str(tmp_path)}  # another test's run on the checkout is a source too
     command = [sys.executable, "-m", "analysis.explore", "--port", "0"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
