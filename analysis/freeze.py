@@ -123,8 +123,20 @@ def freeze(
     Freezing the same runs again under the same name changes nothing and finishes what an interrupted freeze left open
     (index, pointer). Raises `FreezeError` if another release has the name.
     """
+    root = root or frozen_root()
+    if extended:
+        check_extended(name, extended, root)
     files, manifest = build(name, tables, weights, policy or Policy(), extended)
-    return place(root or frozen_root(), name, files, manifest, current=current)
+    return place(root, name, files, manifest, current=current)
+
+
+def check_extended(name: str, extended: Release, root: Path) -> None:
+    """Refuse a release to add to that nobody could hold the new one against; raises `KdgatError`."""
+    if extended.path.parent.resolve() != root.resolve():
+        raise FreezeError(f"{extended.path} does not lie in {root}: only a release there is extended")
+    if extended.name.startswith(LOCAL) and not name.startswith(LOCAL):
+        raise FreezeError(f"{extended.name} is local and never published, so {name!r} cannot extend it")
+    extended.check_hashes()
 
 
 def place(root: Path, name: str, files: Mapping[str, bytes], manifest: bytes, *, current: bool) -> Release:
