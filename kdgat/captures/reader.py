@@ -90,6 +90,8 @@ class CaptureReader:
             self._text = text.recognise(line.rstrip(b"\r"))
             self._header = None if self._text else Header.of(line.decode("utf-8", "replace").strip())
             if self._text is None and self._header is None:
+                if by := source.packed(self._head):
+                    raise CaptureError(str(self.path), 0, f"the capture inside is packed by {by}: unpack it first")
                 shown = line[:60].decode("utf-8", "replace")
                 raise CaptureError(str(self.path), 1, f"no known capture format begins with {shown!r}")
             if self._text and self._text.header:
