@@ -13,13 +13,15 @@ import pyarrow.compute as pc
 import pytest
 
 from analysis import freeze as freezing
-from analysis.checks.extension import absent, extension
+from analysis import verify
+from analysis.checks.extension import extension
 from analysis.checks.verification import verify_release
-from analysis.freeze import FreezeError, Policy, concatenate, freeze
+from analysis.freeze import FreezeError, Policy, check_extended, concatenate, freeze
 from analysis.releases import runs
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 
 MODEL = "gbm-baseline"
 
@@ -119,17 +121,18 @@ def extended(run, frozen):
     return freeze("whole", tables, weights, extended=base)
 
 
-def test_a_changed_release_is_neither_extended_nor_taken_for_what_was(run, extended, frozen):
+def test_a_changed_release_is_neither_extended_nor_taken_for_what_was(extended, frozen, capsys):
     base = Release.open("base")
     rows = changed(base.contents(), "parameters", "count", lambda n: n + 1)["parameters"]
     (frozen / "base" / "parameters.parquet").write_bytes(records.parquet_bytes(rows))
     with pytest.raises(KdgatError, match=r"parameters\.parquet was changed after the freeze"):
-        freeze("other", *run, extended=base)
+        check_extended("other", base, frozen)
     assert ["parameters.parquet was changed after the freeze" in p for p in verify_release(extended.path)] == [True]
     (frozen / "base" / "manifest.json").write_text("{")
     assert ["base: manifest.json is not JSON" in p for p in verify_release(extended.path)] == [True]
     shutil.rmtree(frozen / "base")
-    assert verify_release(extended.path) == [] and absent(extended) == "base"
+    assert verify.run(["whole"]) == 0  # also where none is shown
+    assert "rows of base not compared: it is not here" in capsys.readouterr().out
 
 
 def test_only_what_anybody_can_compare_is_extended(run, extended, frozen, tmp_path):
@@ -138,9 +141,11 @@ def test_only_what_anybody_can_compare_is_extended(run, extended, frozen, tmp_pa
     few = freeze("few", tables, some, extended=Release.open("base"))
     assert verify_release(few.path) == ["few: weights/hcrl-sa/gat-student-s0.onnx is not that of base"]
     with pytest.raises(FreezeError, match="local-1 is local and never published"):
-        freeze("other", tables, weights, extended=freeze("local-1", tables, weights))
+        check_extended("other", freeze("local-1", tables, weights), frozen)
     with pytest.raises(FreezeError, match="only a release there is extended"):
-        freeze("other", tables, weights, extended=freeze("base", tables, weights, root=tmp_path / "elsewhere"))
+        check_extended("other", Release.open("base"), tmp_path)
+    with pytest.raises(FreezeError, match=r"demo-1 is of an older form, without datasets\.known_vehicle"):
+        check_extended("other", Release(REPO / "data/frozen/demo-1"), REPO / "data/frozen")
 
 
 @pytest.mark.parametrize(("one", "other"), [(0.25, 0.5), (0.5, float("nan")), (float("nan"), 0.5), (0.0, -0.0)])
