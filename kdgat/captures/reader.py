@@ -136,7 +136,11 @@ class CaptureReader:
         """Say which bus was asked for, and which there are as far as the format tells."""
         if self._channels.bus is None:
             return ""
-        there = f"; there are: {', '.join(sorted(self._channels.seen))}" if self._channels.seen else ""
+        there = (
+            f"; there are: {', '.join(name[:20] for name in sorted(self._channels.seen)[:20])}"
+            if self._channels.seen
+            else ""
+        )
         return f" of bus {self._channels.bus!r}{there}"
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:

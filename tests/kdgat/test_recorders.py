@@ -132,6 +132,7 @@ def test_each_version_of_trc_is_read_as_python_can_reads_it(version: str, tmp_pa
         ("      2      1283.231 DT     0300 Rx 3  00", "1 bytes, but the DLC says 3"),
         ("      2           nan DT     0300 Rx 0", "its time, ID or length is no number"),
         ("      2      1283.231 DT       -5 Rx 0", "its time, ID or length is no number"),
+        ("      2      1283.231 DT     0300 Rx 1  0G", "'0G' is not hexadecimal bytes"),
         ("      2", "is no type of a frame|not a whole frame"),
     ],
 )
@@ -235,6 +236,7 @@ def test_logs_of_busmaster_and_kvaser_are_read(what: str, tmp_path: Path) -> Non
         (BUSMASTER.replace("9:9990", "9:999"), 15, "'999' behind the seconds is no number of four digits"),
         (BUSMASTER.replace("23:59:59:9990", "9" * 400 + ":59:59:9990"), 15, "of over 10 digits"),
         (BUSMASTER.replace("23:59:59:9990", "23:99:59:9990"), 15, "99:59 is no time"),
+        (BUSMASTER.replace("Tx 1", "Tx " + "2" * 99), 15, f"one bus (1, {'2' * 20})"),
         (BUSMASTER.replace("0A FF", "1FF FF"), 15, "byte 511 over 255"),
         (BUSMASTER.replace("***HEX***\n", ""), 13, "nothing says what numbers or times mean"),
         (BUSMASTER.replace("***SYSTEM MODE***\n", ""), 13, "nothing says what numbers or times mean"),
