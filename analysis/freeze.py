@@ -127,6 +127,21 @@ def freeze(
     return place(root or frozen_root(), name, files, manifest, current=current)
 
 
+def check_extended(name: str, extended: Release, root: Path) -> None:
+    """Refuse a release to add to that is not what was frozen, or that `name` could not be held against; raises `KdgatError`."""
+    if extended.path.parent.resolve() != root.resolve():
+        raise FreezeError(f"{extended.path} does not lie in {root}: only a release there is extended")
+    if extended.name.startswith(LOCAL) and not name.startswith(LOCAL):
+        raise FreezeError(f"{extended.name} is local and never published, so {name!r} cannot extend it")
+    for table, entry in extended.manifest["tables"].items():
+        lacking = [c.name for c in records.schema(table).columns if not c.nullable and c.name not in entry["columns"]]
+        if lacking:
+            raise FreezeError(
+                f"{extended.name} is of an older form, without {table}.{lacking[0]}: it cannot be extended"
+            )
+    extended.check_hashes()
+
+
 def place(root: Path, name: str, files: Mapping[str, bytes], manifest: bytes, *, current: bool) -> Release:
     """Write what `build` made; a process that dies here leaves every release whole and the new one absent or whole."""
     try:
@@ -264,13 +279,14 @@ def run(
     parts, weights = runs.read(selected)
     for warning in tracker.check(concatenate(parts), work_folder()):
         terminal.warning(warning)
-    extended = Release.open(extend) if extend else None
+    name = name or LOCAL + "-".join(r.id for r in selected)
+    extended = Release.open(extend) if extend is not None else None
     if extended:
+        check_extended(name, extended, frozen_root())
         parts, weights = [extended.contents(), *parts], weights_of_both(extended, weights)
     tables = concatenate(parts) | measured(benchmarks)
     tables |= all_readings(tables, frozen_root())
     tables["runs"] = with_logs(tables["runs"], runs.log_hashes(tables["runs"].to_pylist()))
-    name = name or LOCAL + "-".join(r.id for r in selected)
     release = freeze(name, tables, weights, policy, extended=extended, current=current)
     for table, entry in release.manifest["tables"].items():
         size = sum(file["bytes"] for file in entry.get("parts", [entry]))

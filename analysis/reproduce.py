@@ -179,7 +179,10 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
         seeds: comma-separated, in place of its own.
         folder: where the configurations are written.
     """
-    rows = [r | {"flow": _FILES[r["flow_run"].partition("/")[0]]} for r in release.table("runs").to_pylist()]
+    rows = [r | {"flow": r["flow_run"].partition("/")[0]} for r in release.table("runs").to_pylist()]
+    if unknown := sorted({r["flow"] for r in rows} - _FILES.keys()):
+        raise KdgatError(f"{release.name} has runs of {unknown[0]!r}, which is none of {', '.join(_FILES)}")
+    rows = [r | {"flow": _FILES[r["flow"]]} for r in rows]
     own = {r["run"] for r in release.configured()}  # other flows change the configuration that they are given
     given = [r for r in rows if r["run"] in own]
     commands = []
@@ -189,6 +192,10 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
     ):
         here = [r for r in rows if (r["flow"], r["dataset"]) == (flow, dataset)]
         sources = [r for r in here if r in given] or [r for r in given if r["dataset"] == dataset]
+        if not sources:
+            raise KdgatError(
+                f"{release.name} does not hold the configuration that {_NAMES[flow]} was given for {dataset}"
+            )
         for digest, text in {r["config_hash"]: r["config"] for r in sources}.items():
             file = folder / f"reproduce-{digest[:12]}.json"
             file.write_text(text, encoding="utf-8")
@@ -196,8 +203,10 @@ def flows_of(release: Release, seeds: str | None, folder: Path) -> list[list[str
             numbers = seeds or ",".join(map(str, sorted(own_seeds)))
             options = ["--datasets", dataset, "--configuration", str(file), "--seeds", numbers]
             if flow == _FILES["AblationFlow"]:
-                factors = release.table("ablations").to_pylist()
-                options += ["--factors", ",".join(sorted({a["factor"] for a in factors if a["dataset"] == dataset}))]
+                ablations = release.table("ablations").to_pylist()
+                if not (factors := sorted({a["factor"] for a in ablations if a["dataset"] == dataset})):
+                    raise KdgatError(f"{release.name} does not say which ablations were run on {dataset}")
+                options += ["--factors", ",".join(factors)]
             commands.append([flow, *options])
     return commands
 

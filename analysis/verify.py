@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.checks import anchor, bootstrap, second
+from analysis.checks import anchor, bootstrap, extension, second
 from analysis.checks.pages import Site
 from analysis.checks.verification import report, trusted, verify_index, verify_releases, verify_sources
 from analysis.releases import release
@@ -69,6 +69,8 @@ def _checks(names: Sequence[str], demands: Demands) -> Iterator[tuple[str, str, 
             undrawn = "" if bootstrap.can_draw(opened) else ", intervals not drawn again (extra `train`)"
             note, problems = trusted(opened, history=history, must=demands.anchored, signers=demands.signers)
             note += undrawn
+            if missing := extension.absent(opened):
+                note += f", rows of {missing} not compared: it is not here"
         yield f"release {name}", note, problems
         if demands.intervals and not problems:
             yield f"intervals of {name}", "", bootstrap.mismatches(Release(root / name))

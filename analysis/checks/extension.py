@@ -1,4 +1,4 @@
-"""A release that extends another holds all of its rows, unchanged."""
+"""A release that extends another holds all of its rows and weights, unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from analysis.releases.assemble import concatenate
 from analysis.releases.release import Release
-from kdgat.records import RecordError
+from kdgat.errors import KdgatError
 
 #: of the machine of the freeze, not of the runs: measured anew for each release
 _ANEW = "benchmarks"
@@ -17,17 +17,33 @@ _ANEW = "benchmarks"
 def extension(release: Release, tables: Mapping[str, pa.Table]) -> list[str]:
     """List how a release contradicts the one that it extends, where that lies beside it; `tables` are its own."""
     extends = release.manifest.get("extends")
-    if extends is None or not (release.path.parent / extends["release"]).is_dir():
+    if extends is None or absent(release):
         return []
-    extended = Release(release.path.parent / extends["release"])
-    if extended.manifest_sha256 != extends["manifest_sha256"]:
-        return [f"it extends another release {extended.name} than the one beside it"]
     try:
-        both = concatenate([extended.contents(), tables])
-    except RecordError as error:
+        extended = Release(release.path.parent / extends["release"])
+        if extended.manifest_sha256 != extends["manifest_sha256"]:
+            return [f"it extends another release {extended.name} than the one beside it"]
+        extended.check_hashes()
+        held = extended.contents()
+    except KdgatError as error:
+        return [f"what it extends cannot be compared: {error}"]
+    try:
+        both = concatenate([held, tables])
+    except KdgatError as error:
         return [f"it changes {extended.name}: {error}"]
+    weights = release.manifest["weights"]
     return [
         f"{name}: rows of {extended.name} are not among its own"
         for name in extended.tables
         if name != _ANEW and not (name in tables and both[name].equals(tables[name]))
+    ] + [
+        f"{file} is not that of {extended.name}"
+        for file, entry in extended.manifest["weights"].items()
+        if weights.get(file) != entry
     ]
+
+
+def absent(release: Release) -> str:
+    """Name of the release that this one extends, if it does not lie beside it; else nothing."""
+    name = (release.manifest.get("extends") or {}).get("release", "")
+    return "" if not name or (release.path.parent / name).is_dir() else name

@@ -108,7 +108,7 @@ def verify_drawn(path: Path, keys: Iterable[str]) -> list[str]:
 def verify_releases(paths: Sequence[Path]) -> Iterator[list[str]]:
     """`verify_drawn` of each, in the order given; several at once where there are processors for it."""
     keys = sorted({key for key, _, _ in uses(sources(REPO))})
-    of_pages = [keys if path.name == release.current_name(path.parent) else [] for path in paths]
+    of_pages = [keys if path.name == _shown(path.parent) else [] for path in paths]
     jobs = min(len(paths), os.cpu_count() or 1)
     if jobs < 2:
         yield from map(verify_drawn, paths, of_pages)
@@ -116,6 +116,14 @@ def verify_releases(paths: Sequence[Path]) -> Iterator[list[str]]:
     # spawned: Arrow's threads do not outlive a fork
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         yield from pool.map(verify_drawn, paths, of_pages)
+
+
+def _shown(root: Path) -> str | None:
+    """Name of the release that is shown, if one is: others can be verified without it."""
+    try:
+        return release.current_name(root)
+    except KdgatError:
+        return None
 
 
 def verify_index(root: Path) -> list[str]:

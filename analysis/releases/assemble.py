@@ -40,10 +40,16 @@ def side_by_side(scores: pa.Table) -> pa.Table:
     models = records.scored_models(scores)
     window = [name for name in scores.column_names if name not in models]
     ends = [(model, end) for model in models for end in ("min", "max")]
-    joined = scores.group_by(window, use_threads=False).aggregate(ends)
+    # as bits: the least of numbers passes over NaN, and -0 is no less than 0
+    bits = {name: scores[name].combine_chunks().view(pa.int32()) for name in models}
+    whole = pa.table({name: bits.get(name, scores[name]) for name in scores.column_names})
+    joined = whole.group_by(window, use_threads=False).aggregate(ends)
     for model in models:
         low, high = joined[f"{model}_min"], joined[f"{model}_max"]
         if differ := pc.sum(pc.not_equal(low, high)).as_py():
             raise RecordError(f"{predictions.NAME}: two runs score {differ} windows differently with {model}")
-    columns = {name: joined[f"{name}_min" if name in models else name] for name in scores.column_names}
+    columns = {
+        name: joined[f"{name}_min"].combine_chunks().view(pa.float32()) if name in models else joined[name]
+        for name in scores.column_names
+    }
     return pa.table(columns).cast(scores.schema)

@@ -31,4 +31,4 @@ class Channels:
 
 def several(channels: dict[str, None]) -> str:
     """Say that a file has frames of several buses, and what to do."""
-    return f"frames of more than one bus ({', '.join(sorted(channels))}): --channel NAME reads one of them"
+    return f"frames of more than one bus ({', '.join(name[:20] for name in sorted(channels))}): --channel NAME reads one of them"

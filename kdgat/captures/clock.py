@@ -23,9 +23,14 @@ class Clock:
         self.least, self.greatest = np.inf, -np.inf
 
     def fault(self, t: np.ndarray) -> str | None:
-        """Take in the next times f64[n] in seconds; say where they step back by over a second, with the remedy."""
+        """Take in the next times f64[n] in seconds; say where one is not finite or steps back by over a second, with the remedy."""
         if not len(t):
             return None
+        odd = np.flatnonzero(~np.isfinite(t))
+        if len(odd):
+            return (
+                f"the time of frame {self.frames + int(odd[0]) + 1} is not finite: the file is damaged, record it again"
+            )
         gaps = np.diff(t, prepend=self.last)
         back = np.flatnonzero(gaps < -BACK)
         if len(back):

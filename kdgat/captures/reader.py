@@ -90,6 +90,8 @@ class CaptureReader:
             self._text = text.recognise(line.rstrip(b"\r"))
             self._header = None if self._text else Header.of(line.decode("utf-8", "replace").strip())
             if self._text is None and self._header is None:
+                if by := source.packed(self._head):
+                    raise CaptureError(str(self.path), 0, f"the capture inside is packed by {by}: unpack it first")
                 shown = line[:60].decode("utf-8", "replace")
                 raise CaptureError(str(self.path), 1, f"no known capture format begins with {shown!r}")
             if self._text and self._text.header:
@@ -134,7 +136,11 @@ class CaptureReader:
         """Say which bus was asked for, and which there are as far as the format tells."""
         if self._channels.bus is None:
             return ""
-        there = f"; there are: {', '.join(sorted(self._channels.seen))}" if self._channels.seen else ""
+        there = (
+            f"; there are: {', '.join(name[:20] for name in sorted(self._channels.seen)[:20])}"
+            if self._channels.seen
+            else ""
+        )
         return f" of bus {self._channels.bus!r}{there}"
 
     def _text_blocks(self, format: text.TextFormat) -> Iterator[tuple[Frames, list[BadRow]]]:

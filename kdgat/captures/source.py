@@ -18,6 +18,8 @@ from kdgat.errors import CaptureError
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ": "xz"}
 #: bytes that unpacking xz may take: its dictionary may claim gigabytes, `xz -9` asks for 64 MiB
 _MOST_MEMORY = 1 << 27
+#: of archives, which may hold several files, and what is not unpacked here
+_ARCHIVES = {b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"\x04\x22\x4d\x18": "lz4"}
 BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 1 << 20
 #: bytes that a compressed file may unpack to whatever its size, and beyond them times its size: traffic reaches 20
@@ -63,9 +65,12 @@ class _Xz(io.RawIOBase):
         try:
             while True:
                 if self._unpacker.eof:  # a file may be several, one after the other, with padding between
-                    rest = self._unpacker.unused_data.lstrip(b"\0") or self._file.read(1 << 16)
-                    if not rest:
-                        return 0
+                    rest = self._unpacker.unused_data.lstrip(b"\0")
+                    while not rest:
+                        block = self._file.read(1 << 16)
+                        if not block:
+                            return 0
+                        rest = block.lstrip(b"\0")
                     self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY)
                 else:
                     rest = self._file.read(1 << 16) if self._unpacker.needs_input else b""
@@ -102,6 +107,11 @@ def open_stream(path: Path) -> IO[bytes]:
         if magic.startswith(start):
             return cast("IO[bytes]", _Unpacked(file, name))
     return file
+
+
+def packed(head: bytes) -> str | None:
+    """What packed the content that begins with `head`, where that is not read: an archive, or a file that was packed twice."""
+    return next((name for start, name in (_ARCHIVES | _MAGIC).items() if head.startswith(start)), None)
 
 
 def live(stream: IO[bytes] | io.FileIO) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from types import SimpleNamespace
 
 import fake_run
@@ -12,13 +13,15 @@ import pyarrow.compute as pc
 import pytest
 
 from analysis import freeze as freezing
+from analysis import verify
 from analysis.checks.extension import extension
 from analysis.checks.verification import verify_release
-from analysis.freeze import FreezeError, Policy, concatenate, freeze
+from analysis.freeze import FreezeError, Policy, check_extended, concatenate, freeze
 from analysis.releases import runs
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.paths import REPO
 
 MODEL = "gbm-baseline"
 
@@ -109,11 +112,48 @@ def test_a_release_is_extended_by_a_model_of_fewer_seeds(run, frozen):
     assert any("summary" in p for p in extension(Release.open("other"), Release.open("other").contents()))
 
 
-def test_two_runs_that_score_windows_differently_are_refused(run):
-    scores = run[0]["predictions"]
-    other = changed({"predictions": scores}, "predictions", MODEL, lambda v: v and v / 2)
-    with pytest.raises(records.RecordError, match=f"score .* windows differently with {MODEL}"):
-        concatenate([{"predictions": scores}, other])
+@pytest.fixture
+def extended(run, frozen):
+    """A release `whole` that extends `base`, of the same run."""
+    tables, weights = run
+    few = {file: data for file, data in weights.items() if "-s0" in file}
+    base = freeze("base", tables, few)
+    return freeze("whole", tables, weights, extended=base)
+
+
+def test_a_changed_release_is_neither_extended_nor_taken_for_what_was(extended, frozen, capsys):
+    base = Release.open("base")
+    rows = changed(base.contents(), "parameters", "count", lambda n: n + 1)["parameters"]
+    (frozen / "base" / "parameters.parquet").write_bytes(records.parquet_bytes(rows))
+    with pytest.raises(KdgatError, match=r"parameters\.parquet was changed after the freeze"):
+        check_extended("other", base, frozen)
+    assert ["parameters.parquet was changed after the freeze" in p for p in verify_release(extended.path)] == [True]
+    (frozen / "base" / "manifest.json").write_text("{")
+    assert ["base: manifest.json is not JSON" in p for p in verify_release(extended.path)] == [True]
+    shutil.rmtree(frozen / "base")
+    assert verify.run(["whole"]) == 0  # also where none is shown
+    assert "rows of base not compared: it is not here" in capsys.readouterr().out
+
+
+def test_only_what_anybody_can_compare_is_extended(run, extended, frozen, tmp_path):
+    tables, weights = run
+    some = {file: data for file, data in weights.items() if file != "hcrl-sa/gat-student-s0.onnx"}
+    few = freeze("few", tables, some, extended=Release.open("base"))
+    assert verify_release(few.path) == ["few: weights/hcrl-sa/gat-student-s0.onnx is not that of base"]
+    with pytest.raises(FreezeError, match="local-1 is local and never published"):
+        check_extended("other", freeze("local-1", tables, weights), frozen)
+    with pytest.raises(FreezeError, match="only a release there is extended"):
+        check_extended("other", Release.open("base"), tmp_path)
+    with pytest.raises(FreezeError, match=r"demo-1 is of an older form, without datasets\.known_vehicle"):
+        check_extended("other", Release(REPO / "data/frozen/demo-1"), REPO / "data/frozen")
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.25, 0.5), (0.5, float("nan")), (float("nan"), 0.5), (0.0, -0.0)])
+def test_two_runs_that_score_windows_differently_are_refused(one, other, run):
+    scores = {"predictions": run[0]["predictions"].slice(0, 50)}
+    parts = [changed(scores, "predictions", MODEL, lambda _, value=value: value) for value in (one, other)]
+    with pytest.raises(records.RecordError, match=f"score 50 windows differently with {MODEL}"):
+        concatenate(parts)
 
 
 def test_refusals_name_the_option_that_allows_them(run, frozen):

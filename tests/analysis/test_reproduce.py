@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from analysis import reproduce
@@ -85,6 +86,23 @@ def test_all_flows_of_a_release_are_run_again_with_its_configurations(tmp_path):
     assert files[0] == files[2]
     assert {sha256(file.read_bytes()) for file in files} <= release.manifest["configurations"].keys()
     assert {flow[flow.index("--seeds") + 1] for flow in reproduce.flows_of(release, "7", tmp_path)} == {"7"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "reason"),
+    [
+        ("runs", "flow_run", "OtherFlow/1", "has runs of 'OtherFlow', which is none of KDGATFlow, "),
+        ("runs", "stage", "ablation", "does not hold the configuration that KDGATFlow was given"),
+        ("ablations", "dataset", "other", "does not say which ablations were run on hcrl-sa"),
+    ],
+)
+def test_flows_that_a_release_does_not_tell_are_told(table, column, value, reason, tmp_path):
+    release = Release(REPO / "data/frozen/paper-2")
+    rows = release.table(table)
+    at = rows.schema.get_field_index(column)
+    release._cache[table] = rows.set_column(at, rows.schema.field(at), pa.array([value] * len(rows)))
+    with pytest.raises(KdgatError, match=reason):
+        reproduce.flows_of(release, None, tmp_path)
 
 
 def test_margins_may_differ_by_more_than_probabilities(shared_release, fresh):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import math
 import os
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_each_version_of_trc_is_read_as_python_can_reads_it(version: str, tmp_pa
         ("      2      1283.231 DT     0300 Rx 3  00", "1 bytes, but the DLC says 3"),
         ("      2           nan DT     0300 Rx 0", "its time, ID or length is no number"),
         ("      2      1283.231 DT       -5 Rx 0", "its time, ID or length is no number"),
+        ("      2      1283.231 DT     0300 Rx 1  0G", "'0G' is not hexadecimal bytes"),
         ("      2", "is no type of a frame|not a whole frame"),
     ],
 )
@@ -232,6 +234,12 @@ def test_logs_of_busmaster_and_kvaser_are_read(what: str, tmp_path: Path) -> Non
     [
         (BUSMASTER.replace("SYSTEM", "RELATIVE"), 14, "relative times: log in the mode"),
         (BUSMASTER.replace("9:9990", "9:999"), 15, "'999' behind the seconds is no number of four digits"),
+        (BUSMASTER.replace("23:59:59:9990", "9" * 400 + ":59:59:9990"), 15, "of over 10 digits"),
+        (BUSMASTER.replace("23:59:59:9990", "23:99:59:9990"), 15, "99:59 is no time"),
+        (BUSMASTER.replace("Tx 1", "Tx " + "2" * 99), 15, f"one bus (1, {'2' * 20})"),
+        (BUSMASTER.replace("0A FF", "1FF FF"), 15, "byte 511 over 255"),
+        (BUSMASTER.replace("***HEX***\n", ""), 13, "nothing says what numbers or times mean"),
+        (BUSMASTER.replace("***SYSTEM MODE***\n", ""), 13, "nothing says what numbers or times mean"),
         (BUSMASTER.replace("x 3", "x 4"), 15, "3 bytes, but the DLC says 4"),
         (BUSMASTER.replace("0x7FF s", "0x7FF fd"), 17, "not a frame of classic CAN"),
         (CANKING.replace("00000065 ", "101 "), 3, "numbers could be decimal"),
@@ -239,6 +247,15 @@ def test_logs_of_busmaster_and_kvaser_are_read(what: str, tmp_path: Path) -> Non
         (CANKING.replace("X       8", "X       9"), 0, ""),
         (CANKING.replace("         5  01", "         6  01"), 3, "fewer bytes than the DLC, which says 6"),
         (CANKING + " 0    00000000            ErrorFrame          29.095270 R\n", 7, "an error frame"),
+        (CANKING.replace("0000014B         1", "0000014B" + 100_000 * " " + "!"), 2, "not a whole frame"),  # and in time
+        (CANKING.replace(" 0    18FEF100", "      8FEF100"), 4, "not a whole frame"),
+        (KVASER.replace("    0,200000  1", "    ,200000  1"), 13, "not a whole frame"),
+        (KVASER.replace("10 255", "10 ff"), 13, "byte 'ff' is not a number of base 10"),
+        (KVASER_CSV.replace("0.10000;", ";"), 9, "its time, bus or ID is no number"),
+        (KVASER_CSV.replace("14b;2;1;", f"14b;2;{'9' * 5000};"), 9, "of over 10 digits"),
+        (f"date Sat Nov 28 10:00:00 2026\nbase hex\n0.1 1 1 Rx d {'f' * 9000} 01\n", 3, "of over 10 digits"),
+        (f"date Sat Nov 28 10:00:00 2026\nbase hex\n0.1 CANFD 1 Rx 1 0 0 1 {'9' * 9000} 01\n", 3, "of over 10 digits"),
+        (f"time;id;dlc;data\n0.1;1;{'9' * 5000};01\n", 2, "of over 10 digits"),
         (KVASER.replace("Rx          1", "Rx    FB    1"), 12, "a CAN FD frame"),
         (KVASER.replace("   Format of id field:   DEC\n", ""), 11, "nothing says whether numbers are decimal"),
         (KVASER_CSV.replace("of id field", "of PGN field"), 9, "PGNs of J1939 in place of IDs"),
@@ -255,6 +272,14 @@ def test_what_could_mean_two_things_is_told(text: str, line: int, reason: str, t
     with pytest.raises(CaptureError) as caught:
         read(tmp_path / "c.log")
     assert caught.value.line == line and reason in caught.value.reason
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_ends_of_lines_may_be_those_of_any_system(what: str, tmp_path: Path) -> None:
+    text, _, identifiers, _ = WRITTEN[what]
+    for end in ("\r\n", "\r"):
+        (tmp_path / "c.log").write_bytes(text.replace("\n", end).encode())
+        assert read(tmp_path / "c.log")["id"].to_pylist() == identifiers
 
 
 def test_two_buses_of_busmaster_and_kvaser_are_never_one_stream(tmp_path: Path) -> None:
@@ -315,6 +340,15 @@ def test_a_damaged_mf4_ends_in_one_line_and_in_time(tmp_path: Path, monkeypatch:
         read(tmp_path / "c.mf4")
 
 
+@pytest.mark.parametrize("time", [math.nan, math.inf])
+def test_a_time_that_is_not_finite_is_told(time: float, tmp_path: Path) -> None:
+    begin, odd, end = messages([(k, k, False, b"x") for k in range(3)])
+    odd.timestamp = time
+    mf4_of(tmp_path / "c.mf4", [begin, odd, end])
+    with pytest.raises(CaptureError, match="the time of frame 2 is not finite: the file is damaged"):
+        read(tmp_path / "c.mf4")
+
+
 def test_without_its_extra_mf4_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c.mf4").write_bytes(b"MDF     4.10    " + bytes(100))
     monkeypatch.setattr(mf4, "find_spec", lambda name: None)
@@ -362,12 +396,28 @@ def test_a_second_bus_is_found_on_its_line_and_lines_are_counted_past_it(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "pack", [gzip.compress, bz2.compress, lzma.compress, lambda d: lzma.compress(d[:90]) + lzma.compress(d[90:])]
+    "pack",
+    [
+        gzip.compress,
+        bz2.compress,
+        lzma.compress,
+        lambda d: lzma.compress(d[:90]) + bytes(1 << 17) + lzma.compress(d[90:]),
+    ],
 )
 def test_packed_files_are_read_as_they_were(pack, tmp_path: Path) -> None:
     text = "".join(f"({k}.5) can0 {k:03X}#{k:02X}\n" for k in range(50)).encode()
     (tmp_path / "c.log").write_bytes(pack(text))
     assert read(tmp_path / "c.log")["id"].to_pylist() == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("data", "by"),
+    [(gzip.compress(bz2.compress(b"x")), "bz2"), (lzma.compress(lzma.compress(b"x")), "xz"), (b"PK\3\4\24\0", "zip")],
+)
+def test_what_is_packed_twice_or_an_archive_is_told(data: bytes, by: str, tmp_path: Path) -> None:
+    (tmp_path / "c.log").write_bytes(data)
+    with pytest.raises(CaptureError, match=f"packed by {by}: unpack it first"):
+        read(tmp_path / "c.log")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "flood"])

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
-from kdgat.captures.parsers.rows import Row
+from kdgat.captures.parsers.rows import Row, integer, payload
 from kdgat.captures.parsers.table import BLOCK, frames_of
 from kdgat.captures.quarantine import BadRow
 
@@ -34,10 +34,6 @@ _IS_FD = 0x1000  # of a CANFD record's flags
 _LONGEST_ID = 1 << 29
 
 
-class _Refused(ValueError):
-    """Why a line is no frame of classic CAN."""
-
-
 def blocks(content: io.BytesIO, channels: Channels) -> Iterator[tuple[Frames, list[BadRow]]]:
     """Read frames and bad rows, a bounded number of frames at a time; none is labelled as injected."""
     rows: list[Row] = []
@@ -54,7 +50,7 @@ def blocks(content: io.BytesIO, channels: Channels) -> Iterator[tuple[Frames, li
         now = now + time if relative else time
         try:
             frame = _frame(timed[2], base)
-        except _Refused as error:
+        except ValueError as error:
             bad.append(BadRow(number, "row", str(error), line[:200]))
             continue
         if frame is not None and channels.takes(frame[0], number):
@@ -69,19 +65,19 @@ def _frame(record: str, base: int) -> tuple[str, int, bytes] | None:
     """Bus, ID and data of a record; None for an event, or a request to send, which is no traffic.
 
     Raises:
-        _Refused: it could be a frame of classic CAN, and is none.
+        ValueError: it could be a frame of classic CAN, and is none.
     """
     if match := _CLASSIC.match(record):
-        data = b"" if match["remote"] else _data(match["data"].split(), _number(match["dlc"], base), base)
+        data = b"" if match["remote"] else _data(match["data"].split(), integer(match["dlc"], base, "DLC"), base)
     elif match := _FD.match(record):
         data = _classic_of_fd(match, base)
     elif _LIKE.match(record):
-        raise _Refused(_reason(record))
+        raise ValueError(_reason(record))
     else:
         return None
-    identifier = _number(match["id"], base)
+    identifier = integer(match["id"], base, "ID")
     if identifier >= _LONGEST_ID:
-        raise _Refused(f"ID {match['id']} of more than 29 bits")
+        raise ValueError(f"ID {match['id']} of more than 29 bits")
     return None if match["direction"].lower() == "txrq" else (match["bus"], identifier, data)
 
 
@@ -96,30 +92,20 @@ def _reason(record: str) -> str:
     return "not a whole frame"
 
 
-def _number(text: str, base: int) -> int:
-    try:
-        return int(text, base)
-    except ValueError:
-        raise _Refused(f"{text!r} is not a number of base {base}") from None
-
-
 def _data(words: list[str], dlc: int, base: int) -> bytes:
     """The first bytes of `words`, as many as the DLC says; a classic frame with a DLC of 9 to 15 has 8 (ISO 11898-1)."""
     if dlc > 15:
-        raise _Refused(f"a DLC of {dlc}")
+        raise ValueError(f"a DLC of {dlc}")
     length = min(dlc, 8)
     if len(words) < length:
-        raise _Refused(f"{len(words)} bytes, but the DLC says {length}")
-    values = [_number(word, base) for word in words[:length]]
-    if any(value > 255 for value in values):
-        raise _Refused("a byte over 255")
-    return bytes(values)
+        raise ValueError(f"{len(words)} bytes, but the DLC says {length}")
+    return payload(words[:length], base)
 
 
 def _classic_of_fd(match: re.Match[str], base: int) -> bytes:
     """Data of a record CANFD: bytes, then duration, length, flags. Refused if the flags say that it is a CAN FD frame."""
-    rest, length = match["rest"].split(), int(match["length"])
+    rest, length = match["rest"].split(), integer(match["length"], 10, "length")
     flags = rest[length + 2 : length + 3]
-    if not flags or _number(flags[0], 16) & _IS_FD:
-        raise _Refused("a CAN FD frame")
+    if not flags or integer(flags[0], 16, "flags") & _IS_FD:
+        raise ValueError("a CAN FD frame")
     return _data(rest[:length], min(int(match["dlc"], 16), length), base)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers import lines
-from kdgat.captures.parsers.rows import Row
+from kdgat.captures.parsers.rows import Row, integer, payload
 from kdgat.captures.quarantine import BadRow
 
 HEAD = b"***BUSMASTER"
@@ -29,7 +29,7 @@ class _Busmaster:
     """Reads lines; the header says the base of the numbers and what times are."""
 
     def __init__(self) -> None:
-        self.base, self.relative, self.wall = 16, False, False
+        self.base, self.mode = 0, ""
         self.day, self.last = 0.0, 0.0
 
     def __call__(self, line: str) -> tuple[Row, str] | None:
@@ -40,16 +40,19 @@ class _Busmaster:
                 case "HEX":
                     self.base = 16
                 case "SYSTEM MODE" | "ABSOLUTE MODE" | "RELATIVE MODE" as mode:
-                    self.relative, self.wall = mode.startswith("RELATIVE"), mode.startswith("SYSTEM")
+                    self.mode = mode
             return None
         if not line:
             return None
         match = _FRAME.match(line)
         if match is None:
             raise ValueError("not a frame of classic CAN")
-        if self.relative:
+        if not (self.base and self.mode):
+            raise ValueError("nothing says what numbers or times mean: keep the header that BUSMASTER writes")
+        if self.mode.startswith("RELATIVE"):
             raise ValueError("relative times: log in the mode absolute or system")
-        identifier, dlc = int(match["id"].lower().removeprefix("0x"), self.base), int(match["dlc"])
+        identifier = integer(match["id"].lower().removeprefix("0x"), self.base, "ID")
+        dlc = int(match["dlc"])
         if identifier >= 1 << 29 or dlc > 15:
             raise ValueError(f"ID {match['id'][:20]} of more than 29 bits, or a DLC over 15")
         words = match["data"].split()[: min(dlc, 8)]
@@ -57,15 +60,18 @@ class _Busmaster:
             return (self._time(match["time"]), identifier, b"", 0), match["bus"]
         if len(words) < min(dlc, 8):
             raise ValueError(f"{len(words)} bytes, but the DLC says {dlc}")
-        return (self._time(match["time"]), identifier, bytes(int(word, self.base) for word in words), 0), match["bus"]
+        return (self._time(match["time"]), identifier, payload(words, self.base), 0), match["bus"]
 
     def _time(self, text: str) -> float:
         """Seconds; the clock of the wall begins anew at midnight."""
         hours, minutes, seconds, fraction = text.split(":")
         if len(fraction) != 4:
             raise ValueError(f"{fraction[:20]!r} behind the seconds is no number of four digits")
-        time = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction) / 1e4
-        if self.wall and time < self.last - _DAY / 2:
+        whole, sixtieths = integer(hours, 10, "hour"), (int(minutes), int(seconds))
+        if max(sixtieths) > 59:
+            raise ValueError(f"{minutes}:{seconds} is no time of minutes and seconds")
+        time = whole * 3600 + sixtieths[0] * 60 + sixtieths[1] + int(fraction) / 1e4
+        if self.mode.startswith("SYSTEM") and time < self.last - _DAY / 2:
             self.day += _DAY
         self.last = time
         return self.day + time

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from kdgat.captures.channels import Channels
 from kdgat.captures.frames import Frames
 from kdgat.captures.parsers import lines
-from kdgat.captures.parsers.rows import Row
+from kdgat.captures.parsers.rows import Row, integer, payload
 from kdgat.captures.quarantine import BadRow
 
 _CANKING = re.compile(
-    r"(?P<bus>\d+)\s+(?P<id>[0-9a-f]+)\s+(?P<flags>[a-z]*)\s*\b(?P<dlc>\d{1,2})(?P<data>(?:\s+[0-9a-f]{2,3})*)\s+"
+    r"(?P<bus>\d+)\s+(?P<id>[0-9a-f]+)\s+(?:(?P<flags>[a-z]+)\s+)?(?P<dlc>\d{1,2})(?P<data>(?:\s+[0-9a-f]{2,3})*)\s+"
     r"(?P<time>\d+[.,]\d+)\s+[RT]$",
     re.IGNORECASE,
 )
@@ -28,9 +28,11 @@ _PLAIN = re.compile(
 )
 #: above the frames of each of the three
 _HEAD = re.compile(
-    rb"\s*Chn\s+Identifier\s+Flg\s|(?:.*\n)?\s*Time\s+Chan\s+Identifier\s+Flags\s|(?:.*\n)?Time(.)Channel\1(?:id|PGN)\1Flags\1",
+    rb"\s*Chn\s+Identifier\s+Flg\s|(?:.*[\r\n])?\s*Time\s+Chan\s+Identifier\s+Flags\s|(?:.*[\r\n])?Time(.)Channel\1(?:id|PGN)\1Flags\1",
     re.DOTALL,
 )
+#: what rows have whose beginning is damaged, and no other line below the header: directions of the two texts, columns of CSV
+_ROW = re.compile(r".*\s(?:Rx|Tx|TxRq)\s|.*\s[RT]$|(?:[^;,\t]*[;,\t]){5}", re.IGNORECASE)
 _BASE = re.compile(r"Format of (?P<what>data|id|PGN) field\W\s*(?P<base>HEX|DEC)\b", re.IGNORECASE)
 #: flags in CSV
 _REMOTE, _ERROR, _REQUEST, _IS_FD = 0x1, 0x20, 0x80, 0x10000
@@ -50,7 +52,7 @@ class _Kvaser:
     def __init__(self) -> None:
         self.bases: dict[str, int] = {}
         self.delimiter = ""
-        self.read: Callable[[str], tuple[Row, str] | None] = lambda line: None
+        self.read: Callable[[str], tuple[Row, str] | None] | None = None  # above the frames
 
     def __call__(self, line: str) -> tuple[Row, str] | None:
         words = line.split()
@@ -62,7 +64,7 @@ class _Kvaser:
             self.read, self.delimiter = self._csv, match[1]
         elif match := _BASE.match(line):
             self.bases[match["what"].lower()] = 16 if match["base"].upper() == "HEX" else 10
-        elif line[:1].isdigit() or line[:1] == "-":
+        elif self.read and (line[:1].isdigit() or line[:1] == "-" or _ROW.match(line)):
             return self.read(line)
         return None
 
@@ -72,7 +74,7 @@ class _Kvaser:
         match = _CANKING.match(line)
         if match is None:
             raise ValueError("not a whole frame of classic CAN")
-        flags, words = match["flags"].upper(), match["data"].split()
+        flags, words = (match["flags"] or "").upper(), match["data"].split()
         if flags.strip("XR"):
             raise ValueError(f"flags {flags[:20]!r}: read are X and R, of classic CAN")
         if len(match["id"]) != 8 or any(len(word) != 2 for word in words):
@@ -97,7 +99,7 @@ class _Kvaser:
         fields = [field.strip() for field in line.split(self.delimiter)]
         if len(fields) < 6 or not fields[3].isdecimal():
             raise ValueError("not a whole frame")
-        flags = int(fields[3])
+        flags = integer(fields[3], 10, "flags")
         if flags & _ERROR:
             raise ValueError("an error frame, which is no traffic")
         if flags & _IS_FD:
@@ -113,16 +115,17 @@ class _Kvaser:
             raise ValueError("PGNs of J1939 in place of IDs: convert the log without them")
         if not {"id", "data"} <= self.bases.keys():
             raise ValueError("nothing says whether numbers are decimal: keep the header that the converter writes")
-        number = re.compile(r"[0-9a-f]{1,10}", re.IGNORECASE)
-        if not (re.fullmatch(r"-?\d{1,15}[.,]\d{1,9}", time) and number.fullmatch(text) and dlc.isdecimal()):
-            raise ValueError("not a whole frame: its time, ID or DLC is no number")
-        identifier, length = int(text, self.bases["id"]), min(int(dlc), 8)
-        if identifier >= 1 << 29 or int(dlc) > 15:
+        digits = re.compile(r"[0-9a-f]{1,10}", re.IGNORECASE)
+        if not (re.fullmatch(r"-?\d{1,15}[.,]\d{1,9}", time) and digits.fullmatch(text) and bus.isdecimal()):
+            raise ValueError("not a whole frame: its time, bus or ID is no number")
+        identifier, announced = integer(text, self.bases["id"], "ID"), integer(dlc, 10, "DLC")
+        if identifier >= 1 << 29 or not 0 <= announced <= 15:
             raise ValueError(f"ID {text} of more than 29 bits, or a DLC over 15")
+        length = min(announced, 8)
         words = [] if remote else words[:length]
-        if not remote and (len(words) < length or not all(number.fullmatch(word) for word in words)):
+        if not remote and (len(words) < length or not all(digits.fullmatch(word) for word in words)):
             raise ValueError(f"fewer bytes than the DLC, which says {dlc}")
-        return (float(time.replace(",", ".")), identifier, bytes(int(w, self.bases["data"]) for w in words), 0), bus
+        return (float(time.replace(",", ".")), identifier, payload(words, self.bases["data"]), 0), bus
 
 
 def blocks(content: io.BytesIO, channels: Channels) -> Iterator[tuple[Frames, list[BadRow]]]:

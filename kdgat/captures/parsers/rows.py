@@ -26,6 +26,28 @@ _LEN8 = re.compile(r"(?P<data>[0-9a-f]{16})_[9-f]", re.IGNORECASE)
 _CANDUMP = re.compile(r"\((?P<t>\S+)\)\s+\S+\s+(?P<id>[0-9a-f]+)#(?P<data>[0-9a-f._]*)(?:\s+[RT])?", re.IGNORECASE)
 
 
+#: digits of a number of a frame
+_DIGITS = 10
+
+
+def integer(text: str, base: int, what: str) -> int:
+    """A number of a frame; raises `ValueError` that says `what` is none."""
+    if len(text) > _DIGITS:
+        raise ValueError(f"{what} {text[:20]!r} of over {_DIGITS} digits")
+    try:
+        return int(text, base)
+    except ValueError:
+        raise ValueError(f"{what} {text!r} is not a number of base {base}") from None
+
+
+def payload(words: list[str], base: int) -> bytes:
+    """Bytes of a frame; raises `ValueError` for a word that is none."""
+    values = [integer(word, base, "byte") for word in words]
+    if odd := next((value for value in values if value > 255), None):
+        raise ValueError(f"byte {odd} over 255")
+    return bytes(values)
+
+
 def _time(text: str) -> float:
     if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError(f"{text[:40]!r} is not a number of seconds")
@@ -77,7 +99,7 @@ def labelled(line: str, option: int) -> Row:
 def hcrl(line: str, flagged: int) -> Row:
     """A row of `time,ID,DLC,byte,…`, with a flag if the file is `flagged`, maybe lower-case. Raises `ValueError` likewise."""
     t, identifier, dlc, *rest = _fields(line, _delimiter(line))
-    length = int(dlc)
+    length = integer(dlc, 10, "DLC")
     words = [word for field in rest for word in field.split()]
     if not 0 <= length <= 8 or len(words) < length:
         raise ValueError("fewer bytes than the DLC says")
@@ -179,7 +201,7 @@ class Header:
         return cells["label"] if cells.get("label") else next((f for f in reversed(fields) if f), "")
 
     def _data(self, cells: Mapping[str, str], fields: Sequence[str]) -> bytes:
-        length = int(cells["dlc"], 16) if cells.get("dlc") else None
+        length = integer(cells["dlc"], 16, "DLC") if cells.get("dlc") else None
         if self.packed:
             try:
                 data = base64.b64decode(cells.get("data", ""), validate=True)

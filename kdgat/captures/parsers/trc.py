@@ -67,7 +67,10 @@ def _row(fields: dict[str, str], *, remote: bool) -> Row:
         raise ValueError(f"a DLC of {dlc}")
     if remote or data.startswith("RTR"):
         return float(fields["O"]) / 1000, identifier, b"", 0
-    held = bytes.fromhex(data)
+    try:
+        held = bytes.fromhex(data)
+    except ValueError:
+        raise ValueError(f"{data[:24]!r} is not hexadecimal bytes") from None
     if len(held) < min(dlc, 8):
         raise ValueError(f"{len(held)} bytes, but the DLC says {dlc}")
     return float(fields["O"]) / 1000, identifier, held[: min(dlc, 8)], 0
