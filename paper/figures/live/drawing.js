@@ -71,7 +71,7 @@ export const lanes = (thresholds) => [
 const odds = (score) => score / Math.max(1 - score, 1e-9);
 
 /**
- * Scores of windows over time (s), a lane a detector, all on the same axis: a dot a window (a square if attacked), the threshold dashed, a tick
+ * Scores of windows over time (s), one lane per detector, all on the same axis: one dot per window (a square if attacked), the threshold dashed, a tick
  * below an alarm. `lanes`: `{name, value, called, threshold, scale, ticks}`.
  */
 export function strip(canvas, history, {lanes, width}) {
