@@ -206,6 +206,9 @@ def rows(browser: Any, address: str, site: Path) -> Iterator[dict[str, Any]]:
     yield row("JavaScript without SQL, gzip, heaviest page", max(weight.values()), "KB", len(weight))
     yield row("of it our own, gzip", own_javascript(), "KB", 1)
     with reader.page("paper/results/sql.html?q=select+count(*)+as+n+from+runs") as page:
+        page.get_by_role("button", name="Run", exact=True).click(
+            timeout=60_000
+        )  # a query of the address waits for its reader
         page.wait_for_selector(".kdgat-result td", timeout=60_000)
         yield row("first SQL answer", page.evaluate("performance.now()") / 1000, "s", 1)
     with reader.page("paper/results/errors.html") as page:

@@ -390,6 +390,7 @@ def test_a_student_alone_and_the_published_recipe_are_trained_and_scored(
     assert set(baselines.combined) == {"rule-or-gat-alone-student"}
     models = Models(checkpoints, {}, baselines.detectors, gat.runs | recipe.runs | baselines.runs, baselines.combined)
     stage = evaluate(task, prepared, models, None, details=True)
+    assert all(list(s.captures) == sorted(s.captures) for s in stage.scored)  # as a release lists them
     scored = {s.protocol: s for s in stage.scored if s.scenario == "test_01"}
     assert {"gat-alone-student", "published-student", "rule-or-gat-alone-student"} <= set(scored["zero-shot"].scores)
     assert "gat-student" not in scored["zero-shot"].scores
