@@ -18,15 +18,17 @@ export function select(name, {parts, columns}, held) {
   if (!parts) return `select * from read_parquet('${name}.parquet')`;
   const quoted = (column) => `"${column}"`;
   const models = ofPart(columns).filter((column) => !WINDOW.includes(column));
-  const selects = parts.flatMap(({file, dataset, scenario, seeds}) =>
-    seeds.map((seed) => {
-      const scores = models.map((model) => {
+  // one read of a part for all of its seeds: DuckDB in a browser does not bear a hundred reads in one view
+  const selects = parts.map(({file, dataset, scenario, seeds}) => {
+    const scores = models.map((model) => {
+      const cases = seeds.flatMap((seed) => {
         const column = columnFor(model, seed, held.get(file));
-        return `${column ? quoted(column) : "null::float"} as ${quoted(model)}`;
+        return column ? [`when ${seed} then ${quoted(column)}`] : [];
       });
-      const place = `'${dataset}' as dataset, '${scenario}' as scenario, ${seed}::int as seed`;
-      return `select ${[place, ...WINDOW.map(quoted), ...scores].join(", ")} from read_parquet('${file}')`;
-    })
-  );
+      return `${cases.length ? `case s.seed ${cases.join(" ")} end` : "null::float"} as ${quoted(model)}`;
+    });
+    const place = `'${dataset}' as dataset, '${scenario}' as scenario, s.seed::int as seed`;
+    return `select ${[place, ...WINDOW.map(quoted), ...scores].join(", ")} from read_parquet('${file}'), (values ${seeds.map((seed) => `(${seed})`).join(", ")}) s(seed)`;
+  });
   return selects.join(" union all ");
 }
