@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ from kdgat.experiment.scoring import scored_windows
 from kdgat.experiment.stages import Stage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
+from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.layers import count_parameters
 from kdgat.runtime import work_folder
@@ -56,6 +58,7 @@ class Variant:
         settings: over the reference's.
         teaching: `distilled` from the reference's teacher, or `alone`, from none.
         reference: it is the reference of its factor.
+        hidden: names of frame columns whose worst and mean the model does not see.
     """
 
     factor: str
@@ -63,6 +66,7 @@ class Variant:
     settings: dict[str, Any] = field(default_factory=dict)
     teaching: Literal["distilled", "alone"] = "distilled"
     reference: bool = False
+    hidden: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -70,9 +74,9 @@ class Variant:
         return f"gat-student ({self.factor}: {self.level})"
 
     @property
-    def trained_as(self) -> tuple[str, str]:
+    def trained_as(self) -> tuple[str, str, tuple[str, ...]]:
         """Variants that are trained alike share this; references of several factors are trained once."""
-        return str(sorted(self.settings.items())), self.teaching
+        return str(sorted(self.settings.items())), self.teaching, self.hidden
 
 
 def _factor(factor: str, path: str, reference: str, levels: Sequence[str]) -> list[Variant]:
@@ -116,6 +120,9 @@ VARIANTS: tuple[Variant, ...] = (
     *_alone("gaps of virtual attacks", "0.2 ms to 3 s", {"0.4 to 3 ms": {"augmentation.gaps": (0.4e-3, 3e-3)}}),
     *_alone("attacked virtual windows", "the configuration's", {"a quarter": {"augmentation.attacked": 0.25}}),
     *_alone("identifiers of virtual cars", "10 to 120", {"18 to 50": {"augmentation.identifiers": (18, 50)}}),
+    # attacks of published recordings run by the clock, and these columns tell how long the recording has run
+    Variant("time since the start", "seen", _ALONE, "alone", reference=True),
+    Variant("time since the start", "hidden", _ALONE, "alone", hidden=("age", "seen", "joined")),
     *_alone("graph", "graph attention", {"features pooled": {"gat_student.layers": 0}}),
     *_alone("threshold", "the configuration's", {"one half": {"operating_point": "half", "false_alarm_rate": None}}),
 )
@@ -163,6 +170,21 @@ def train_reference(task: Task, root: Path | None) -> Reference:
 
 
 @dataclass(frozen=True)
+class Blind(Prepared):
+    """Training data in which the worst and the mean of the frame columns `hidden` are 0 once they are scaled."""
+
+    hidden: tuple[str, ...]
+
+    @cached_property
+    def scalers(self) -> Scalers:
+        """Those of the data, with an infinite scale for what is hidden."""
+        scalers, names = super().scalers, self.store("train").node_features
+        scale = scalers.nodes.scale.copy()
+        scale[[names.index(f"{column}_{of}") for column in self.hidden for of in ("worst", "mean")]] = np.inf
+        return replace(scalers, nodes=replace(scalers.nodes, scale=scale))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What one training of a variant gave.
 
@@ -188,6 +210,8 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
     prepared = reference.prepared
     if made_of(config) != made_of(task.config):
         prepared = prepare(task.dataset, root, config, task.seed)
+    if variant.hidden:
+        prepared = Blind(prepared.folder, variant.hidden)
     own = replace(task, config=config)
     tables = Tables()
     recorder = Recorder(

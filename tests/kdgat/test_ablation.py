@@ -14,9 +14,10 @@ from small import CONFIG
 
 from kdgat import records
 from kdgat.config import override
+from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.experiment.ablation import VARIANTS, Outcome, effects, run, summarise, train_reference, trainings
+from kdgat.experiment.ablation import VARIANTS, Blind, Outcome, effects, run, summarise, train_reference, trainings
 from kdgat.experiment.task import Task
 
 KEY = ("test_01", "zero-shot")
@@ -46,7 +47,7 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
         (reference,) = [v for v in levels if v.reference]
         for v in levels:
             changed = [path for path, value in v.settings.items() if reference.settings.get(path) != value]
-            changes = len(changed) + (v.teaching != reference.teaching)
+            changes = len(changed) + (v.teaching != reference.teaching) + bool(v.hidden)
             assert changes == (v is not reference) or (factor, v.level) == ("threshold", "one half")
         override(CONFIG, reference.settings)
     assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
@@ -89,6 +90,22 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
     rare = replace(task, config=override(CONFIG, {"false_alarm_rate": 1e-4}))
     (none,) = [v for v in trainings("virtual cars") if v.level == "none"]
     assert run(rare, none, reference, None)[1].scores
+
+
+def test_hidden_columns_are_zero_and_the_others_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    (variant,) = [v for v in trainings("time since the start") if v.hidden]
+    config = override(CONFIG, {"features": "memory"})
+    seen = prepare("synthetic", None, config, 0)
+    blind = Blind(seen.folder, variant.hidden)
+    store = seen.store("validation")
+    columns = [k for k, name in enumerate(store.node_features) if name.rpartition("_")[0] in variant.hidden]
+    assert len(columns) == 2 * len(variant.hidden)
+    assert (seen.scalers.nodes(store.x)[:, columns] != 0).any(), "the columns say something where they are seen"
+    scaled = blind.scalers.nodes(store.x)
+    assert (scaled[:, columns] == 0).all()
+    others = np.delete(np.arange(scaled.shape[1]), columns)
+    np.testing.assert_array_equal(scaled[:, others], seen.scalers.nodes(store.x)[:, others])
 
 
 def test_the_flow_runs_to_its_table(repo: Path, tmp_path: Path) -> None:
