@@ -44,7 +44,7 @@ class AblationFlow(FlowSpec):
 
         self.root, config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
         self.config = at_budget(config)
-        self.variants = trainings(self.factors)
+        self.variants = trainings(self.factors, self.config.features)
         trackers.check(self.tracker)
         self.lineage = f"{current.flow_name}/{current.run_id}"
         self.next(self.teach, foreach="tasks")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from kdgat import atomic, provenance, records
-from kdgat.config import Config, override
+from kdgat.config import Config, FeatureSet, override
 from kdgat.dataset.prepare import Prepared, made_of, prepare
 from kdgat.dataset.protocols import scored_store
 from kdgat.dataset.sources import data_hash, test_captures
@@ -34,6 +34,7 @@ from kdgat.experiment.scoring import scored_windows
 from kdgat.experiment.stages import Stage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
+from kdgat.graphs.features import FEATURES
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.layers import count_parameters
@@ -134,16 +135,20 @@ def at_budget(config: Config) -> Config:
     return override(config, {path: min(value, flat[path]) for path, value in BUDGET.items()})
 
 
-def trainings(factors: str = "all") -> list[Variant]:
+def trainings(factors: str = "all", features: FeatureSet = "memory") -> list[Variant]:
     """One variant for each distinct training of the named factors (comma-separated), in the order of `VARIANTS`.
+
+    Factors that hide columns are left out where the features have none of these.
 
     Raises:
         KdgatError: a factor that is unknown.
     """
-    known = list(dict.fromkeys(v.factor for v in VARIANTS))
+    columns = FEATURES[features][0]
+    without = {v.factor for v in VARIANTS if not {f"{column}_worst" for column in v.hidden}.issubset(columns)}
+    known = [factor for factor in dict.fromkeys(v.factor for v in VARIANTS) if factor not in without]
     chosen = known if factors == "all" else [f.strip() for f in factors.split(",")]
     if unknown := [f for f in chosen if f not in known]:
-        raise KdgatError(f"no factor is called {unknown[0]!r}; known: {', '.join(known)}")
+        raise KdgatError(f"no factor for the features {features!r} is called {unknown[0]!r}; known: {', '.join(known)}")
     return list({v.trained_as: v for v in reversed(VARIANTS) if v.factor in chosen}.values())[::-1]
 
 

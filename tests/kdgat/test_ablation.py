@@ -51,8 +51,11 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
             assert changes == (v is not reference) or (factor, v.level) == ("threshold", "one half")
         override(CONFIG, reference.settings)
     assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
-    with pytest.raises(KdgatError, match="no factor is called 'edges'"):
+    with pytest.raises(KdgatError, match="no factor for the features 'memory' is called 'edges'"):
         trainings("edges")
+    assert {v.factor for v in trainings()} - {v.factor for v in trainings(features="profile")} == {
+        "time since the start"
+    }
 
 
 def test_effects_are_paired_and_carry_the_sign_of_what_changed() -> None:
