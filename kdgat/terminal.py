@@ -8,7 +8,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
+Item = TypeVar("Item")
+
+#: longest silence (s) of work that is told by `Pace`
+SILENCE = 10.0
 _RED, _YELLOW = "31", "33"
 _BAR = 30
 
@@ -38,6 +45,32 @@ def warning(message: str) -> None:
 def note(message: str) -> None:
     """Print a line about the work, which is not part of a command's output."""
     print(plain(message), file=sys.stderr, flush=True)
+
+
+class Pace:
+    """Notes on long work, for a log as for a terminal: one whenever `SILENCE` has passed since the last.
+
+    Args:
+        name: what is worked on.
+        unit: what is counted, in the plural.
+    """
+
+    def __init__(self, name: str, unit: str) -> None:
+        self.name, self.unit, self._noted = name, unit, time.monotonic()
+
+    def reached(self, done: int, total: int) -> None:
+        """Print how many of `total` are done, if it is time to."""
+        if time.monotonic() - self._noted >= SILENCE:
+            note(f"{self.name}: {done:,} of {total:,} {self.unit}")
+            self._noted = time.monotonic()
+
+
+def paced(items: Sequence[Item], name: str, unit: str) -> Iterator[Item]:
+    """Give `items` one by one and note how many are done (see `Pace`)."""
+    pace = Pace(name, unit)
+    for done, item in enumerate(items):
+        pace.reached(done, len(items))
+        yield item
 
 
 def progress(done: int, total: int, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kdgat import atomic, provenance
+from kdgat import atomic, provenance, terminal
 from kdgat.captures.frames import Frames
 from kdgat.captures.reader import OnBadRows
 from kdgat.catalog.contents import Training
@@ -298,9 +298,11 @@ _AT_ONCE = 50
 def _virtual(part: str, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Iterator[GraphStore]:
     """Windows of the virtual vehicles of a part; the stores are built from `_AT_ONCE` of them each."""
     numbers = [n for n in range(config.augmentation.vehicles) if part_of(n) == part]
+    pace = terminal.Pace(f"store of the part {part}", "virtual vehicles")
     for first in range(0, len(numbers), _AT_ONCE):
-        vehicles = [
-            VIRTUAL[config.augmentation.kind](n, config, seed, benign) for n in numbers[first : first + _AT_ONCE]
-        ]
+        vehicles = []
+        for done, number in enumerate(numbers[first : first + _AT_ONCE], first):
+            pace.reached(done, len(numbers))
+            vehicles.append(VIRTUAL[config.augmentation.kind](number, config, seed, benign))
         frames = [(v.name, v.attack, v.frames, v.begins) for v in vehicles]
         yield GraphStore.build(frames, config.windows.size, config.features, [v.profile for v in vehicles])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kdgat import records
+from kdgat import records, terminal
 from kdgat.captures.reader import OnBadRows
 from kdgat.config import Config
 from kdgat.dataset.prepare import Prepared
@@ -86,7 +86,8 @@ def evaluate(
                 continue
             profiles = {c.name: known.of(c, frames[c.name]) if protocol == "profiled" else None for c in captures}
             views = (
-                (c, view(c, frames[c.name], task.config, protocol, len(captures), profiles[c.name])) for c in captures
+                (c, view(c, frames[c.name], task.config, protocol, len(captures), profiles[c.name]))
+                for c in terminal.paced(captures, f"{task.dataset} seed {task.seed}: {scenario} {protocol}", "captures")
             )
             results = [
                 score_capture(c, v.traffic, v.store, detectors, models, prepared.scalers)

@@ -323,6 +323,7 @@ def train_baselines(
     scores = rules.scores(untrained, validation, traffic)
     for entry in (entry for entry in registry.of_role("baseline") if entry.name in models):
         recorder = Recorder(tables, task, "baseline", entry.name, prepared.meta["data_hash"])
+        print(f"{task.dataset} seed {task.seed}: {entry.name}", flush=True)
         model = models[entry.name].fit(train, vehicles)
         known = np.ones(len(y), bool) if model.scores_virtual_vehicles else prepared.real
         if entry.name not in scores:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from kdgat import terminal
 from kdgat.captures.frames import Frames
 from kdgat.config import Config
 from kdgat.dataset.traffic import TrafficOf
@@ -78,7 +79,8 @@ def _together(rules: Mapping[str, TimingRule], store: GraphStore, traffic: Traff
     """As `TimingRule.score`, of each rule: every recording is fetched once, and gone through once with and once without a profile."""
     out = {name: np.zeros(len(store)) for name in rules}
     start, with_profile = np.asarray(store.start), store.has_profile
-    for number, capture in enumerate(store.capture_names if rules else ()):
+    captures = store.capture_names if rules else ()
+    for number, capture in enumerate(terminal.paced(captures, "timing rules", "recordings and virtual drives")):
         here = np.asarray(store.capture) == number
         if not here.any():
             continue

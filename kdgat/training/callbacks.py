@@ -11,6 +11,7 @@ import lightning as L
 import numpy as np
 from torch import Tensor
 
+from kdgat import terminal
 from kdgat.training import progress
 from kdgat.training.batches import Batches
 from kdgat.training.session import Rows
@@ -140,7 +141,15 @@ class Progress(L.Callback):
     def on_train_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         """Tell that it began."""
         self._begin, self._first = time.monotonic(), trainer.current_epoch
+        self._pace = terminal.Pace(self.name, "batches of this epoch")
         progress.tell(self.name, trainer.current_epoch, trainer.max_epochs or 0)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Tell how far a long epoch is."""
+        if trainer.is_global_zero:
+            self._pace.reached(batch_idx + 1, int(trainer.num_training_batches))
 
     def on_train_epoch_end(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         """Tell the epoch, its metric and the time left."""
