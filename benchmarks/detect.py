@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from kdgat import provenance
+from benchmarks.row import row
 from kdgat.paths import REPO
 
-FRAMES = (100_000, 1_000_000)
+FRAMES = (100_000, 1_000_000, 10_000_000, 50_000_000)
 
 
 def log(path: Path, frames: int) -> None:
@@ -58,10 +58,6 @@ def measure(path: Path) -> tuple[float, float]:
 
 def rows(lengths: Sequence[int] = FRAMES) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`, one repetition each."""
-
-    def row(name: str, value: float, unit: str) -> dict[str, Any]:
-        return {"name": name, "value": value, "unit": unit, "n": 1, "machine": provenance.machine()}
-
     costs: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drive.log"
@@ -71,19 +67,19 @@ def rows(lengths: Sequence[int] = FRAMES) -> Iterator[dict[str, Any]]:
                 measure(path)  # compiled code is kept from then on
             seconds, memory = measure(path)
             costs.append((frames, seconds))
-            yield row(f"detect {frames:,} frames", seconds, "CPU s")
-            yield row(f"detect {frames:,} frames, memory", memory, "MB")
+            yield row(f"detect {frames:,} frames", [seconds], "CPU s")
+            yield row(f"detect {frames:,} frames, memory", [memory], "MB")
     (few, least), (many, most) = costs[0], costs[-1]
     if most > least:
-        yield row("detect, slope", (many - few) / (most - least), "frames/CPU s")
+        yield row("detect, slope", [(many - few) / (most - least)], "frames/CPU s")
 
 
 def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--frames", default=",".join(map(str, FRAMES)), help="lengths of logs, comma-separated")
-    for row in rows([int(n) for n in parser.parse_args().frames.split(",")]):
-        print(f"{row['name']:36} {row['value']:14,.1f} {row['unit']}", flush=True)
+    for measured in rows([int(n) for n in parser.parse_args().frames.split(",")]):
+        print(f"{measured['name']:36} {measured['value']:14,.1f} {measured['unit']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.checks import scores
 from analysis.releases.release import Release
-from kdgat import provenance
+from benchmarks.row import row
 from kdgat.captures.frames import Frames
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import captures
@@ -140,13 +140,8 @@ def rows(repetitions: int = REPETITIONS) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`."""
     for stage, milliseconds in measure(Pipeline(Release.open()), repetitions).items():
         for name, q in (("p50", 50), ("p99", 99)):
-            yield {
-                "name": f"latency {stage} {name}",
-                "value": float(np.percentile(milliseconds, q)),
-                "unit": "ms",
-                "n": repetitions,
-                "machine": provenance.machine(),
-            }
+            quantile = row(f"latency {stage} {name}", [float(np.percentile(milliseconds, q))], "ms")
+            yield quantile | {"n": repetitions}
 
 
 def main() -> None:

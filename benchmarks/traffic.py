@@ -1,28 +1,30 @@
-"""Frames a second on one thread: generating virtual vehicles, and captures → graphs (`python -m benchmarks`)."""
+"""Generating virtual vehicles, and captures → graphs: speeds, and costs against work (`python -m benchmarks`)."""
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.graphs import SIZE, captures, seconds
+from benchmarks.graphs import SIZE, Captures, captures, polars_frames, seconds
+from benchmarks.row import row
+from kdgat.config import FeatureSet
+
+#: graphs whose making is timed, from frames in memory
+GRAPHS = (1_000, 10_000, 100_000)
+#: of the preset `paper`
+FEATURES: FeatureSet = "memory"
 
 
-def rows(repetitions: int = 5) -> Iterator[dict[str, Any]]:
+def rows(repetitions: int = 5, graphs: Sequence[int] = GRAPHS) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`: medians over the repetitions."""
-    from kdgat import provenance
     from kdgat.graphs.stream import stream
     from kdgat.synthetic import virtual
-
-    def row(name: str, values: list[float], unit: str) -> dict[str, Any]:
-        value = statistics.median(values)
-        return {"name": name, "value": value, "unit": unit, "n": len(values), "machine": provenance.machine()}
 
     speeds = []
     for number in range(repetitions):
@@ -38,4 +40,37 @@ def rows(repetitions: int = 5) -> Iterator[dict[str, Any]]:
             frames / seconds(lambda n=n: stream(files, folder / f"s{n}", SIZE, SIZE, "profile", threads=1))  # type: ignore[misc]
             for n in range(repetitions)
         ]
-    yield row("captures to graphs, one thread", speeds, "frames/s")
+        yield row("captures to graphs, one thread", speeds, "frames/s")
+        yield row("captures to graphs over polars' parsing alone", list(_ratios(files, folder, repetitions)), "")
+    yield from _costs(graphs)
+
+
+def _ratios(files: Captures, folder: Path, repetitions: int) -> Iterator[float]:
+    """Speed of making the graphs of the files over that of polars parsing them, in turns, with the features of `paper`."""
+    from kdgat.captures.reader import read
+    from kdgat.graphs.profile import Profile
+    from kdgat.graphs.stream import stream
+
+    profiles = [Profile.fit(read(path)) for _, _, path in files]
+    for n in range(-1, repetitions):
+        theirs = seconds(lambda: polars_frames(files))
+        ours = seconds(lambda n=n: stream(files, folder / f"r{n}", SIZE, SIZE, FEATURES, profiles))  # type: ignore[misc]
+        if n >= 0:  # the first turn loads the kernels
+            yield theirs / ours
+
+
+def _costs(graphs: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Processor seconds of making so many graphs of one drive that is repeated."""
+    from kdgat.graphs.store import GraphStore
+    from kdgat.synthetic import virtual
+
+    drive = virtual.drive(1, 20.0, 10.0, [], np.random.default_rng(0)).frames
+    length = float(np.ptp(drive.timestamp)) + 0.001
+    for n in sorted(graphs):
+        index = np.arange(n * SIZE)
+        frames = drive.take(index % len(drive))
+        frames = replace(frames, timestamp=frames.timestamp + index // len(drive) * length)
+        table, starts = frames.to_table(), index[::SIZE]
+        begin = time.process_time()
+        GraphStore.build([("drive", "benign", table, starts)], SIZE, FEATURES)
+        yield row(f"build {n:,} graphs", [time.process_time() - begin], "CPU s")

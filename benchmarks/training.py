@@ -5,7 +5,6 @@ Processor seconds of epochs over the same windows of the built-in synthetic bus,
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from kdgat import provenance
+from benchmarks.row import row
 from kdgat.paths import REPO
 
 BATCH = 128
@@ -92,10 +91,6 @@ def rows(
     repetitions: int = 5, names: Sequence[str] = ("gat-student", "gat-teacher"), windows: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Rows of the table `benchmarks`: medians over the repetitions, for the classifiers `names`, over `windows` (None: all)."""
-
-    def row(name: str, values: list[float], unit: str) -> dict[str, Any]:
-        value = statistics.median(values)
-        return {"name": name, "value": value, "unit": unit, "n": len(values), "machine": provenance.machine()}
 
     for name in names:
         ours, theirs = _epochs(name, windows)

@@ -33,3 +33,11 @@ def test_what_holds_no_benchmarks_is_refused(tmp_path: Path) -> None:
     for name in ("x", "missing"):
         with pytest.raises(FreezeError, match="holds no benchmarks"):
             measured(tmp_path / name)
+
+
+def test_a_commit_that_is_not_there_is_told_before_anything_is_measured(repo: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--against", "no-such-commit"], cwd=repo, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: no checkout of no-such-commit: ")

@@ -22,6 +22,7 @@ export {liveDetector, openDetector, selectStudent, students} from "./live.js";
 export {ownCapture} from "./own.js";
 export {readings} from "./readings.js";
 export {runCard} from "./run.js";
+export {costs} from "./costs.js";
 export {speeds} from "./speeds.js";
 export {sqlConsole} from "./sql.js";
 export {runsOf, timeline} from "./timeline.js";

@@ -14,6 +14,7 @@ const FIGURES = {
   attributionMap: () => kdgat.attributionMap([]),
   captures: () => kdgat.captures([]),
   confusionTable: () => kdgat.confusionTable(nothing, {threshold: threshold()}),
+  costs: () => kdgat.costs([]),
   curves: () => kdgat.curves([]),
   embedding: () => kdgat.embedding([]),
   forest: () => kdgat.forest([]),

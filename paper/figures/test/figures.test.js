@@ -16,6 +16,7 @@ import {number, where} from "../lib/rows.js";
 import {modelColor} from "../lib/theme.js";
 import {confusionAt, scores} from "../lib/scores.js";
 import {readings} from "../readings.js";
+import {costs} from "../costs.js";
 import {speeds} from "../speeds.js";
 import {examples} from "../sql.js";
 import {runsOf} from "../timeline.js";
@@ -179,6 +180,12 @@ test("vehicles count what was read of them, real and synthetic apart", () => {
 test("readings are counted as evaluations, not as captures", () => {
   expect(readings(fixed.readings, {released: ["KDGATFlow/1"]}).querySelector("[role=img]").getAttribute("aria-label")).toMatch(/^2 evaluations .* 2 configurations/);
   expect(readings([]).textContent).toContain("no count was kept");
+});
+
+test("costs tell the slope of each kind of work that was measured at several sizes", () => {
+  const titles = [...costs(fixed.costs).querySelectorAll("svg > g[aria-label=text] text")].map((node) => node.textContent);
+  // (30 − 5) s over 9,900,000 frames; (130 − 40) s over 3 seeds; one size has no slope
+  expect(titles).toEqual(["detect: 2.5 µs per frame", "run: 30 s per seed"]);
 });
 
 test("speeds have a panel a benchmark", () => {

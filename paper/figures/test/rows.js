@@ -59,6 +59,9 @@ export const readings = ["KDGATFlow/0", "KDGATFlow/1"].flatMap((run, i) =>
     dataset: "d", scenario: "test_01", capture, time: `2026-01-01T0${i}:00:00Z`, reader: `${run}/evaluate/1`, config_hash: `${i}123456789`, commit: "abcdef0123456"
   }))
 );
+export const costs = [["detect 100,000 frames", 5], ["detect 10,000,000 frames", 30], ["run 1 seeds", 40], ["run 4 seeds", 130], ["build 1,000 graphs", 0.1]].map(
+  ([name, value]) => ({release: "r2", name, value, unit: "CPU s", n: 1, machine: "m"})
+);
 export const benchmarks = ["r1", "r2"].flatMap((release, i) =>
   [["latency window p50", "ms", 2], ["virtual vehicles", "frames/s", 700000]].map(([name, unit, value]) => ({release, name, value: value * (1 + i / 4), unit, n: 5, machine: "m"}))
 );

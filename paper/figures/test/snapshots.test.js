@@ -4,6 +4,7 @@ import {beforeAll, expect, test} from "vitest";
 import * as rows from "./rows.js";
 import {forest} from "../ablations.js";
 import {attributionMap} from "../attributions.js";
+import {costs} from "../costs.js";
 import {curves} from "../curves.js";
 import {captures, rates} from "../datasets.js";
 import {similarity, sizeAgainstScore} from "../distillation.js";
@@ -26,6 +27,7 @@ const FIGURES = {
   readings: () => readings(rows.readings, {released: ["KDGATFlow/1"]}),
   speeds: () => speeds(rows.benchmarks),
   attributionMap: () => attributionMap(rows.attributions),
+  costs: () => costs(rows.costs),
   curves: () => curves(rows.curves),
   captures: () => captures(rows.datasets),
   rates: () => rates(rows.datasets),
