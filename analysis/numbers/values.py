@@ -10,6 +10,7 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.published.gat.test_01.f1                 what others printed (`published.json`)
     hcrl_sa.test_01.floor_f1                         F1 of calling every window an attack
     hcrl_sa.test_01.timer_f1                         F1 of a timer that looks at nothing (`schedule.py`)
+    choice.evade_midpoint.recorded.zero_shot         recall on virtual cars, when the settings were chosen (`choice.py`)
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · readings.evaluations · release.name
 
 `main.` stands for the release's first dataset (a real one if there is one): `main.test_01.gat_student…`.
@@ -26,7 +27,7 @@ from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
-from analysis.numbers import at_half, explanations, schedule
+from analysis.numbers import at_half, choice, explanations, schedule
 from analysis.numbers.effects import LEVEL, Effects, Side, phrase
 from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
 from analysis.reference import PUBLISHED
@@ -204,6 +205,7 @@ class Numbers:
         yield from explanations.keys(self.release)
         yield from schedule.keys(self.release)
         yield from at_half.keys(self.release)
+        yield from choice.keys(self.release)
         yield from self._dataset_keys()
         yield from self._parameter_keys()
         yield from self._benchmark_keys()

@@ -99,6 +99,37 @@ def all_cars_table(release: Source = None) -> str:
     return markdown(header, body or [["not covered by this release", *[NA] * len(_OF_ALL_CARS)]], left=1)
 
 
+#: kinds of attack on virtual cars: two that evade nothing, and what attackers do who know the detector
+_EVADERS = {
+    "spoofing": "Plain: forged frames at any time",
+    "masquerade_timed": "Plain: genuine frames replaced, any payload",
+    "evade_midpoint": "Frames midway between two genuine ones",
+    "evade_before": "Frames just before a genuine one",
+    "evade_least_gap": "Frames after the shortest gap seen so far",
+    "evade_doubled": "The rate doubled for good",
+    "evade_creeping": "A rate that creeps up",
+    "evade_slow_start": "A rate that starts slowly",
+    "evade_offset": "Genuine frames, a byte shifted by a constant",
+    "evade_drift": "Genuine frames, a byte that drifts away",
+}
+_VIRTUAL_CARS = {"recorded": "recorded traffic", "drawn": "drawn buses"}
+
+
+def evader_table(release: Source = None) -> str:
+    """Recall on virtual cars when the settings were chosen, by what the attacker does: traffic and protocol across."""
+    numbers = numbers_of(release)
+    columns = [(cars, protocol) for cars in _VIRTUAL_CARS for protocol in _CARS]
+    body = [
+        [label, *(cell(numbers, ".".join(("choice", kind, cars, slug(protocol)))) for cars, protocol in columns)]
+        for kind, label in _EVADERS.items()
+    ]
+    header = [
+        "What the attacker sends",
+        *(f"{_VIRTUAL_CARS[cars].capitalize()}, {protocol}" for cars, protocol in columns),
+    ]
+    return markdown(header, body, left=1)
+
+
 def metric_table(
     metrics: Sequence[str],
     release: Source = None,

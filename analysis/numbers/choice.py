@@ -1,0 +1,56 @@
+"""What was measured when the settings were chosen: the share of attacks on virtual cars that the student found, by kind of attack.
+
+Keys `choice.<kind>.<cars>.<protocol>`: recall at 1 % false positives in the fold of each car left out, mean over cars and seeds, from
+`data/choice.toml`. `recorded`: traffic of the car left out, its identifiers renamed; `drawn`: buses drawn at random.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache, partial
+from typing import Any
+
+from analysis.numbers.number import Makers, Number
+from analysis.reference.format import by_metric, slug
+from analysis.releases.release import Release
+from kdgat.config import CHOICE, Config, override
+
+_CARS = {"cut": "recorded", "drawn": "drawn"}
+_SOURCE = "data/choice.toml"
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Read the file of the choice."""
+    return tomllib.loads(CHOICE.read_text(encoding="utf-8"))
+
+
+def recalls() -> dict[tuple[str, str, str], float]:
+    """Recall of the chosen candidate by kind of attack, cars and protocol: mean over the cars left out."""
+    (chosen,) = (row for row in document()["ranking"] if row["candidate"] == document()["candidate"])
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for case, value in chosen["recall"].items():
+        place, protocol = case.split(" · ")
+        _, cars, kind = place.split(" ")
+        if cars in _CARS:  # the others are recordings of the car itself, which the release judges
+            values.setdefault((kind, _CARS[cars], protocol), []).append(value)
+    return {key: sum(v) / len(v) for key, v in values.items()}
+
+
+def keys(release: Release) -> Makers:
+    """Yield every number by key, for a release that was trained with the settings chosen."""
+    if not any(_has_settings(configuration) for configuration in release.manifest["configurations"].values()):
+        return
+    for (kind, cars, protocol), value in recalls().items():
+        key = ".".join(("choice", *map(slug, (kind, cars, protocol))))
+        text = f'[{by_metric("recall", value)}]{{.cited data-source="{_SOURCE}"}}'
+        source = (
+            f"{_SOURCE}, [[ranking]] {document()['candidate']}: mean of `{kind} · {protocol}` over the cars left out"
+        )
+        yield key, partial(Number, key, text, value, source, span=False)
+
+
+def _has_settings(configuration: dict[str, Any]) -> bool:
+    """Whether a run's configuration has every setting of the choice."""
+    flat = Config.model_validate(configuration).flat()
+    return override(Config.model_validate(configuration), document()["settings"]).flat() == flat
