@@ -2,6 +2,8 @@
 
 Keys `choice.<kind>.<cars>.<protocol>`: recall at 1 % false positives in the fold of each car left out, mean over cars and seeds, from
 `data/choice.toml`. `recorded`: traffic of the car left out, its identifiers renamed; `drawn`: buses drawn at random.
+`choice.alarm_events_per_hour`: at the threshold chosen, on attack-free traffic of the cars left out. `readings.before_choice`: evaluations
+that had read test folders when the choice was written.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from functools import cache, partial
 from typing import Any
 
 from analysis.numbers.number import Makers, Number
-from analysis.reference.format import by_metric, slug
+from analysis.reference.format import by_metric, count, slug
 from analysis.releases.release import Release
 from kdgat.config import CHOICE, Config, override
 
@@ -37,17 +39,26 @@ def recalls() -> dict[tuple[str, str, str], float]:
     return {key: sum(v) / len(v) for key, v in values.items()}
 
 
+def _cited(key: str, text: str, value: float, where: str) -> Number:
+    return Number(key, f'[{text}]{{.cited data-source="{_SOURCE}"}}', value, f"{_SOURCE}, {where}", span=False)
+
+
 def keys(release: Release) -> Makers:
     """Yield every number by key, for a release that was trained with the settings chosen."""
     if not any(_has_settings(configuration) for configuration in release.manifest["configurations"].values()):
         return
     for (kind, cars, protocol), value in recalls().items():
         key = ".".join(("choice", *map(slug, (kind, cars, protocol))))
-        text = f'[{by_metric("recall", value)}]{{.cited data-source="{_SOURCE}"}}'
-        source = (
-            f"{_SOURCE}, [[ranking]] {document()['candidate']}: mean of `{kind} · {protocol}` over the cars left out"
-        )
-        yield key, partial(Number, key, text, value, source, span=False)
+        where = f"[[ranking]] {document()['candidate']}: mean of `{kind} · {protocol}` over the cars left out"
+        yield key, partial(_cited, key, by_metric("recall", value), value, where)
+    rate = f"{100 * document()['settings']['false_alarm_rate']:g} %"
+    (alarms,) = (row["alarms"] for row in document()["points"] if (row["what"], row["name"]) == ("threshold", rate))
+    key = "choice.alarm_events_per_hour"
+    yield key, partial(_cited, key, by_metric("alarm_events_far_per_hour", alarms), alarms, f"[[points]] threshold {rate}")
+    chosen = document()["chosen"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    sql = f"select count(distinct reader) as n from readings where time < '{chosen}'"
+    (row,) = release.rows(sql)
+    yield "readings.before_choice", partial(Number, "readings.before_choice", count(row["n"]), row["n"], sql)
 
 
 def _has_settings(configuration: dict[str, Any]) -> bool:
