@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+#: option → the level that it is for
+_LEVELS = {
+    "table": "render",
+    "figure": "render",
+    "dataset": "evaluate",
+    "data": "evaluate",
+    "preset": "train",
+    "seeds": "train",
+}
+
 
 def reproduce(
     *,
@@ -34,7 +44,14 @@ def reproduce(
     """
     from analysis import reproduce
     from analysis.releases.release import Release
+    from kdgat.errors import KdgatError
 
+    options = {"table": table, "figure": figure, "dataset": dataset, "data": data, "preset": preset, "seeds": seeds}
+    for name in (name for name, value in options.items() if value is not None):
+        if _LEVELS[name] != level:
+            raise KdgatError(f"--{name} is for --level {_LEVELS[name]}, and this is {level}")
+    if table and figure:
+        raise KdgatError("--table and --figure: one at a time")
     if level == "train":
         return reproduce.train(release, preset, seeds)
     opened = Release.open(release)

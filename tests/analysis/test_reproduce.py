@@ -111,3 +111,19 @@ def test_margins_may_differ_by_more_than_probabilities(shared_release, fresh):
         "adapted": scores.tolerance("adapted")
     }
     assert protocols.pop("adapted") == 1e-2 and set(protocols.values()) == {1e-4}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"level": "evaluate", "preset": "demo"}, "--preset is for --level train, and this is evaluate"),
+        ({"level": "train", "table": "1"}, "--table is for --level render, and this is train"),
+        ({"dataset": "hcrl-sa"}, "--dataset is for --level evaluate, and this is render"),
+        ({"table": "1", "figure": "curves"}, "--table and --figure: one at a time"),
+    ],
+)
+def test_an_option_of_another_level_is_refused_and_not_ignored(options, told):
+    from cli.reproduce import reproduce as command
+
+    with pytest.raises(KdgatError, match=told):
+        command(**options)
