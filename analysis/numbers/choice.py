@@ -54,7 +54,10 @@ def keys(release: Release) -> Makers:
     rate = f"{100 * document()['settings']['false_alarm_rate']:g} %"
     (alarms,) = (row["alarms"] for row in document()["points"] if (row["what"], row["name"]) == ("threshold", rate))
     key = "choice.alarm_events_per_hour"
-    yield key, partial(_cited, key, by_metric("alarm_events_far_per_hour", alarms), alarms, f"[[points]] threshold {rate}")
+    yield (
+        key,
+        partial(_cited, key, by_metric("alarm_events_far_per_hour", alarms), alarms, f"[[points]] threshold {rate}"),
+    )
     chosen = document()["chosen"].strftime("%Y-%m-%dT%H:%M:%SZ")
     sql = f"select count(distinct reader) as n from readings where time < '{chosen}'"
     (row,) = release.rows(sql)
