@@ -1,6 +1,6 @@
 """Experiment trackers as mirrors of the run's own record: W&B, MLflow or none.
 
-Offline unless an API key is given: never a prompt, never a wait for a network. `python -m kdgat.tracking sync` sends
+Offline unless an API key is given: never a prompt, never a wait for a network. `kdgat track sync` sends
 what was written offline from a node that has a network. Which trackers may be used is the site's decision.
 """
 

@@ -223,7 +223,7 @@ def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monk
         "KDGATFlow/1/gat/4/gat-student",
         "a" * 40,
         shared_release.table("runs")["data_hash"][0].as_py(),
-        "recompute   python -m analysis",
+        "recompute   kdgat ",
     ):
         assert part in out
     assert trace.run(HEADLINE, "shared", as_json=True) == 0

@@ -174,7 +174,7 @@ def test_an_unknown_release_is_one_line(repo: Path, arguments: list[str]) -> Non
         (["reproduce", "--level", "all"], "--level"),
         (["catalog", "fetch"], "which dataset"),
         (["catalog", "fetch", "nosuch"], "no dataset is called 'nosuch'"),
-        (["sql"], "a query, or --list"),
+        (["sql"], "no query: `kdgat sql "),
         (["select", "--candidates", "nosuch"], "no candidate is called 'nosuch'"),
         (["select", "--seeds", "one"], "seeds are numbers"),
     ],
