@@ -46,7 +46,7 @@ class Tracker:
     lineage: str = ""
 
     def log(self, metric: str, values: list[float]) -> None:
-        """Log a curve that no Lightning trainer logs, one value an epoch."""
+        """Log a curve that no Lightning trainer logs, one value per epoch."""
         for epoch, value in enumerate(values if self.logger else []):
             self.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
 

@@ -70,11 +70,11 @@ function here(number, site) {
   const offer = async () => {
     const [{asked, recompute, agrees}, {open}] = await Promise.all([import("./recompute.js"), import("./lib/release.js")]);
     const release = open(new URL("assets/release/", site));
-    const wanted = asked(number.query, await release.manifest());
-    if (!wanted) return place.remove();
+    const recipe = asked(number.query, await release.manifest());
+    if (!recipe) return place.remove();
     button.addEventListener("click", async () => {
       place.replaceChildren("Computing…");
-      const {values, mean} = await recompute(wanted, release);
+      const {values, mean} = await recompute(recipe, release);
       if (mean === null) return place.replaceChildren("This release holds no window scores for it.");
       const all = values.length === number.n_seeds;
       const verdict = !all ? `scores of ${values.length} of ${number.n_seeds} seeds are in the release` : agrees(mean, number.value) ? "agrees with the release" : "differs from the release";

@@ -114,7 +114,7 @@ def test_a_completion_script_knows_commands_and_options(repo: Path, shell: str) 
         (["doctor", "--json"], {0, 1}),
         (["catalog", "--root", "nowhere", "--json"], {0}),
         (["trace", "--json"], {0}),
-        (["sql", "select count(*) as n from runs", "--json"], {0}),
+        (["sql", "describe summary", "--json"], {0}),
         (["sql", "--list", "--json"], {0}),
         (["compare", "paper-3", "paper-3", "--json"], {0}),
         (["verify", "demo-1", "--json"], {0}),
