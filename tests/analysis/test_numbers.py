@@ -156,7 +156,7 @@ def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
 
 def test_prerender_stops_at_an_unknown_key(release, tmp_path):
     (tmp_path / "index.qmd").write_text("x\n\n{{< var release.nam >}}\n")
-    with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name"):
+    with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name, .* set KDGAT_RELEASE="):
         prerender.run(release, tmp_path)
     assert not (tmp_path / "_variables.yml").exists()
 

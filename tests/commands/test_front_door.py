@@ -166,7 +166,8 @@ def test_an_unknown_release_is_one_line(repo: Path, arguments: list[str]) -> Non
     ("arguments", "reason"),
     [
         (["nosuch"], "nosuch"),
-        (["trace", "--nosuch"], "Unknown option: --nosuch"),
+        (["trace", "nosuch"], "`kdgat trace` lists all keys"),
+        (["verify", "--nosuch"], "Unknown option: --nosuch"),
         (["compare"], "requires an argument"),
         (["freeze", "--latest", "--min-seeds", "x"], "unable to convert"),
         (["freeze"], "one of --run ID, --latest, --tag TAG"),
