@@ -1,4 +1,4 @@
-"""`python -m analysis.compare A [B]`: what of release A does release B reproduce?
+"""`kdgat compare A [B]`: what of release A does release B reproduce?
 
 With one name, B is that release and A the newest committed one of the same configuration and data. Exit code 0:
 every row of the chosen metric was reproduced within its interval; 1: some were not; 3: the two cannot be compared.

@@ -1,4 +1,4 @@
-"""`python -m kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads.
+"""`kdgat detect CAPTURE …`: released students on captures of one's own, in any format `kdgat.captures` reads.
 
 A capture is gone through once, in constant memory: what is read is cut into windows in its order, stretches of windows are
 scored at once, one thread per core. What comes through a pipe is judged before more of it is read.
@@ -404,7 +404,7 @@ def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> N
         mean = 1e3 * waited / windows
         terminal.note(f"from a window's last frame to its verdict: {mean:.1f} ms, at most {1e3 * longest_wait:.1f} ms")
     for begin, end, count in sorted(longest):
-        terminal.note(f"  {begin:.1f}–{end:.1f} s: {count} windows in a row")
+        terminal.note(f"  {begin:.1f}–{end:.1f} s: " + ("one window" if count == 1 else f"{count} windows in a row"))
 
 
 def set_aside(rows: Sequence[BadRow]) -> str:

@@ -1,4 +1,4 @@
-"""`python -m kdgat evaluate`: a release's frozen models, all seeds, on captures that it never saw.
+"""`kdgat evaluate`: a release's frozen models, all seeds, on captures that it never saw.
 
 What comes out is marked as no part of the release: it has no place among the numbers that are traced.
 """

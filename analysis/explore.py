@@ -1,4 +1,4 @@
-"""`python -m analysis.explore`: the site's views over runs that are not frozen yet, over releases and over W&B's mirror of runs.
+"""`kdgat explore`: the site's views over runs that are not frozen yet, over releases and over W&B's mirror of runs.
 
 Served by Panel in a browser, or in Jupyter; in a notebook of one's own: `from analysis.explore import app; app()`. Unfinished runs
 show what their tasks have left so far.
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from analysis.reference.queries import queries
 from analysis.views import plots
 from analysis.views.sources import Tables, sources, tables
-from kdgat import atomic
+from kdgat import atomic, terminal
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
 from kdgat.runtime import work_folder
@@ -166,6 +166,7 @@ def run(port: int, *, in_notebook: bool = False) -> int:
         raise KdgatError(f"no port {port}: 0 to 65535")
     if in_notebook:
         notebook(port)
+    terminal.note("reading runs and releases; the address follows")
     app()  # what is wrong is said here, before a server starts
     import panel as pn
 

@@ -1,4 +1,4 @@
-"""`python -m analysis.freeze --run <id>|--latest --release <name>`: runs → an immutable release.
+"""`kdgat freeze --run <id>|--latest --release <name>`: runs → an immutable release.
 
 Nothing is computed here: tables of the runs are concatenated, validated, checked against each other and written once.
 The same runs give the same bytes.

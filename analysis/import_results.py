@@ -1,4 +1,4 @@
-"""`python -m kdgat import-results FILE.csv`: metrics of another time or tool beside a release, marked as untraced.
+"""`kdgat import-results FILE.csv`: metrics of another time or tool beside a release, marked as untraced.
 
 They are kept in `data/imported/`, never inside a release: no query, page or sentence can take one for a traced number.
 """

@@ -69,7 +69,7 @@ def variables(numbers: Numbers, used: Iterable[tuple[str, Path, int]], project: 
         node[leaf] = value
     if problems and numbers.release.current:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise KdgatError("{}: {}{}".format(*problems[0], more))
+        raise KdgatError("{}: {}{}".format(*problems[0], more) + judged.elsewhere(numbers.release.name))
     return tree
 
 

@@ -1,4 +1,4 @@
-"""`python -m analysis.publish --release NAME --out FOLDER`: a release as an RO-Crate, ready for an archive with a DOI.
+"""`kdgat publish --release NAME --out FOLDER`: a release as an RO-Crate, ready for an archive with a DOI.
 
 The crate holds the release as it is, model cards, CITATION.cff, LICENSE, checksums in the form that `sha256sum -c` reads, and
 `ro-crate-metadata.json` (RO-Crate 1.2, Workflow Run Crate 0.5). Same release, same bytes: the publication date is that of the

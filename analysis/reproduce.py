@@ -1,4 +1,4 @@
-"""`python -m analysis.reproduce --level render|evaluate|train`: a release done again, at one of three depths.
+"""`kdgat reproduce --level render|evaluate|train`: a release done again, at one of three depths.
 
 render: paper and site from the frozen tables, verified (or one table or figure of them). evaluate: the students' scores
 from the frozen weights and the captures, held against the frozen ones. train: the whole flow again, compared within

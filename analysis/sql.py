@@ -1,4 +1,4 @@
-"""`python -m analysis.sql "select …"`: SQL over a release with DuckDB, one view per table."""
+"""`kdgat sql "select …"`: SQL over a release with DuckDB, one view per table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def run(text: str | None, release: str | None = None, format: Literal["table", "
         KdgatError: no query, an unknown name, an unknown release, or SQL that DuckDB refuses.
     """
     if not text:
-        raise KdgatError("a query, or --list")
+        raise KdgatError(
+            'no query: `kdgat sql "show tables"`, `kdgat sql "describe summary"`, or a name that --list gives'
+        )
     sql = query(text).sql if text in queries() or " " not in text else text
     rows = Release.open(release).rows(sql)
     names = list(rows[0]) if rows else []

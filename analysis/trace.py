@@ -1,4 +1,4 @@
-"""`python -m analysis.trace KEY`: from a number back to its rows, runs, code, configuration and data."""
+"""`kdgat trace KEY`: from a number back to its rows, runs, code, configuration and data."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 from analysis.claims.evaluate import matches
 from analysis.claims.grammar import parse
 from analysis.claims.judged import Judged, of_project
-from analysis.numbers import Numbers, trace
+from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.format import slug
 from analysis.releases.release import Release
+from kdgat.errors import KdgatError
 from kdgat.front_door import start
 from kdgat.paths import REPO
 
@@ -24,7 +25,12 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         keys = list(numbers.keys())
         print(json.dumps(keys, indent=1) if as_json else "\n".join(keys))
         return 0
-    number = numbers[key]
+    try:
+        number = numbers[key]
+    except KeyUnknown as error:
+        raise KdgatError(
+            f"{error}; `kdgat trace` lists all keys, and a number on the site shows its own when clicked"
+        ) from None
     document = trace.document(numbers, [key]) | {"claims": [j.trace(REPO) for j in _resting_on(numbers, key)]}
     if as_json:
         print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""`python -m analysis.verify`: everything a release and the documents made from it promise, checked anew.
+"""`kdgat verify`: everything a release and the documents made from it promise, checked anew.
 
 Without arguments: every release on disk, the sources against the current release, and the rendered output, if any, which
 is compared with a second rendering.

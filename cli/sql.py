@@ -17,7 +17,7 @@ def sql(
     """Query a release with SQL, one view per table.
 
     Args:
-        query: a query, or the name of one (see --list).
+        query: a query, or the name of one (see --list); `show tables` and `describe summary` say what there is.
         release: name of the release. [default: the current one]
         format: how rows are printed.
         json: the same as --format json.

@@ -1,7 +1,7 @@
 """What each part of the method is worth: `python flows/ablation_flow.py run`.
 
 Teachers are trained once a dataset and seed; every variant is a task of its own, so that `resume` repeats none.
-Freeze it beside the main run: `python -m analysis.freeze --run KDGATFlow/ID --run AblationFlow/ID --release NAME`.
+Freeze it beside the main run: `kdgat freeze --run KDGATFlow/ID --run AblationFlow/ID --release NAME`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Search for the student's configuration: `python flows/hpo_flow.py run --study NAME --trials 20`, also `--with srun`.
 
 A trial is a task. The study outlives the flow: run it again with more trials, or `resume` it, and it goes on.
-`python -m kdgat.search preset NAME PRESET` makes the best trial a preset.
+`kdgat search preset NAME PRESET` makes the best trial a preset.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class HPOFlow(FlowSpec):
         """Say where to go on; what trials would have resumed from is no longer needed."""
         forget(self)
         print(f"best: trial {self.best['number']}, validation loss {self.best['value']:.5f}")
-        print(f"python -m kdgat.search preset {self.study} NAME --base {self.preset}")
+        print(f"kdgat search preset {self.study} NAME --base {self.preset}")
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ class KDGATFlow(FlowSpec):
     def end(self):
         """Say where to go on; what trainings would have resumed from is no longer needed."""
         forget(self)
-        print(f"run {current.run_id} is complete: python -m analysis.freeze --run {current.run_id} --release NAME")
+        print(f"run {current.run_id} is complete: kdgat freeze --run {current.run_id} --release NAME")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train and evaluate the published recipe: `python flows/published_flow.py run`.
 
 The most expensive model of all, and none that others depend on: a flow of its own, to be added to a release that has the rest
-(`python -m analysis.freeze --run PublishedFlow/ID --onto RELEASE --release NAME`).
+(`kdgat freeze --run PublishedFlow/ID --extend RELEASE --release NAME`).
 """
 
 from __future__ import annotations

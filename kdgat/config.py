@@ -298,11 +298,11 @@ PRESETS: dict[str, Config] = {
 #: what the preset `demo` has less of than `paper`, over the settings that were chosen
 DEMO_BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 3}
 
-#: what `python -m kdgat.selection` chose, without a look at any test capture
+#: what `kdgat select` chose, without a look at any test capture
 CHOICE = REPO / "data" / "choice.toml"
 
 
-#: presets that a search found (`python -m kdgat.search preset`)
+#: presets that a search found (`kdgat search preset`)
 PRESET_FOLDER = REPO / "conf" / "presets"
 
 
@@ -330,14 +330,12 @@ def preset(name: str) -> Config:
         KdgatError: no preset has that name, or its file describes another configuration than it says.
     """
     if name in ("paper", "demo"):
-        paper = _from_file("paper", CHOICE, PRESETS["paper"], "`python -m kdgat.selection` writes it")
+        paper = _from_file("paper", CHOICE, PRESETS["paper"], "`kdgat select` writes it")
         small = {"preset": "demo", "bootstrap_draws": PRESETS["demo"].bootstrap_draws}
         return paper if name == "paper" else override(paper, small | DEMO_BUDGET)
     if name in PRESETS:
         return PRESETS[name]
     file = PRESET_FOLDER / f"{name}.toml"
     if name.isidentifier() and file.is_file():
-        return _from_file(
-            name, file, None, "`python -m kdgat.search preset` writes it, over the presets as they are then"
-        )
+        return _from_file(name, file, None, "`kdgat search preset` writes it, over the presets as they are then")
     raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}")

@@ -1,4 +1,4 @@
-"""`python -m kdgat doctor`: what is installed, what is missing, what each missing part costs, how to get it.
+"""`kdgat doctor`: what is installed, what is missing, what each missing part costs, how to get it.
 
 Runs on a bare Python, before anything is installed.
 """
@@ -120,7 +120,7 @@ def _captures() -> Finding:
     return Finding(
         "captures", bool(names), f"{datasets.root_folder()}: {', '.join(names) or 'none'}",
         "training on real traffic; the built-in synthetic bus is used, and every page says so",
-        "set KDGAT_DATA; `python -m kdgat.catalog` says what is missing and where it comes from",
+        "set KDGAT_DATA; `kdgat catalog` says what is missing and where it comes from",
     )  # fmt: skip
 
 

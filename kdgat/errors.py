@@ -64,7 +64,7 @@ def refusal(error: OSError) -> KdgatError | None:
 def missing(module: str) -> KdgatError:
     """The error of a package that is not installed, as one that a person can act on."""
     extras = "pip install -c requirements.lock -e '.[paper,train]' in .venv"
-    return KdgatError(f"{module} is missing: {extras} has it, or `python -m kdgat doctor` says which extra does")
+    return KdgatError(f"{module} is missing: {extras} has it, or `kdgat doctor` says which extra does")
 
 
 def cli(main: Callable[[], int | None]) -> None:

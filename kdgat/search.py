@@ -3,7 +3,7 @@
 A study is one file in the work folder, a journal to which any number of workers on any number of nodes append (its lock is
 a file that is created exclusively, which NFS does atomically). The best trial becomes a preset:
 
-    python -m kdgat.search preset STUDY NAME      # then: python flows/kdgat_flow.py run --preset NAME
+    kdgat search preset STUDY NAME      # then: python flows/kdgat_flow.py run --preset NAME
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def write_preset(study: str, name: str, base: str) -> Path:
     best = optuna_study.best_trial
     config = override(preset(base), {**best.params, "preset": name})
     lines = [
-        f"# Trial {best.number} of the study {study}, validation loss {best.value:.6g}, by `python -m kdgat.search preset`.",
+        f"# Trial {best.number} of the study {study}, validation loss {best.value:.6g}, by `kdgat search preset`.",
         f'base = "{base}"',
         f'config_hash = "{config.hash()}"',
         "",

@@ -1,6 +1,6 @@
 """Choosing the configuration blind: candidates are scored where no test folder can be opened.
 
-`python -m kdgat.selection` leaves each training car out once, trains every candidate on the others, and judges it on
+`kdgat select` leaves each training car out once, trains every candidate on the others, and judges it on
 
 - the captures of the car left out, their attacks included,
 - virtual cars cut from that car's recordings, and cars drawn from ranges that no candidate trains on, under each kind of

@@ -171,6 +171,6 @@ def backends(arguments: Sequence[str]) -> set[str]:
 def workers(arguments: Sequence[str]) -> int:
     """Tasks at once for a flow's command line: what the site allows in SLURM's queue, else one a core.
 
-    One torch thread a process and one process a core is the fastest split of one computer.
+    One torch thread per process and one process per core is the fastest split of one computer.
     """
     return settings().srun.jobs if {"srun", "slurm"} & backends(arguments) else os.cpu_count() or 1

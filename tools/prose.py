@@ -21,7 +21,7 @@ from kdgat.paths import REPO
 STYLE = REPO / "paper" / "proselint.json"
 _VARIABLE = re.compile(r"\{\{<\s*var.*?>\}\}")
 #: a line of proselint: file, line, rule and what it says
-_FOUND = re.compile(r"^(.+?):(\d+):\d+: (.+)$", re.M)
+_FINDING = re.compile(r"^(.+?):(\d+):\d+: (.+)$", re.M)
 #: words of a sentence that a reader takes in at once
 LONGEST = 48
 #: pattern → what to write instead
@@ -99,7 +99,7 @@ def linted(texts: dict[str, str]) -> Iterator[str]:
             raise KdgatError("proselint is not installed: pip install -c requirements.lock -e '.[dev]'") from None
         if done.returncode not in (0, 1):
             raise KdgatError(f"proselint failed: {done.stderr.strip()}")
-        for file, line, message in _FOUND.findall(done.stdout + done.stderr):
+        for file, line, message in _FINDING.findall(done.stdout + done.stderr):
             yield f"{files[Path(file)]}:{line}: {message}"
 
 

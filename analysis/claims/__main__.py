@@ -1,4 +1,4 @@
-"""`python -m analysis.claims`: each claim with its truth, its margin and what would turn it; and words that claim without one."""
+"""`kdgat claims`: each claim with its truth, its margin and what would turn it; and words that claim without one."""
 
 from __future__ import annotations
 

@@ -115,4 +115,10 @@ def refuse(claims: Iterable[Judged], numbers: Numbers, project: Path) -> None:
         more = f" (and {len(wrong) - 1} more claims)" if len(wrong) > 1 else ""
         raise KdgatError(
             f"{place}: {plain(claim.text)!r} is not borne out by {numbers.release.name}: {verdict.why}{more}"
+            + elsewhere(numbers.release.name)
         )
+
+
+def elsewhere(release: str) -> str:
+    """Say what renders a release for which the sources are not written: they have to bear out the current one alone."""
+    return f"; if the sources are written for another release, name that one in data/frozen/current and set KDGAT_RELEASE={release}"

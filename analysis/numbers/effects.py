@@ -51,7 +51,7 @@ class Effects:
 
     def __init__(self, release: Release) -> None:
         self.release = release
-        self._made: dict[tuple[str, str, Side, Side], Effect | None] = {}
+        self._cache: dict[tuple[str, str, Side, Side], Effect | None] = {}
 
     @cached_property
     def _windows(self) -> dict[Place, pa.Table]:
@@ -74,9 +74,9 @@ class Effects:
     def f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
         """The difference on the windows that both scored; None where a seed leaves it undefined. Computed once."""
         key = (dataset, scenario, a, b)
-        if key not in self._made:
-            self._made[key] = self._f1(*key)
-        return self._made[key]
+        if key not in self._cache:
+            self._cache[key] = self._f1(*key)
+        return self._cache[key]
 
     def _f1(self, dataset: str, scenario: str, a: Side, b: Side) -> Effect | None:
         seeds = sorted(s for d, sc, p, s in self._windows if (d, sc, p) == (dataset, scenario, a[1]))

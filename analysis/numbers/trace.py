@@ -102,10 +102,10 @@ def recompute(release: Release, number: Number) -> str:
     """The command that gets the number anew: from the weights where a model was scored, else from the frozen rows."""
     if number.n_seeds and number.query.startswith("select"):
         where = f"--release {release.name} --dataset {number.where['dataset']}"
-        return f"python -m analysis.reproduce --level evaluate {where}"
+        return f"kdgat reproduce --level evaluate {where}"
     if number.query.startswith("select"):
-        return f'python -m analysis.sql --release {release.name} "{number.query}"'
-    return f"python -m analysis.trace --release {release.name} {number.key}"
+        return f'kdgat sql --release {release.name} "{number.query}"'
+    return f"kdgat trace --release {release.name} {number.key}"
 
 
 def rows(release: Release, number: Number) -> list[dict[str, Any]]:

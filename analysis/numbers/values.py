@@ -44,11 +44,11 @@ def citation() -> dict[str, str]:
     """Who made this and under what terms, from the one file that says it, `CITATION.cff`."""
     import yaml
 
-    told = yaml.safe_load((REPO / "CITATION.cff").read_text(encoding="utf-8"))
-    people = (a.get("name") or f"{a['given-names']} {a['family-names']}" for a in told["authors"])
-    facts = {"title": told["title"], "authors": " and ".join(people), "licence": told["license"]}
+    cff = yaml.safe_load((REPO / "CITATION.cff").read_text(encoding="utf-8"))
+    people = (a.get("name") or f"{a['given-names']} {a['family-names']}" for a in cff["authors"])
+    facts = {"title": cff["title"], "authors": " and ".join(people), "licence": cff["license"]}
     return facts | {
-        name: str(told[key]) for name, key in (("repository", "repository-code"), ("doi", "doi")) if key in told
+        name: str(cff[key]) for name, key in (("repository", "repository-code"), ("doi", "doi")) if key in cff
     }
 
 
@@ -57,14 +57,14 @@ class Numbers:
 
     def __init__(self, release: Release) -> None:
         self.release = release
-        self._made: dict[str, Number] = {}
+        self._cache: dict[str, Number] = {}
         self._resting: dict[tuple[str, str | None], list[str]] = {}
 
     def __getitem__(self, key: str) -> Number:
-        if key in self._made:
-            return self._made[key]
+        if key in self._cache:
+            return self._cache[key]
         try:
-            number = self._made[key] = self._makers[key]()
+            number = self._cache[key] = self._makers[key]()
             return number
         except KeyError:
             raise KeyUnknown(self.release.name, key, self._makers) from None

@@ -16,7 +16,7 @@ def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
     """Tables of all tasks by name, one row per key.
 
     Rows that several tasks state alike (a dataset's counts, a model's parameters) are kept once; rows that share a key
-    and differ are an error of the runs. Scores that several runs give the same windows stand side by side, one column a model.
+    and differ are an error of the runs. Scores that several runs give the same windows stand side by side, one column per model.
     """
     union = {}
     for name in records.TABLES:

@@ -72,7 +72,7 @@ def checklist(release: Source = None) -> str:
         ("A simple baseline stands beside", yes(any(row["model"] == BASELINE for row in runs))),
         ("Computing", f"{numbers.markdown('release.compute_hours')} hours in {numbers.markdown('release.runs')} runs on {numbers.markdown('release.machine')}"),
         ("Weights are published", f"{yes(manifest['weights'])}: {count(len(manifest['weights']))} files, each hashed"),
-        ("Results can be checked without training", "Yes: `python -m analysis.reproduce --level render` or `evaluate`"),
+        ("Results can be checked without training", "Yes: `kdgat reproduce --level render` or `evaluate`"),
     ]  # fmt: skip
     return markdown(["Question", "Answer"], rows, left=2)
 

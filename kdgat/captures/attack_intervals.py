@@ -1,7 +1,7 @@
 """Attacks that no frame can tell of: captures with a file beside them that says when the attack ran.
 
 A suppressed message leaves nothing to label, and some formats have no place for labels. `<capture>.intervals.json`, as
-`python -m kdgat.synthetic write` leaves it, holds `{"intervals_s": [[begin, end], …]}` in seconds after the first frame.
+`kdgat synthetic write` leaves it, holds `{"intervals_s": [[begin, end], …]}` in seconds after the first frame.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m kdgat.catalog [fetch NAME]`: see `kdgat.catalog.listing`."""
+"""`kdgat catalog [fetch NAME]`: see `kdgat.catalog.listing`."""
 
 from kdgat.front_door import start
 

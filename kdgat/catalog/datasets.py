@@ -1,7 +1,7 @@
 """The datasets: which captures they consist of, where they lie on disk, which of them are copies of each other.
 
-`data/catalog.toml` describes the datasets. `python -m kdgat.catalog` lists and checks what is on disk,
-`python -m kdgat.catalog fetch NAME` downloads a dataset.
+`data/catalog.toml` describes the datasets. `kdgat catalog` lists and checks what is on disk,
+`kdgat catalog fetch NAME` downloads a dataset.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def captures(dataset: str, root: Path | None = None, *, train_only: bool = False
         folders = [folder / entries()[dataset]["folder"] for folder in root_folders(root)]
         missing = " or ".join(f"no captures in {f}" if f.is_dir() else f"no folder {f}" for f in folders)
         missing += _several(str(root or os.environ.get("KDGAT_DATA", "")))
-        raise KdgatError(f"dataset {dataset}: {missing} (`python -m kdgat.catalog` says where to get it)")
+        raise KdgatError(f"dataset {dataset}: {missing} (`kdgat catalog` says where to get it)")
     entry = entries()[dataset]
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(hashes, (path for _, _, path in sources)))
@@ -204,7 +204,7 @@ def _union(dataset: str, root: Path | None, train_only: bool) -> Iterator[Captur
     if not any(c.split == "train" for c in union):
         raise KdgatError(
             f"dataset {dataset}: no training captures of {', '.join(members(dataset))} in "
-            f"{os.pathsep.join(map(str, root_folders(root)))} (`python -m kdgat.catalog` says where to get them)"
+            f"{os.pathsep.join(map(str, root_folders(root)))} (`kdgat catalog` says where to get them)"
         )
     there = {c.name for c in union}
     first: dict[str, str] = {}

@@ -144,7 +144,7 @@ def listing(root: Path | None, *, as_json: bool = False) -> int:
         print(f"\n{dataset}: {entry['title']}")
         rows = by_dataset[dataset]
         if not rows:
-            print(f"  missing. `python -m kdgat.catalog fetch {dataset}`{_own_remote(entry['folder'])}, or by hand:")
+            print(f"  missing. `kdgat catalog fetch {dataset}`{_own_remote(entry['folder'])}, or by hand:")
             print(datasets.by_hand(dataset, root))
             continue
         for row in rows:

@@ -116,8 +116,8 @@ def estimate(whole: np.ndarray, drawn: Sequence[tuple[np.ndarray, int, int]]) ->
         shared += both
         parts.append((max(mean - both, 0.0) if seeds > 1 else mean, of_blocks))
     if seeds > 1:
-        spread = float(whole.var(ddof=1)) / seeds
-        parts.append((max(spread, shared), seeds - 1))
+        seed_variance = float(whole.var(ddof=1)) / seeds
+        parts.append((max(seed_variance, shared), seeds - 1))
     if not parts:
         return None
     total = sum(v for v, _ in parts)

@@ -261,8 +261,8 @@ def adapted(scored: Scored, config: Config) -> Scored:
     }
     for number in adaptation.broken(scored.windows, config.adaptation.seconds):
         print(
-            f"{scored.dataset} seed {scored.seed}: {scored.captures[number]}, over half of some "
-            f"{config.adaptation.seconds:g} s of windows is attacked: the protocol `adapted` promises nothing",
+            f"{scored.dataset} seed {scored.seed}: within {config.adaptation.seconds:g} s of {scored.captures[number]} over half "
+            "of the windows are attacked, more than the protocol `adapted` can follow",
             flush=True,
         )
     return replace(

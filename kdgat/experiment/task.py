@@ -63,8 +63,8 @@ class Task:
         """Where the training of `model` leaves its epochs; another code or configuration never goes on from them."""
         if not self.lineage:
             return None
-        made_by = f"{self.config.hash()[:12]}-{provenance.code_hash()[:12]}"
-        name = f"{self.dataset}-s{self.seed}-{model.replace('/', '-')}-{made_by}.safetensors"
+        origin = f"{self.config.hash()[:12]}-{provenance.code_hash()[:12]}"
+        name = f"{self.dataset}-s{self.seed}-{model.replace('/', '-')}-{origin}.safetensors"
         return training_folder(self.lineage) / name
 
 

@@ -35,7 +35,7 @@ def split(n_frames: int, windows: Windows, seed: int, capture: str = "") -> dict
 
     Args:
         n_frames: frames of the capture. If a block would be shorter than four windows there are fewer blocks; a
-            capture too short for one block a part goes to `train` whole.
+            capture too short for one block per part goes to `train` whole.
         seed, capture: seed of the deal; the name makes captures of one seed differ.
     """
     size = windows.size
@@ -52,7 +52,7 @@ def split(n_frames: int, windows: Windows, seed: int, capture: str = "") -> dict
     for begin, end in zip([0, *changes], [*changes, n_blocks], strict=True):
         first = edges[begin] + (size if begin else 0)
         parts[PARTS[deal[begin]]].append(starts(edges[end], size, windows.stride, first))
-    return {p: np.concatenate([np.empty(0, np.int64), *pieces]) for p, pieces in parts.items()}
+    return {p: np.concatenate([np.empty(0, np.int64), *begins]) for p, begins in parts.items()}
 
 
 def _counts(shares: np.ndarray, n: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The models: one concept a file, equations and shapes in the docstrings."""
+"""The models: one concept per file, equations and shapes in the docstrings."""

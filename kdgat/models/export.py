@@ -6,6 +6,7 @@ import contextlib
 import copy
 import fcntl
 import json
+import logging
 import warnings
 from importlib import metadata
 from typing import Any
@@ -127,6 +128,8 @@ def _export(
     """Take seconds, nearly all of which is the same for any weights."""
     example = (torch.randn(7, features), torch.randint(0, 7, (2, 11)), torch.randn(11, edges), per_node)
     n, e = torch.export.Dim("nodes"), torch.export.Dim("edges")
+    # it warns of every operator of torchvision, which is not installed and not needed
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -66,9 +66,9 @@ class IdEncoding(nn.Module):
     """What a model may know of an ID, f32[N, width] (width 0 for `none`).
 
     - none: nothing; the headline models, since an embedding learns the training cars.
-    - lookup: one vector an ID of the training cars; all unknown IDs share the untrained last one (as published).
+    - lookup: one vector per ID of the training cars; all unknown IDs share the untrained last one (as published).
     - unknown: as lookup, and the shared vector is learned: 10 % of training nodes pretend to be unknown.
-    - hashed: one vector a bucket; an unseen ID lands in some bucket.
+    - hashed: one vector per bucket; an unseen ID lands in some bucket.
     - masked: as hashed, and half of the training nodes carry the mask vector instead.
     """
 

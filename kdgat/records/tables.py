@@ -44,7 +44,7 @@ def _schema(name: str, doc: str, key: Sequence[str], *columns: Column, further: 
 _ALL = (
     _schema(
         "runs",
-        "One row a training or evaluation: what ran, on what, from which code.",
+        "One row per training or evaluation: what ran, on what, from which code.",
         ["run"],
         _RUN,
         Column("flow_run", S, "<flow>/<run id>"),
@@ -81,7 +81,7 @@ _ALL = (
     ),
     _schema(
         "metrics",
-        "One row a run, seed, scenario, attack, model, protocol and metric.",
+        "One row per run, seed, scenario, attack, model, protocol and metric.",
         ["dataset", "scenario", "attack", "model", "protocol", "metric", "seed", "run"],
         _RUN,
         _DATASET,
@@ -116,7 +116,7 @@ _ALL = (
     ),
     _schema(
         "curves",
-        "Training curves: one row a run, epoch and metric.",
+        "Training curves: one row per run, epoch and metric.",
         ["run", "model", "metric", "epoch"],
         _RUN,
         _DATASET,
@@ -188,7 +188,7 @@ _ALL = (
     ),
     _schema(
         "graphs",
-        "Example windows, one row a frame: time offset, ID, label; never payload bytes.",
+        "Example windows, one row per frame: time offset, ID, label; never payload bytes.",
         ["graph", "frame"],
         _GRAPH,
         _DATASET,

@@ -1,4 +1,4 @@
-"""`python -m kdgat.synthetic write|fidelity|coverage`: see `kdgat.synthetic.commands`."""
+"""`kdgat synthetic write|fidelity|coverage`: see `kdgat.synthetic.commands`."""
 
 from kdgat.front_door import start
 

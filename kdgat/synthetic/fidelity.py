@@ -26,8 +26,8 @@ ASPECTS = {
 def aspects(frames: Frames, size: int = 100) -> dict[str, np.ndarray]:
     """Samples of each of `ASPECTS`, in its unit, from one benign capture: name → f64[n].
 
-    There is a sample a window of `size` frames for nodes and edges, a pair of neighbouring frames for the inter-arrival
-    time, an ID for period and jitter (IDs with under ten gaps are left out), and a byte of an ID for entropy.
+    There is one sample per window of `size` frames for nodes and edges, per pair of neighbouring frames for the inter-arrival
+    time, per ID for period and jitter (IDs with under ten gaps are left out), and per byte of an ID for entropy.
     """
     begins = starts(len(frames), size, size)
     store = GraphStore.build([("capture", "benign", frames.to_table(), begins)], size, "published")
@@ -77,9 +77,9 @@ def report(real: Sequence[Frames], synthetic: Sequence[Frames]) -> list[tuple[st
 
 
 def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
-    """What a graph network can pool of one car's benign windows: mean and spread of each `relative` feature.
+    """What a graph network can pool of one car's benign windows: mean and standard deviation of each `relative` feature.
 
-    The spread is the standard deviation within a window; both are means over windows.
+    The deviation is that within a window; both are means over windows.
     """
     begins = starts(len(frames), size, size)
     begins = begins[[not frames.label[b : b + size].any() for b in begins]]
@@ -93,10 +93,10 @@ def window_statistics(frames: Frames, size: int = 100) -> dict[str, float]:
         count = np.diff(np.asarray(ptr))[:, None]
         mean = np.add.reduceat(np.asarray(values, float), first) / count
         square = np.add.reduceat(np.asarray(values, float) ** 2, first) / count
-        spread = np.sqrt(np.maximum(square - mean**2, 0))
+        std = np.sqrt(np.maximum(square - mean**2, 0))
         for j, name in enumerate(names):
             statistics[f"{kind} {name}, mean"] = float(mean[:, j].mean())
-            statistics[f"{kind} {name}, spread"] = float(spread[:, j].mean())
+            statistics[f"{kind} {name}, std"] = float(std[:, j].mean())
     return statistics
 
 

@@ -24,7 +24,7 @@ TRAINING_RANGES = Ranges(
     full_dlc=(0.5, 1.0),  # 92–94 % of their frames are full
     kinds=(0.65, 0.1, 0.1, 0.08, 0.04, 0.03),  # two thirds of their byte positions are constant
     delay=(0.002, 0.05),
-    bit_time=(1.8e-6, 2.4e-6),  # their bursts run at 0.24 ms a frame of 8 bytes
+    bit_time=(1.8e-6, 2.4e-6),  # their bursts run at 0.24 ms per frame of 8 bytes
     event_share=(0.0, 0.1),
     shortest=0.005,  # no ID of theirs is faster than 10 ms; a benign ID at 2 ms could not be told from a forged one
 )

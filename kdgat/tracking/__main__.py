@@ -1,4 +1,4 @@
-"""`python -m kdgat.tracking sync`: see `kdgat.tracking.sync`."""
+"""`kdgat track sync`: see `kdgat.tracking.sync`."""
 
 from kdgat.front_door import start
 

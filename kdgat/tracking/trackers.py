@@ -1,6 +1,6 @@
 """Experiment trackers as mirrors of the run's own record: W&B, MLflow or none.
 
-Offline unless an API key is given: never a prompt, never a wait for a network. `python -m kdgat.tracking sync` sends
+Offline unless an API key is given: never a prompt, never a wait for a network. `kdgat track sync` sends
 what was written offline from a node that has a network. Which trackers may be used is the site's decision.
 """
 
@@ -47,7 +47,7 @@ class Tracker:
     lineage: str = ""
 
     def log(self, metric: str, values: list[float]) -> None:
-        """Log a curve that no Lightning trainer logs, one value an epoch."""
+        """Log a curve that no Lightning trainer logs, one value per epoch."""
         for epoch, value in enumerate(values if self.logger else []):
             self.logger.log_metrics({metric: value, "epoch": epoch}, step=epoch)
 

@@ -48,7 +48,7 @@ class Devices:
         """What a record adds to the machine's own line; nothing for one process without a GPU."""
         if self.accelerator == "gpu":
             return f", {self.count} × {torch.cuda.get_device_name()}, {self.precision}"
-        return f", {self.count} processes a training" if self.count > 1 else ""
+        return f", {self.count} processes per training" if self.count > 1 else ""
 
 
 def mixed(capability: tuple[int, int]) -> str:

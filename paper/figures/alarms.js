@@ -36,7 +36,7 @@ export function alarmCurves(rows, {models = [], points = [], captures = [], k = 
   const names = distinct(shown, "car");
   const side = width >= 640 && names.length > 1;
   const panel = side ? "fx" : "fy";
-  const told = (row) => `${modelLabel(row.model)}, ${row.car}, threshold ${number(row.threshold)}\n${row.found} of ${row.events} attacks found\n${row.alarms} alarms, ${number(row.perHour)} an hour`;
+  const title = (row) => `${modelLabel(row.model)}, ${row.car}, threshold ${number(row.threshold)}\n${row.found} of ${row.events} attacks found\n${row.alarms} alarms, ${number(row.perHour)} an hour`;
   const chart = Plot.plot({
     ...base({width}),
     height: side ? 300 : 40 + 240 * names.length,
@@ -56,7 +56,7 @@ export function alarmCurves(rows, {models = [], points = [], captures = [], k = 
         })
       ),
       Plot.dot(shown.filter((row) => row.used), {
-        [panel]: "car", x: place, y: (row) => row.found / row.events, fill: "model", symbol: "model", r: 5, title: told
+        [panel]: "car", x: place, y: (row) => row.found / row.events, fill: "model", symbol: "model", r: 5, title
       })
     ]
   });

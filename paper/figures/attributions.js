@@ -9,7 +9,7 @@ import {hex} from "./lib/window.js";
 const shade = (t) => (t < 0.5 ? `rgb(139 102 194 / ${1 - 2 * t})` : `rgb(224 122 20 / ${2 * t - 1})`);
 
 /**
- * What pushed the detector towards “attack” (orange) or away from it (violet): integrated gradients, a row a node feature, a column a
+ * What pushed the detector towards “attack” (orange) or away from it (violet): integrated gradients, one row per node feature, one column per
  * CAN ID. `rows`: rows of `attributions` of one graph. The strongest features come first.
  */
 export function attributionMap(rows, {width = 640, features = 16} = {}) {

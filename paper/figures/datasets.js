@@ -38,7 +38,7 @@ export function captures(rows, {width = 640} = {}) {
  * content stands elsewhere count as duplicates only.
  */
 export function vehicles(rows) {
-  const spread = (of, digits) => [Math.min(...of), Math.max(...of)].map((value) => value.toFixed(digits)).filter((text, i, all) => i === 0 || text !== all[0]).join("–");
+  const range = (of, digits) => [Math.min(...of), Math.max(...of)].map((value) => value.toFixed(digits)).filter((text, i, all) => i === 0 || text !== all[0]).join("–");
   return groups(rows, (row) => row.vehicle, (row) => row.data_kind).flatMap(([vehicle, kinds]) =>
     kinds.map(([data, all]) => {
       const read = all.filter((row) => !row.duplicate_of && row.seconds > 0);
@@ -49,8 +49,8 @@ export function vehicles(rows) {
         duplicates: all.filter((row) => row.duplicate_of).length,
         attacks: [...new Set(all.map((row) => row.attack))].filter((attack) => attack !== "benign").sort().join(", ") || "none",
         minutes: Number((sum(read, (row) => row.seconds) / 60).toFixed(1)),
-        "frames a second": read.length ? spread(read.map((row) => row.frames / row.seconds), 0) : null,
-        "window (ms)": read.length ? spread(read.map((row) => (1000 * row.seconds) / Math.max(row.windows, 1)), 0) : null,
+        "frames a second": read.length ? range(read.map((row) => row.frames / row.seconds), 0) : null,
+        "window (ms)": read.length ? range(read.map((row) => (1000 * row.seconds) / Math.max(row.windows, 1)), 0) : null,
         windows: sum(read, (row) => row.windows),
         attacked: sum(read, (row) => row.positives),
         "rows not readable": sum(all, (row) => row.quarantined)

@@ -4,7 +4,7 @@ import {distinct} from "./lib/rows.js";
 import {base, labelColor} from "./lib/theme.js";
 import {hex} from "./lib/window.js";
 
-/** The frames of one window on a time axis, a line an ID; injected frames stand out. `rows`: rows of `graphs` of one window. */
+/** The frames of one window on a time axis, one line per ID; injected frames stand out. `rows`: rows of `graphs` of one window. */
 export function windowFrames(rows, {width = 640} = {}) {
   if (!rows.length) return message("No window was selected.");
   const ids = distinct(rows, "id");

@@ -6,7 +6,7 @@ import {labelColor} from "./lib/theme.js";
 import {hex, toGraph} from "./lib/window.js";
 
 /**
- * One window as a directed graph: a circle a CAN ID (area: frames; orange: injected frames among them), an arrow a transition
+ * One window as a directed graph: one circle per CAN ID (area: frames; orange: injected frames among them), one arrow per transition
  * (width: how often, or the model's attention where `attention` rows of one layer and head are given).
  * The layout starts from fixed places and runs a fixed number of steps: the same window always looks the same.
  */

@@ -15,13 +15,13 @@ export function mistakes(rows, prepared, {threshold, examples = []} = {}) {
   const node = element("details", {class: "kdgat-data kdgat-mistakes"}, summary, place);
   const list = () => {
     const wrong = rows.filter((row) => row[model] != null && row[model] >= threshold.value !== row.injected > 0);
-    const told = wrong.map((row) => ({
+    const listed = wrong.map((row) => ({
       window: row.window, what: row.injected > 0 ? "missed" : "false alarm", capture: row.capture, attack: row.attack, "injected frames": row.injected, score: row[model],
       graph: graphs.get(`${row.capture} ${row.window}`)
     }));
-    told.sort((a, b) => (b.what === "missed") - (a.what === "missed") || (a.what === "missed" ? a.score - b.score : b.score - a.score));
+    listed.sort((a, b) => (b.what === "missed") - (a.what === "missed") || (a.what === "missed" ? a.score - b.score : b.score - a.score));
     const link = ({graph}) => (graph === undefined ? null : `graph.html?graph=${graph}`);
-    return dataTable(told, ["window", "what", "capture", "attack", "injected frames", "score"], `Windows that ${model} misjudges`, {link});
+    return dataTable(listed, ["window", "what", "capture", "attack", "injected frames", "score"], `Windows that ${model} misjudges`, {link});
   };
   const fill = () => node.open && place.replaceChildren(list());
   node.addEventListener("toggle", fill);

@@ -30,7 +30,7 @@ export function joinPages(root, here = location) {
 
 /** What is chosen in the controls of `root`, in words: what a printed page says in their place. */
 export function chosen(root) {
-  const told = [...root.querySelectorAll("form")].map((form) => {
+  const choices = [...root.querySelectorAll("form")].map((form) => {
     const name = form.querySelector("label, .kdgat-label")?.textContent.trim();
     const select = form.querySelector("select");
     const boxes = [...form.querySelectorAll("[type=checkbox]")];
@@ -39,7 +39,7 @@ export function chosen(root) {
     const value = select ? select.selectedOptions[0]?.textContent : boxes.length ? (checked.length === boxes.length ? "all" : checked.map((box) => box.parentElement.textContent.trim()).join(", ") || "none") : numbers.join(" to ");
     return name && value && `${name}: ${value}`;
   });
-  return told.filter(Boolean).join("; ");
+  return choices.filter(Boolean).join("; ");
 }
 
 /** Puts what is chosen before the controls, for paper alone. */

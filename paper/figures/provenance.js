@@ -22,12 +22,12 @@ export function panel(key, trace, site = new URL(".", location.href)) {
   const list = element("dl", {});
   const line = (name, ...content) => content.length && list.append(element("dt", {}, name), ...content.map((node) => element("dd", {}, node)));
   line("value", `${number.text}${number.low == null ? "" : `, 95 % interval ${written(number.low)} – ${written(number.high)}`}${number.n_seeds ? `, ${counted(number.n_seeds, "seed")}` : ""}`);
-  line("key", command(`python -m analysis.trace --release ${trace.release} ${key}`));
+  line("key", command(`kdgat trace --release ${trace.release} ${key}`));
   const readable = number.query.startsWith("select");
   line("query", readable ? link(page("sql", {q: number.query, view: "table"}), number.query) : number.query);
   line("recompute", ...(readable ? [here(number, site)] : []), command(number.recompute));
   line("release", link(new URL("assets/release/manifest.json", site).href, `${trace.release} (${trace.data_kind} data), sha256 ${trace.manifest_sha256.slice(0, 10)}`),
-    ...(trace.state ? [trace.state] : []), command(`python -m analysis.verify ${trace.release}`));
+    ...(trace.state ? [trace.state] : []), command(`kdgat verify ${trace.release}`));
   const several = (name) => [...new Map(runs.filter((row) => row[name]).map((row) => [row[name], row])).values()];
   line("commit", ...several("commit").map((row) => (row.links?.commit ? link(row.links.commit, row.commit) : command(`git show ${row.commit}`))));
   line("configuration", ...several("config_hash").map((row) => configuration(row, site)));
@@ -70,11 +70,11 @@ function here(number, site) {
   const offer = async () => {
     const [{asked, recompute, agrees}, {open}] = await Promise.all([import("./recompute.js"), import("./lib/release.js")]);
     const release = open(new URL("assets/release/", site));
-    const wanted = asked(number.query, await release.manifest());
-    if (!wanted) return place.remove();
+    const recipe = asked(number.query, await release.manifest());
+    if (!recipe) return place.remove();
     button.addEventListener("click", async () => {
       place.replaceChildren("Computing…");
-      const {values, mean} = await recompute(wanted, release);
+      const {values, mean} = await recompute(recipe, release);
       if (mean === null) return place.replaceChildren("This release holds no window scores for it.");
       const all = values.length === number.n_seeds;
       const verdict = !all ? `scores of ${values.length} of ${number.n_seeds} seeds are in the release` : agrees(mean, number.value) ? "agrees with the release" : "differs from the release";

@@ -5,7 +5,7 @@ import {distinct, number} from "./lib/rows.js";
 import {base, categoryColor} from "./lib/theme.js";
 
 /**
- * Measured speeds, release by release: a panel a benchmark, from zero. `rows`: rows of `benchmarks` of several releases, each with its
+ * Measured speeds, release by release: one panel per benchmark, from zero. `rows`: rows of `benchmarks` of several releases, each with its
  * `release`, in the order of time.
  */
 export function speeds(rows, {width = 640} = {}) {

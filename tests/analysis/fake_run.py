@@ -290,8 +290,8 @@ def _readings(dataset: str, seeds: tuple[int, ...], captures: list[tuple[str, ..
             "capture": f"{scenario}/{name}",
             "time": f"2026-01-01T0{hour}:00:0{seed}Z",
         }
-        | {"reader": f"{run}/evaluate/{seed}", "config_hash": made_with, "commit": commit}
-        for hour, run, made_with in ((0, "KDGATFlow/0", "0" * 64), (1, FLOW_RUN, CONFIG.hash()))
+        | {"reader": f"{run}/evaluate/{seed}", "config_hash": config_hash, "commit": commit}
+        for hour, run, config_hash in ((0, "KDGATFlow/0", "0" * 64), (1, FLOW_RUN, CONFIG.hash()))
         for seed in seeds
         for scenario, name, _, _ in captures
         if scenario != "train"

@@ -156,7 +156,7 @@ def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
 
 def test_prerender_stops_at_an_unknown_key(release, tmp_path):
     (tmp_path / "index.qmd").write_text("x\n\n{{< var release.nam >}}\n")
-    with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name"):
+    with pytest.raises(KdgatError, match=r"^index\.qmd:3: .*nearest: release\.name, .* set KDGAT_RELEASE="):
         prerender.run(release, tmp_path)
     assert not (tmp_path / "_variables.yml").exists()
 
@@ -223,7 +223,7 @@ def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monk
         "KDGATFlow/1/gat/4/gat-student",
         "a" * 40,
         shared_release.table("runs")["data_hash"][0].as_py(),
-        "recompute   python -m analysis",
+        "recompute   kdgat ",
     ):
         assert part in out
     assert trace.run(HEADLINE, "shared", as_json=True) == 0

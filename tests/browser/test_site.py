@@ -346,7 +346,7 @@ def test_a_number_opens_its_trace_by_keyboard(visit):
     text = panel.text_content()
     assert number.get_attribute("data-key") in text
     assert "select mean" in text
-    assert "python -m analysis" in text
+    assert "kdgat trace" in text
     visit.page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
 

@@ -1,4 +1,4 @@
-"""`python -m kdgat doctor | detect | import-results`, as a person types them."""
+"""`kdgat doctor | detect | import-results`, as a person types them."""
 
 from __future__ import annotations
 

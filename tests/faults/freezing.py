@@ -39,13 +39,13 @@ class Killer:
         (folder / "inputs.pickle").write_bytes(pickle.dumps((tables, weights)))
         freeze("base", tables, weights, root=self.root, current=True)
         self.base = {p.name: p.read_bytes() for p in (self.root / "base").glob("*.*")}
-        self.made = build("base", tables, weights, Policy())
+        self.output = build("base", tables, weights, Policy())
         self.chance = random.Random(seed)
         self.completed = 0
 
     def write(self) -> None:
         """What a forked child does: place c0, c1, …"""
-        files, manifest = self.made
+        files, manifest = self.output
         for number in range(1000):
             renamed = manifest.replace(b'"name": "base"', f'"name": "c{number}"'.encode())
             place(self.root, f"c{number}", files, renamed, current=True)
@@ -88,14 +88,14 @@ class Killer:
 
     def mend(self) -> list[str]:
         """The next freeze must finish or clear away what the killed one left; then forget the children's releases."""
-        place(self.root, "base", *self.made, current=True)
+        place(self.root, "base", *self.output, current=True)
         left = [f"{p.name} was left behind" for p in self.root.glob(".*.*")]
         problems = left + verify_index(self.root)
         for name in names(self.root):
             if name != "base":
                 self.completed += 1
                 shutil.rmtree(self.root / name)
-        place(self.root, "base", *self.made, current=True)
+        place(self.root, "base", *self.output, current=True)
         return problems
 
     def run(self, kills: int) -> list[str]:

@@ -57,8 +57,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=soak.CASES)
     parser.add_argument("--seed", type=int, default=0, help="other seeds, other cases: a million in pieces")
     args = parser.parse_args()
-    made = tempfile.TemporaryDirectory()
-    all_targets = targets(Path(made.name))
+    folder = tempfile.TemporaryDirectory()
+    all_targets = targets(Path(folder.name))
     weight = {name: SLOW.get(name, 1.0) * (3 if name == "captures" else 1) for name in all_targets}
     failed, notes = 0, soak.notes()
     print("| border | cases | accepted | finds | longest (CPU s) | seconds |\n| :-- | --: | --: | --: | --: | --: |")

@@ -103,7 +103,7 @@ def test_a_gpu_has_the_precision_that_it_is_fast_in(capability: tuple[int, int],
     ("gpus", "granted", "setting", "expected", "note"),
     [
         (0, None, None, Devices(), ""),
-        (0, None, 2, Devices(count=2), ", 2 processes a training"),
+        (0, None, 2, Devices(count=2), ", 2 processes per training"),
         # nobody granted them: the others may be other tasks'
         (4, None, None, Devices("gpu", 1, "bf16-mixed"), ", 1 × A100, bf16-mixed"),
         (2, "0,1", None, Devices("gpu", 2, "bf16-mixed"), ", 2 × A100, bf16-mixed"),

@@ -64,7 +64,7 @@ def remote(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.Mo
 
 
 def listed(raw: Path, capsys: pytest.CaptureFixture) -> str:
-    """What `python -m kdgat.catalog` says of the folder."""
+    """What `kdgat catalog` says of the folder."""
     assert listing.listing(raw) == 0
     return capsys.readouterr().out
 

@@ -62,7 +62,7 @@ def test_every_answer_exists(flaw: str) -> None:
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-class Watched(Prepared):
+class Recording(Prepared):
     """Notes which parts are asked for."""
 
     parts: list[str] = []  # noqa: RUF012  (one list for all, as the test wants)
@@ -92,10 +92,10 @@ def test_the_autoencoder_sees_benign_windows_only(prepared: Prepared, monkeypatc
 def test_the_fusion_is_trained_on_windows_of_its_own(prepared: Prepared) -> None:
     vgae = train_vgae(TASK, prepared)
     gat = train_gat(TASK, prepared, vgae.difficulty)
-    observer = Watched(prepared.folder)
-    Watched.parts.clear()
+    observer = Recording(prepared.folder)
+    Recording.parts.clear()
     train_fusion(TASK, observer, vgae.checkpoints | gat.checkpoints)
-    assert set(Watched.parts) == {"fusion", "validation"}
+    assert set(Recording.parts) == {"fusion", "validation"}
 
 
 def test_a_probability_is_one_softmax_of_the_logits() -> None:

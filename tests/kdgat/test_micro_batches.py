@@ -83,7 +83,7 @@ def test_micro_batches_keep_to_the_budget_and_make_up_the_batch(prepared: Prepar
 
 
 @pytest.mark.parametrize("kind", ["gat", "distilled", "vgae"])
-def test_gradients_of_the_pieces_add_up_to_the_batchs(prepared: Prepared, kind: str) -> None:
+def test_gradients_of_micro_batches_add_up_to_the_batchs(prepared: Prepared, kind: str) -> None:
     batch = batch_of(prepared)
     if kind == "vgae":
         store = prepared.store("train")
@@ -118,7 +118,7 @@ def test_a_sites_budget_changes_no_training(prepared: Prepared, own_site: Callab
 
 
 @pytest.mark.parametrize("where", ["training", "validation"])
-def test_where_memory_runs_out_pieces_are_halved_and_training_goes_on(
+def test_where_memory_runs_out_micro_batches_are_halved_and_training_goes_on(
     prepared: Prepared, where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = []

@@ -49,8 +49,8 @@ def peak(code: str) -> tuple[str, int]:
 
     `ru_maxrss` would count what the process was started from, since it outlives exec.
     """
-    told = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}\n{told}"], capture_output=True, text=True)
+    peak = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}\n{peak}"], capture_output=True, text=True)
     *lines, rss = (done.stdout or "0").split("\n")[:-1]
     return "\n".join(lines) + done.stderr, int(rss) // 1024
 

@@ -125,10 +125,10 @@ class Service:
 
     def membership(self, name: str, project: dict[str, Any]) -> dict[str, Any] | None:
         """The newest artifact `<name>:<alias>` as GraphQL shows it."""
-        wanted, _, version = name.partition(":")
+        family, _, version = name.partition(":")
         for a in (a for run in self.runs.values() for a in reversed(run.artifacts)):
-            if collection(a) == wanted and version in [alias["alias"] for alias in a["aliases"]]:
-                where = {"__typename": "ArtifactSequence", "name": wanted, "project": project}
+            if collection(a) == family and version in [alias["alias"] for alias in a["aliases"]]:
+                where = {"__typename": "ArtifactSequence", "name": family, "project": project}
                 artifact = {
                     "__typename": "Artifact", "id": a["id"], "artifactSequence": where, "versionIndex": 0,
                     "artifactType": {"name": a["artifactTypeName"]}, "description": None, "metadata": a["metadata"],

@@ -64,7 +64,12 @@ def _execute(sources: list[str], place: str, root: Path) -> list[str]:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     try:
         NotebookClient(
-            book, kernel_name="python3", timeout=LIMIT, resources={"metadata": {"path": str(root)}}
+            book,
+            kernel_name="python3",
+            timeout=LIMIT,
+            resources={"metadata": {"path": str(root)}},
+            # the kernel warns that its port on loopback is not encrypted
+            extra_arguments=["--log-level=ERROR"],
         ).execute()
     except CellExecutionError as error:
         raise DraftError(f"{place}: a cell failed: {error.ename}: {error.evalue}") from None

@@ -32,7 +32,7 @@ def blocks(header: Header, channels: Channels, content: io.BytesIO) -> Iterator[
     rows: list[Row] = []
     bad: list[BadRow] = []
     begun = False
-    for fields in _told(channels.path, lines):
+    for fields in _fields(channels.path, lines):
         if not any(fields):
             continue
         if not begun:  # the header itself
@@ -51,7 +51,7 @@ def blocks(header: Header, channels: Channels, content: io.BytesIO) -> Iterator[
     yield frames_of(rows), bad
 
 
-def _told(path: Path, lines: Any) -> Iterator[list[str]]:
+def _fields(path: Path, lines: Any) -> Iterator[list[str]]:
     """Rows of a reader of the module csv, its errors as one line."""
     try:
         yield from lines

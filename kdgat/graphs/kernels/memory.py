@@ -34,7 +34,7 @@ LATE, GONE = 2.0, 5.0  # octaves over its running gap from which on an identifie
 REGULAR = 0.5  # octaves of jitter; an identifier with more cannot be overdue
 FADE = 10.0  # s in which an identifier that joined late, or that the profile lacks, becomes half as strange
 
-# columns of the state, one row an identifier
+# columns of the state, one row per identifier
 T, T_BEFORE, FIRST, GAP, LEAST, JITTER, HAMMING, JOINED, MOVE, LOW, HIGH, FLOATS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32
 WORD, FLIPPED_OLD, FLIPPED, DELTA, WORDS = 0, 1, 2, 3, 7
 DLC, COUNT, GAPS, DELTAS, EPOCH, IS_LATE, PROFILE, INTEGERS = 0, 1, 2, 3, 4, 5, 6, 7

@@ -158,11 +158,11 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
                 early += order[j] < half
             for j in range(first + 1, first + c):
                 gaps += max(0.0, t[begin + order[j]] - t[begin + order[j - 1]])
-            spread = 0.0
+            gap_squares = 0.0
             mean_gap = gaps / (c - 1) if c > 1 else 0.0
             for j in range(first + 1, first + c):
                 gap = max(0.0, t[begin + order[j]] - t[begin + order[j - 1]]) - mean_gap
-                spread += gap * gap
+                gap_squares += gap * gap
             row[24] = c
             row[25] = entropies / c
             row[26], row[27] = _moments(m, s1, s2, s3, s4)
@@ -170,7 +170,7 @@ def fill(t, ids, dlc, words, starts, size, node_of, edge_of, node_ptr, edge_ptr,
             row[29] = early / c
             row[30] = changes / (c - 1) if c > 1 else 0.0
             row[31] = mean_gap
-            row[32] = np.sqrt(spread / (c - 1)) if c > 1 else 0.0
+            row[32] = np.sqrt(gap_squares / (c - 1)) if c > 1 else 0.0
             row[33] = in_degree[u]
             row[34] = out_degree[u]
             id_code[n0 + u] = ids[begin + order[first]]

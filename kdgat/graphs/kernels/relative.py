@@ -167,12 +167,12 @@ def fill(  # noqa: C901, PLR0913, PLR0915
             if c > 1:
                 n = c - 1
                 mean_gap = gaps / n
-                spread = 0.0
+                gap_squares = 0.0
                 for j in range(first + 1, first + c):
                     d = max(0.0, t[begin + order[j]] - t[begin + order[j - 1]]) - mean_gap
-                    spread += d * d
+                    gap_squares += d * d
                 if mean_gap > 0:
-                    row[4] = np.sqrt(spread / n) / mean_gap
+                    row[4] = np.sqrt(gap_squares / n) / mean_gap
                     row[5] = shortest / mean_gap
                     row[6] = np.log1p(longest / mean_gap)
                 row[7] = _log_ratio(mean_gap, median_mean_gap)

@@ -5,7 +5,7 @@ import {ascending, group, sort} from "d3";
 const PAUSE = 1; // s: attacked windows at most so far apart are one event, and benign ones at most so far from an attack are near it
 
 /**
- * Windows of one car, a list a recording, in order, with what no threshold changes: the number of the attack event of each window (−1: none),
+ * Windows of one car, one list per recording, in order, with what no threshold changes: the number of the attack event of each window (−1: none),
  * whether it lies far from attacks, and the hours that do. `rows`: rows of `predictions`.
  */
 export function recordings(rows) {

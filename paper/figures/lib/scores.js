@@ -35,17 +35,17 @@ export function scores(rows, model) {
 
 /** Attack segments of a capture: attacked windows less than half a second apart are one event, as in kdgat.evaluation.metrics. */
 function segments(rows, model) {
-  const found = [];
+  const groups = [];
   for (const capture of group(rows, (row) => row.capture).values()) {
     let current = null;
     for (const row of sort(capture, (a, b) => ascending(a.window, b.window))) {
       if (row.injected > 0) {
-        if (!current || row.t0 - current.at(-1).end >= 0.5) found.push((current = []));
+        if (!current || row.t0 - current.at(-1).end >= 0.5) groups.push((current = []));
         current.push({begin: row.t0, end: row.t0 + row.duration, score: row[model]});
       }
     }
   }
-  return found;
+  return groups;
 }
 
 const over = (sorted, threshold) => sorted.length - bisectLeft(sorted, threshold);

@@ -19,7 +19,7 @@ const middle = (values) => median(values) ?? 0;
 const sum = (values) => values.reduce((a, b) => a + b, 0);
 const mean = (values) => (values.length ? sum(values) / values.length : 0);
 /** Standard deviation over all values. */
-const spread = (values, centre = mean(values)) => Math.sqrt(mean(values.map((v) => (v - centre) ** 2)));
+const std = (values, around = mean(values)) => Math.sqrt(mean(values.map((v) => (v - around) ** 2)));
 
 /** Positions of `keys` by key, in the order of first appearance. */
 function grouped(keys) {
@@ -115,7 +115,7 @@ export function windowGraph(frames, begin, size, features, profile = null) {
       ids.length > 1 ? (lower + 0.5 * ties) / (ids.length - 1) : 0,
       clip(Math.log2(c / medianCount)),
       Number(c === 1),
-      meanGap > 0 ? spread(gaps, meanGap) / meanGap : 0,
+      meanGap > 0 ? std(gaps, meanGap) / meanGap : 0,
       meanGap > 0 ? Math.min(...gaps) / meanGap : 0,
       meanGap > 0 ? Math.log1p(Math.max(...gaps) / meanGap) : 0,
       c > 1 ? logRatio(meanGap, medianMeanGap) : 0,
@@ -152,7 +152,7 @@ export function windowGraph(frames, begin, size, features, profile = null) {
       Number(u === v),
       mean(gaps),
       Math.min(...gaps),
-      spread(gaps),
+      std(gaps),
       mean(positions.map((i) => difference(frames, begin + i, begin + i + 1).share)),
       mean(positions.map((i) => Number(dlc[begin + i] === dlc[begin + i + 1])))
     ], e * EDGE);

@@ -10,7 +10,7 @@ const query = "select mean, ci_low, ci_high, n_seeds from summary where dataset 
 const run = {commit: "c".repeat(40), config_hash: "f".repeat(64), data_hash: "a".repeat(64), dataset: "d", preset: "paper", config_diff: {features: ["memory", "profile"]}, links: {}};
 const trace = {
   release: "r", manifest_sha256: "e".repeat(64), data_kind: "real", state: "anchored in git at 0123, not signed", runs: {a: run, b: run},
-  numbers: {"d.k": {text: "0.9", value: 0.9, low: 0.8, high: 0.95, n_seeds: 2, query, runs: ["a", "b"], recompute: "python -m analysis.reproduce"}}
+  numbers: {"d.k": {text: "0.9", value: 0.9, low: 0.8, high: 0.95, n_seeds: 2, query, runs: ["a", "b"], recompute: "kdgat reproduce"}}
 };
 const site = new URL("https://site.example/kd-gat/");
 const manifest = {tables: {predictions: {columns: {"gat-student": "float"}}}};
@@ -26,7 +26,7 @@ test("every line of a trace is a link or a command", () => {
     "https://site.example/kd-gat/paper/results/runs.html?dataset=d&run=b"
   ]);
   const commands = [...node.querySelectorAll(".kdgat-command code")].map((code) => code.textContent);
-  expect(commands).toEqual(["python -m analysis.trace --release r d.k", "python -m analysis.reproduce", "python -m analysis.verify r", `git show ${run.commit}`]);
+  expect(commands).toEqual(["kdgat trace --release r d.k", "kdgat reproduce", "kdgat verify r", `git show ${run.commit}`]);
   expect(node.textContent).toContain("anchored in git at 0123, not signed");
   expect(node.querySelector("summary").textContent).toBe("ffffffffff, differs from paper in 1");
   expect(node.querySelector("pre").textContent).toBe('features: "memory" → "profile"');

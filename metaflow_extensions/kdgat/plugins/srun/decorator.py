@@ -61,7 +61,7 @@ class SrunDecorator(StepDecorator):
         """Refuse what cannot work, before anything is submitted."""
         others = sorted(_BACKENDS & {d.name for d in decos})
         if others:
-            raise _refuse(f"step {step}: --with srun cannot be stacked on @{others[0]}: one backend a step")
+            raise _refuse(f"step {step}: --with srun cannot be stacked on @{others[0]}: one backend per step")
         try:
             self.light = step in settings().srun.local
             self.request = self._request(step, decos)
