@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
 import published from "../../analysis/reference/published.json";
 import {element, figure, message} from "./lib/figure.js";
-import {directionOf, isBound, metricLabel, modelLabel, scenarioLabel, unitOf} from "./lib/registry.js";
+import {directionOf, isBound, isScored, metricLabel, modelLabel, scenarioLabel, unitOf} from "./lib/registry.js";
 import {distinct, models, number} from "./lib/rows.js";
 import {base, fitted, labelRoom, modelColor, modelSymbol, panelTitles} from "./lib/theme.js";
 
@@ -68,7 +68,7 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
       Plot.ruleY(shown, {...row, stroke: "currentColor", strokeOpacity: 0.1}),
       Plot.ruleX(floors, {[panel]: "scenario", x: "floor", stroke: "currentColor", strokeDasharray: "3 3", strokeOpacity: 0.7}),
       Plot.ruleY(measured, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 2.5}),
-      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", symbol: (d) => modelSymbol(d.model), r: 4.5, title: describe, href: runsOf}),
+      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", symbol: (d) => modelSymbol(d.model), r: 4.5, title: describe, href: windowsOf}),
       Plot.dot(hollow, {...row, x: "mean", stroke: "currentColor", strokeWidth: 1.5, symbol: (d) => (d.kind === "bound" ? "circle" : "diamond"), r: 4.5, title: describe})
     ]
   });
@@ -104,6 +104,10 @@ function toClick(link) {
   dot.addEventListener("click", () => location.assign(target));
   link.replaceWith(dot);
 }
+
+/** The page of the windows behind a row where the release keeps their scores, else of its runs. */
+const windowsOf = (row) =>
+  isScored(row.model) ? `errors.html?${new URLSearchParams({dataset: row.dataset, scenario: row.scenario, protocol: row.protocol, model: row.model})}` : runsOf(row);
 
 /** The page of the runs behind a row. */
 const runsOf = ({dataset, model}) => `runs.html?${new URLSearchParams({dataset, model})}`;

@@ -128,6 +128,9 @@ function result(rows, view, width) {
   return figure(chart, {label, rows});
 }
 
+/** A docstring without its marks. */
+const words = (doc = "") => doc.replaceAll("`", "");
+
 /**
  * Every table of the release with what its columns hold and in which unit. `manifest`: of the release; `schema`: table → `{doc, columns}`, as
  * tools/assets.py writes it from kdgat.records. A column that a release alone has (a model's scores) shows its type.
@@ -135,8 +138,8 @@ function result(rows, view, width) {
 export function schemaPane({tables}, schema) {
   const entries = Object.entries(tables).map(([name, {rows, columns}]) => {
     const {doc = "", columns: told = {}} = schema[name] ?? {};
-    const list = Object.entries(columns).map(([column, type]) => ({column, type, unit: told[column]?.unit ?? "", holds: told[column]?.doc ?? ""}));
-    const details = element("details", {class: "kdgat-schema"}, element("summary", {}, element("code", {}, name), ` ${rows.toLocaleString("en")} rows. ${doc}`));
+    const list = Object.entries(columns).map(([column, type]) => ({column, type, unit: told[column]?.unit ?? "", holds: words(told[column]?.doc)}));
+    const details = element("details", {class: "kdgat-schema"}, element("summary", {}, element("code", {}, name), ` ${rows.toLocaleString("en")} rows. ${words(doc)}`));
     details.addEventListener("toggle", () => details.append(dataTable(list, ["column", "type", "unit", "holds"], `Columns of ${name}`, {tools: false})), {once: true});
     return details;
   });

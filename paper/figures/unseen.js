@@ -72,7 +72,7 @@ const FACTS = {
 /** One detector: name, scores, slider, facts. */
 function line(prepared, point, width) {
   const label = modelLabel(prepared.model);
-  const wide = width < 620 ? width : width - 290;
+  const wide = width < 620 ? width : width - 310;
   const low = Math.min(prepared.low, point ? point.threshold : prepared.low);
   const high = Math.max(prepared.high, point ? point.threshold : prepared.high);
   const slider = element("input", {type: "range", min: 0, max: STEPS, step: "any", "aria-label": `threshold of ${label}`});

@@ -29,13 +29,13 @@ export const labelColor = (attacked) => palette.labels[attacked ? "attack" : "be
 export const categoryColor = (i) => legible(palette.categories[i % palette.categories.length]);
 
 /**
- * Names of the panels of a plot as a mark: in one line where they stand one below the other (`panel` "fy"), else broken at a comma, since
+ * Names of the panels of a plot as a mark: in one line, which ends at the right, where they stand one below the other (`panel` "fy"), else broken at a comma, since
  * they are narrow. The id of each shows under the pointer.
  */
 export const panelTitles = (names, label, panel) =>
   Plot.text(names, {
     [panel]: (name) => name, text: (name) => (panel === "fy" ? label(name) : label(name).replace(", ", ",\n")), title: (name) => name,
-    fontWeight: 600, frameAnchor: "top-left", lineAnchor: "bottom", dy: -6
+    fontWeight: 600, frameAnchor: panel === "fy" ? "top-right" : "top-left", lineAnchor: "bottom", dy: -6
   });
 
 /** Pixels that labels of `names` need left of a chart, at most 0.55 of its width; `size`: of their letters. */

@@ -87,10 +87,11 @@ describe("the leaderboard", () => {
     expect(dots.length).toBe(4);
     expect(new Set(dots.map((dot) => dot.getAttribute("fill")))).toEqual(new Set(["gat-student", "gbm-baseline"].map(modelColor)));
   });
-  test("leads to the runs behind a row", () => {
-    const node = leaderboard(summary, {width: 600});
-    const links = [...node.querySelectorAll("[aria-label=dot] path")].map((dot) => dot.dataset.href);
-    expect(new Set(links)).toEqual(new Set(["runs.html?dataset=d&model=gat-student", "runs.html?dataset=d&model=gbm-baseline"]));
+  test("leads to the windows behind a dot, or to its runs", () => {
+    const unscored = summary.map((row) => ({...row, model: "always-baseline"}));
+    const links = (rows) => new Set([...leaderboard(rows, {width: 600}).querySelectorAll("[aria-label=dot] path")].map((dot) => dot.dataset.href));
+    expect(links(where(summary, {model: "gat-student"})).has("errors.html?dataset=d&scenario=test_01&protocol=zero-shot&model=gat-student")).toBe(true);
+    expect(links(unscored)).toEqual(new Set(["runs.html?dataset=d&model=always-baseline"]));
     const runs = [{run: "a", model: "gat-student"}, {run: "b", model: "fusion-dqn-student"}];
     const metrics = [{run: "b", model: "fusion-mean-student"}];
     expect(["all", "gat-student", "fusion-mean-student"].map((model) => runsOf(runs, metrics, model).length)).toEqual([2, 1, 1]);
