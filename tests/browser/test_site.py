@@ -76,6 +76,18 @@ def test_back_takes_a_filter_back(visit):
     assert metric.locator("option:checked").text_content() == "F1"
 
 
+@pytest.mark.parametrize("visit", [DESKTOP | {"color_scheme": "dark"}], indirect=True, ids=["dark"])
+def test_paper_shows_the_light_scheme_and_what_was_chosen(visit):
+    visit.open("paper/results/leaderboard.html?dataset=hcrl-sa&metric=recall")
+    visit.page.wait_for_selector(SHOWN)
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visit.page.emulate_media(media="print")
+    ink = "getComputedStyle(document.body).getPropertyValue('--kdgat-ink')"
+    assert visit.page.evaluate(ink) == "#1c2024"
+    assert "metric: Recall" in visit.page.locator(".kdgat-print").inner_text()
+    assert visit.page.locator(".controls:visible, .kdgat-data:visible").count() == 0
+
+
 def test_pages_lead_to_the_ones_before_and_after(visit):
     visit.open("paper/results/leaderboard.html")
     joined = visit.page.get_by_role("navigation", name="Pages before and after")
