@@ -10,12 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from analysis.checks.verification import standing
 from analysis.numbers import Numbers
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
 from kdgat.errors import cli
 from kdgat.paths import REPO
+from kdgat.records.storage import parquet_bytes
+from kdgat.records.tables import TABLES
 
 #: What a page may do. The point is that nothing comes from or goes to anywhere but the site itself; scripts inside pages cannot
 #: be forbidden, nor allowed by their hashes: the renderers write some, Quarto also handlers in attributes, and OJS cells are
@@ -108,6 +112,19 @@ def traces(release: Release, trace: dict[str, Any], folder: Path) -> None:
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
+def summary(release: Release, folder: Path) -> None:
+    """Write `summary` in parts by dataset and protocol, since a page shows one of them; `index.json` lists them."""
+    table = release.table("summary")
+    places = table.select(["dataset", "protocol"]).group_by(["dataset", "protocol"]).aggregate([])
+    parts = []
+    folder.mkdir()
+    for place in places.sort_by([("dataset", "ascending"), ("protocol", "ascending")]).to_pylist():
+        wanted = pc.and_(*(pc.equal(table[name], value) for name, value in place.items()))
+        parts.append(place | {"file": f"{place['dataset']}.{place['protocol']}.parquet"})
+        (folder / parts[-1]["file"]).write_bytes(parquet_bytes(table.filter(wanted)))
+    (folder / "index.json").write_text(json.dumps(parts), encoding="utf-8")
+
+
 def fill(assets: Path) -> None:
     """Write everything that pages load from the release that is shown ($KDGAT_RELEASE, else `data/frozen/current`)."""
     release = Release.open()
@@ -123,6 +140,12 @@ def fill(assets: Path) -> None:
     shutil.copyfile(release.path / "manifest.json", assets / "release" / "manifest.json")
     measured(release, assets / "releases")
     shutil.copyfile(REPO / "trace.json", assets / "trace.json")
+    summary(release, assets / "summary")
+    schema = {
+        name: {"doc": one.doc, "columns": {c.name: {"doc": c.doc, "unit": c.unit} for c in one.columns}}
+        for name, one in TABLES.items()
+    }
+    (assets / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
     traces(release, json.loads((REPO / "trace.json").read_text(encoding="utf-8")), assets / "traces")
     modules = (assets / "kdgat.modules.json").read_text(encoding="utf-8")
     name = html.escape(f"{release.name} {release.manifest_sha256}")

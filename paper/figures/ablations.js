@@ -30,9 +30,9 @@ export function forest(rows, {width = 640} = {}) {
     fy: {label: null, axis: null},
     marks: [
       panelTitles(scenarios, scenarioLabel, panel),
-      narrow ? Plot.text(shown, {...row, text: "change", frameAnchor: "left", dy: -11, fontSize: 11}) : null,
       Plot.ruleX([0], {strokeOpacity: 0.6}),
-      Plot.ruleY(shown, {...row, x1: "difference_low", x2: "difference_high", stroke: color, strokeWidth: 2.5, strokeOpacity: 0.55}),
+      narrow ? Plot.text(shown, {...row, text: "change", frameAnchor: "left", dy: -11, fontSize: 11, fill: "currentColor", stroke: "var(--kdgat-paper, #fff)", strokeWidth: 5}) : null,
+      Plot.ruleY(shown, {...row, x1: "difference_low", x2: "difference_high", stroke: color, strokeWidth: 2}),
       Plot.dot(shown, {...row, x: "difference", stroke: color, strokeWidth: 1.6, r: 3.8, fill: (d) => (told(d) ? color : "var(--kdgat-paper, #fff)"), title: describe})
     ]
   });

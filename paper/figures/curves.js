@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {brushX, extent, select} from "d3";
 import {figure, message} from "./lib/figure.js";
+import {modelLabel} from "./lib/registry.js";
 import {distinct, models} from "./lib/rows.js";
 import {base, modelColor, modelDash, modelSymbol} from "./lib/theme.js";
 
@@ -29,13 +30,13 @@ export function curves(rows, {width = 640, smoothing = 1, epochs = epochsOf(rows
       marginBottom: 40,
       marginLeft: 56,
       x: {labelOffset: 34, label: metric === metrics.at(-1) ? "epoch →" : null, domain: epochs, ticks: Math.max(1, Math.min(10, epochs[1] - epochs[0])), tickFormat: "d"},
-      y: {label: metric, grid: true, nice: true},
+      y: {label: metric.replaceAll("_", " "), grid: true, nice: true},
       color: {domain: names, range: names.map(modelColor)},
-      symbol: {domain: names, range: names.map(modelSymbol), legend: metric === metrics[0]},
+      symbol: {domain: names, range: names.map(modelSymbol), legend: metric === metrics[0], tickFormat: modelLabel},
       marks: [
         ...dashes.map((dash) => Plot.line(own.filter((row) => modelDash(row.model) === dash), {...line, strokeDasharray: dash})),
         Plot.dot(own, {
-          x: "epoch", y: "value", fill: "model", symbol: "model", r: 2, title: (row) => `${row.model}, seed ${row.seed}, epoch ${row.epoch}: ${row.value}`
+          x: "epoch", y: "value", fill: "model", symbol: "model", r: 2, title: (row) => `${modelLabel(row.model)}, seed ${row.seed}, epoch ${row.epoch}: ${row.value}`
         })
       ]
     });

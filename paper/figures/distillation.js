@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {format, mean, rollups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
+import {modelLabel} from "./lib/registry.js";
 import {models, number} from "./lib/rows.js";
 import {base, modelColor, modelSymbol} from "./lib/theme.js";
 
@@ -50,14 +51,14 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
     x: {type: "log", label: "parameters →", labelOffset: 36, grid: true, tickFormat: sparse},
     y: {label: "mean and worst over scenarios", grid: true, nice: true},
     color: {domain: names, range: names.map(modelColor)},
-    symbol: {domain: names, range: names.map(modelSymbol), legend: true, fill: "color"},
+    symbol: {domain: names, range: names.map(modelSymbol), legend: true, fill: "color", tickFormat: modelLabel},
     marks: [
       Plot.line(front(points), {x: "parameters", y: "score", curve: "step-after", strokeOpacity: 0.45, strokeDasharray: "3 3"}),
       Plot.ruleX(points, {x: "parameters", y1: "worst", y2: "score", stroke: "model", strokeOpacity: 0.5, strokeWidth: 2}),
       Plot.dot(points, {x: "parameters", y: "worst", stroke: "model", symbol: "model", r: 3.5}),
       Plot.dot(points, {
         x: "parameters", y: "score", fill: "model", symbol: "model", r: 6,
-        title: (point) => `${point.model}: ${point.parameters} parameters, mean ${number(point.score)}, worst ${number(point.worst)}`
+        title: (point) => `${modelLabel(point.model)}: ${point.parameters} parameters, mean ${number(point.score)}, worst ${number(point.worst)}`
       })
     ]
   });

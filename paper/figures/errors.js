@@ -1,7 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import {group, quantileSorted} from "d3";
+import {group, quantileSorted, range} from "d3";
 import {element, figure, message} from "./lib/figure.js";
 import {follow} from "./lib/inputs.js";
+import {modelLabel} from "./lib/registry.js";
 import {benignFirst, number} from "./lib/rows.js";
 import {confusionAt} from "./lib/scores.js";
 import {base, labelColor} from "./lib/theme.js";
@@ -29,7 +30,7 @@ export function scoreHistogram(prepared, {threshold, width = 640} = {}) {
     height: 260,
     marginLeft: 46,
     marginBottom: 42,
-    x: {label: `score of ${prepared.model} →`, labelOffset: 36, domain: [prepared.low, prepared.high], ticks: width < 520 ? 5 : 10},
+    x: {label: `score of ${modelLabel(prepared.model)} →`, labelOffset: 36, domain: [prepared.low, prepared.high], ticks: width < 520 ? 5 : 10},
     y: {label: "share of its class (square-root scale)", type: "sqrt", grid: true, tickFormat: (share) => `${Math.abs(share * 100).toFixed(0)} %`},
     color: {...CLASSES, legend: true},
     marks: [
@@ -53,7 +54,10 @@ export function scoreHistogram(prepared, {threshold, width = 640} = {}) {
   return node;
 }
 
-/** Recall against false-positive rate over all thresholds; a dot at that of the input `threshold`. */
+const RARE = 0.001; // a false-positive rate below which the axis is linear, down to none
+const CHANCE = range(0, 1.01, 0.01).map((x) => [x ** 3, x ** 3]);
+
+/** Recall against false-positive rate, on a logarithmic axis, over all thresholds; a dot at that of the input `threshold`. */
 export function rocCurve(prepared, {threshold, width = 640} = {}) {
   const points = prepared.roc;
   if (!points.length) return message("One class only: there is no ROC curve.");
@@ -63,10 +67,10 @@ export function rocCurve(prepared, {threshold, width = 640} = {}) {
     marginLeft: 40,
     marginTop: 32,
     marginBottom: 42,
-    x: {label: "false-positive rate →", labelOffset: 36, domain: [0, 1], grid: true, ticks: 5},
+    x: {label: "false-positive rate →", labelOffset: 36, type: "symlog", constant: RARE, domain: [0, 1], grid: true, ticks: [0, 0.001, 0.01, 0.1, 1], tickFormat: String},
     y: {label: "recall", domain: [0, 1], grid: true},
     marks: [
-      Plot.line([[0, 0], [1, 1]], {strokeOpacity: 0.3, strokeDasharray: "2 3"}),
+      Plot.line(CHANCE, {strokeOpacity: 0.3, strokeDasharray: "2 3"}),
       Plot.line(points, {x: "fpr", y: "recall", stroke: labelColor(true), strokeWidth: 2, curve: "step-before"})
     ]
   });
@@ -85,12 +89,12 @@ export function rocCurve(prepared, {threshold, width = 640} = {}) {
 
 const COUNTS = [["attacked", "tp", "fn"], ["benign", "fp", "tn"]];
 const FACTS = {
-  F1: (at) => at.f1,
-  precision: (at) => at.precision,
-  recall: (at) => at.recall,
-  "false alarms an hour of benign traffic": (at) => (at.falseAlarmsPerHour === null ? null : Number(at.falseAlarmsPerHour.toPrecision(3))),
+  F1: (at) => at.f1 ?? "n/a: no attack, no alarm",
+  precision: (at) => at.precision ?? "n/a: no alarm",
+  recall: (at) => at.recall ?? "n/a: no attack",
+  "false alarms an hour of benign traffic": (at) => (at.falseAlarmsPerHour === null ? "n/a: no benign traffic" : Number(at.falseAlarmsPerHour.toPrecision(3))),
   "attack segments found": (at) => `${at.detected} of ${at.segments}`,
-  "median delay (s)": (at) => at.medianDelay
+  "median delay (s)": (at) => at.medianDelay ?? "n/a: none found"
 };
 
 /** What the input `threshold` means: the confusion matrix, false alarms an hour, detection of attack segments. */
@@ -105,7 +109,7 @@ export function confusionTable(prepared, {threshold} = {}) {
   const cells = [...matrix.querySelectorAll("td")];
   follow(threshold, node, (value) => {
     const at = confusionAt(prepared, value);
-    caption.textContent = `${prepared.model} at ${number(value)}`;
+    caption.textContent = `${modelLabel(prepared.model)} at ${number(value)}`;
     COUNTS.flatMap(([, ...names]) => names).forEach((name, i) => (cells[i].textContent = number(at[name])));
     Object.values(FACTS).forEach((of, i) => (facts[i].lastChild.textContent = number(of(at))));
   });

@@ -6,6 +6,7 @@ import {benignFirst, number} from "./lib/rows.js";
 import {base, labelRoom} from "./lib/theme.js";
 
 const SCALE = {scheme: "cividis", legend: true, marginLeft: 12};
+const EDGE = {inset: 0.5, stroke: "currentColor", strokeOpacity: 0.35}; // by which the darkest cells are seen on a dark page, too
 const NONE = "This release holds no fusion policy for the selection.";
 
 /** How often each weight α was chosen, a row an attack. `rows`: rows of `policy` of one dataset and model. */
@@ -26,7 +27,7 @@ export function alphaByAttack(rows, {width = 640} = {}) {
     color: {...SCALE, label: "share of the attack's windows"},
     marks: [
       Plot.barX(cells, {
-        x1: (cell) => cell.alpha - 0.025, x2: (cell) => cell.alpha + 0.025, y: "attack", fill: "share", inset: 0.5,
+        x1: (cell) => cell.alpha - 0.025, x2: (cell) => cell.alpha + 0.025, y: "attack", fill: "share", ...EDGE,
         title: (cell) => `${cell.attack}: α = ${cell.alpha} in ${cell.windows} windows (${number(cell.share * 100)} %)`
       })
     ]
@@ -57,7 +58,7 @@ export function policyMap(rows, {width = 640, bins = 12} = {}) {
     marks: [
       Plot.rect(cells, {
         x1: "anomaly", x2: (cell) => cell.anomaly + 1 / bins, y1: "attack probability", y2: (cell) => cell["attack probability"] + 1 / bins,
-        fill: "alpha", inset: 0.5, title: (cell) => `${cell.windows} windows, mean α ${number(cell.alpha)}, mean regret ${number(cell.regret)}`
+        fill: "alpha", ...EDGE, title: (cell) => `${cell.windows} windows, mean α ${number(cell.alpha)}, mean regret ${number(cell.regret)}`
       })
     ]
   });

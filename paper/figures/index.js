@@ -1,7 +1,7 @@
 // What the pages use: the release, inputs, and one function a figure, `(rows, {width, …}) → Node`.
 export {checkbox, range, select, selectAttention, selectWindow, span, threshold} from "./lib/inputs.js";
-export {benchmarks, open, tables} from "./lib/release.js";
-export {metricLabel, metrics, scenarioLabel} from "./lib/registry.js";
+export {benchmarks, open} from "./lib/release.js";
+export {metricLabel, metrics, modelLabel, scenarioLabel} from "./lib/registry.js";
 export {distinct, hardest, models, ofPart, parts, scored, where} from "./lib/rows.js";
 export {scores} from "./lib/scores.js";
 export {beside, list} from "./lib/figure.js";
@@ -24,6 +24,6 @@ export {readings} from "./readings.js";
 export {runCard} from "./run.js";
 export {costs} from "./costs.js";
 export {speeds} from "./speeds.js";
-export {sqlConsole} from "./sql.js";
+export {schemaPane, sqlConsole} from "./sql.js";
 export {runsOf, timeline} from "./timeline.js";
-export {compared, unknownCar, unseen} from "./unseen.js";
+export {compared, lines, unknownCar, unseen} from "./unseen.js";

@@ -2,9 +2,9 @@ import * as Plot from "@observablehq/plot";
 import {ascending, descending, mean, rollup} from "d3";
 import published from "../../analysis/reference/published.json";
 import {element, figure, message} from "./lib/figure.js";
-import {directionOf, isBound, metricLabel, scenarioLabel, unitOf} from "./lib/registry.js";
+import {directionOf, isBound, isScored, metricLabel, modelLabel, scenarioLabel, unitOf} from "./lib/registry.js";
 import {distinct, models, number} from "./lib/rows.js";
-import {base, labelRoom, modelColor, modelSymbol, panelTitles} from "./lib/theme.js";
+import {base, fitted, labelRoom, modelColor, modelSymbol, panelTitles} from "./lib/theme.js";
 
 /** How models may be ordered: by their mean over the scenarios, or as the method builds them. */
 export const orders = ["best first", "method", "highest first", "lowest first"];
@@ -36,33 +36,39 @@ export function leaderboard(rows, {width = 640, metric = rows.length ? rows[0].m
   const shown = [...measured, ...cited.filter((row) => scenarios.includes(row.scenario))];
   const of = (kind) => shown.filter((row) => row.kind === kind);
   const names = [...ordered(of("measured"), order, metric), ...distinct(of("published"), "model"), ...models(of("bound"))];
-  const label = (model) => (isBound(model) && width >= 520 ? `${model} (bound)` : model);
+  const label = (model) => (isBound(model) && width >= 520 ? `${modelLabel(model)} (bound)` : modelLabel(model));
   const floors = scenarios.flatMap((scenario) => measured.filter((row) => row.scenario === scenario).slice(0, 1)).map((row) => ({...row, floor: floorOf(row)})).filter(({floor}) => floor !== null);
   const stacked = width < 640 || scenarios.length > 6; // else the panels stand side by side, and a model is one line across
   const panel = stacked ? "fy" : "fx";
+  const size = stacked ? 10.5 : 12;
+  const room = labelRoom(names.map(label), width, size);
+  const [lines, apart] = [names.length * 18, 56]; // pixels of a panel, and between two
   const row = {y: "model", [panel]: "scenario"};
   const hollow = of("published").concat(of("bound"));
   const counted = unitOf(metric) === "1/h"; // over orders of magnitude, and down to none
   const chart = Plot.plot({
     ...base({width}),
-    marginLeft: labelRoom(names.map(label), width),
+    marginLeft: room,
     marginTop: stacked ? 22 : 40,
     marginRight: 12,
     marginBottom: 42,
-    height: stacked ? 64 + scenarios.length * (28 + names.length * 18) : 82 + names.length * 21,
+    height: stacked ? 64 + scenarios.length * (apart + lines) : 82 + names.length * 21,
     x: {
       label: `${metricLabel(metric)}${unitOf(metric) ? ` (${unitOf(metric)})` : ""} →`, labelOffset: 36, grid: true, insetLeft: 5, insetRight: 5,
-      ...(counted ? {type: "symlog", ticks: [0, 10, 1000, 100_000], tickFormat: "~s"} : {nice: true, ticks: stacked ? 4 : 3})
+      ...(counted ? {type: "symlog"} : {nice: true})
     },
-    y: {domain: names, label: null, tickFormat: label},
-    [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? 0.12 : 0.16},
+    y: {domain: names, label: null, axis: null},
+    [panel]: {domain: scenarios, label: null, axis: null, padding: stacked ? apart / (apart + lines) : 0.16},
     color: {domain: names, range: names.map(modelColor)},
     marks: [
       panelTitles(scenarios, scenarioLabel, panel),
+      Plot.axisY({tickFormat: (model) => fitted(label(model), room, size), title: (model) => model, fontSize: size}),
+      // one panel below the other: each has its own ticks
+      Plot.axisX({facetAnchor: stacked ? null : "bottom", ...(counted ? {ticks: [0, 10, 1000, 100_000], tickFormat: "~s"} : {ticks: stacked ? 4 : 3})}),
       Plot.ruleY(shown, {...row, stroke: "currentColor", strokeOpacity: 0.1}),
       Plot.ruleX(floors, {[panel]: "scenario", x: "floor", stroke: "currentColor", strokeDasharray: "3 3", strokeOpacity: 0.7}),
-      Plot.ruleY(measured, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 3, strokeOpacity: 0.5}),
-      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", symbol: (d) => modelSymbol(d.model), r: 4.5, title: describe, href: runsOf}),
+      Plot.ruleY(measured, {...row, x1: "ci_low", x2: "ci_high", stroke: "model", strokeWidth: 2.5}),
+      Plot.dot(of("measured"), {...row, x: "mean", fill: "model", symbol: (d) => modelSymbol(d.model), r: 4.5, title: describe, href: windowsOf}),
       Plot.dot(hollow, {...row, x: "mean", stroke: "currentColor", strokeWidth: 1.5, symbol: (d) => (d.kind === "bound" ? "circle" : "diamond"), r: 4.5, title: describe})
     ]
   });
@@ -99,6 +105,10 @@ function toClick(link) {
   link.replaceWith(dot);
 }
 
+/** The page of the windows behind a row where the release keeps their scores, else of its runs. */
+const windowsOf = (row) =>
+  isScored(row.model) ? `errors.html?${new URLSearchParams({dataset: row.dataset, scenario: row.scenario, protocol: row.protocol, model: row.model})}` : runsOf(row);
+
 /** The page of the runs behind a row. */
 const runsOf = ({dataset, model}) => `runs.html?${new URLSearchParams({dataset, model})}`;
 
@@ -109,5 +119,5 @@ const slug = (name) => name.toLowerCase().replace(/[^a-z0-9_]+/g, "_");
 
 const describe = (row) =>
   row.kind === "published" ? `${row.model}, ${scenarioLabel(row.scenario)} (${row.scenario})\n${row.metric} ${number(row.mean)}, not measured here` :
-  `${row.model}, ${scenarioLabel(row.scenario)} (${row.scenario}), ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
+  `${modelLabel(row.model)} (${row.model}), ${scenarioLabel(row.scenario)} (${row.scenario}), ${row.protocol}\n${row.metric} ${number(row.mean)} (${number(row.ci_low)}–${number(row.ci_high)})\n` +
   `${row.n_seeds} seeds, ${row.recordings} recordings, ${row.positives} attacked and ${row.negatives} benign windows`;

@@ -85,10 +85,12 @@ export function liveDetector(release, runs, {student, protocol = "calibrated", p
   };
   const write = () => {
     const {rate: frames, ...times} = monitor.measured;
-    const ms = ({p50, p99}) => (p50 === undefined ? "n/a" : `${p50.toFixed(2)} / ${p99.toFixed(2)}`);
-    const shown = {score: number(monitor.score), threshold: number(thresholds.student), "frames a second": number(frames && Math.round(frames))};
-    for (const [name, value] of Object.entries(times)) shown[`${name}, ms (p50 / p99)`] = ms(value);
-    facts.replaceChildren(...Object.entries(shown).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    const later = monitor.counts.size ? "n/a" : "after Start";
+    const ms = ({p50, p99}) => (p50 === undefined ? later : `${p50.toFixed(2)} / ${p99.toFixed(2)}`);
+    const value = (x) => (x ? number(x) : later);
+    const shown = {score: value(monitor.score), threshold: value(thresholds.student), "frames a second": value(frames && Math.round(frames))};
+    for (const [name, spread] of Object.entries(times)) shown[`${name}, ms (p50 / p99)`] = ms(spread);
+    facts.replaceChildren(...Object.entries(shown).map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text))));
     if (!monitor.counts.size) return;
     called.replaceChildren(dataTable([...monitor.counts.values()], ["traffic", "windows", "called attack", "called attack by the rule"], "What the student and the rule called the windows", {sorts: false}));
     const text = monitor.alarm ? "▲ Alarm" : attacking() ? "○ Attack running, not detected" : "● Quiet";

@@ -1,12 +1,26 @@
 // What every page of the site does once it is read: numbers open their traces, and whatever scrolls can be reached by keyboard.
 import {install as installTraces} from "./provenance.js";
 
-/** Wide tables and equations scroll inside themselves on narrow screens; those that do become focusable. */
+/** Wide tables, equations and pictures scroll inside themselves on narrow screens; those that do become focusable. */
 export function makeScrollable(root) {
-  for (const node of root.querySelectorAll("main table, main math[display=block]")) {
+  for (const node of root.querySelectorAll("main table, main math[display=block], main figure:not(.ojs-cell figure), main figure p")) {
     if (node.scrollWidth > node.clientWidth) node.tabIndex = 0;
     else node.removeAttribute("tabindex");
   }
+}
+
+const MANY = 8; // numbers of a table that one may want to pass by
+
+/** A link before each table with many numbers, each of which is a stop of the keyboard, to what follows it. It shows when it is reached. */
+export function skipNumbers(root) {
+  [...root.querySelectorAll("main table")].forEach((table, i) => {
+    const {length} = table.querySelectorAll(".num[data-key]");
+    if (length <= MANY) return;
+    const end = Object.assign(document.createElement("span"), {id: `after-numbers-${i + 1}`, tabIndex: -1});
+    const skip = Object.assign(document.createElement("a"), {className: "kdgat-skip", href: `#${end.id}`, textContent: `Skip ${length} numbers`});
+    table.before(skip);
+    table.after(end);
+  });
 }
 
 /** The pages before and after this one, in the order of the navigation bar, at the end of the text. */
@@ -55,6 +69,7 @@ function tellChoices(root) {
 export function install(root, url) {
   installTraces(root, url);
   joinPages(root);
+  skipNumbers(root);
   makeScrollable(root);
   addEventListener("beforeprint", () => tellChoices(root));
   addEventListener("resize", () => makeScrollable(root));

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import {figure, message} from "./lib/figure.js";
-import {base, categoryColor, labelRoom} from "./lib/theme.js";
+import {modelLabel} from "./lib/registry.js";
+import {base, categoryColor, fitted, labelRoom} from "./lib/theme.js";
 
 const STAGES = ["prepare", "vgae", "gat", "fusion", "baseline", "evaluate", "ablation"];
 
@@ -16,19 +17,21 @@ export function timeline(rows, {width = 640} = {}) {
   if (!rows.length) return message("No run was selected.");
   const origin = Math.min(...rows.map((row) => Date.parse(row.started)));
   const bars = rows
-    .map((row) => ({...row, name: `${row.model || row.stage}, seed ${row.seed}`, begin: (Date.parse(row.started) - origin) / 1000}))
+    .map((row) => ({...row, name: `${row.model ? modelLabel(row.model) : row.stage}, seed ${row.seed}`, begin: (Date.parse(row.started) - origin) / 1000}))
     .sort((a, b) => a.begin - b.begin || (a.run < b.run ? -1 : 1));
+  const room = labelRoom(bars.map((bar) => bar.name), width);
+  const least = (bars.at(-1).begin + bars.at(-1).seconds) / width; // one pixel: what took no time is seen, too
   const chart = Plot.plot({
     ...base({width}),
     height: 70 + bars.length * 16,
-    marginLeft: labelRoom(bars.map((bar) => bar.name), width),
+    marginLeft: room,
     marginBottom: 42,
     x: {label: "seconds after the first run began →", labelOffset: 36, grid: true, ticks: width < 520 ? 3 : 8},
-    y: {label: null, domain: bars.map((bar) => bar.run), tickFormat: (run) => bars.find((bar) => bar.run === run).name},
+    y: {label: null, domain: bars.map((bar) => bar.run), tickFormat: (run) => fitted(bars.find((bar) => bar.run === run).name, room)},
     color: {domain: STAGES, range: STAGES.map((_, i) => categoryColor(i)), legend: true},
     marks: [
       Plot.barX(bars, {
-        x1: "begin", x2: (bar) => bar.begin + Math.max(bar.seconds, 0.5), y: "run", fill: "stage",
+        x1: "begin", x2: (bar) => bar.begin + Math.max(bar.seconds, 2 * least), y: "run", fill: "stage",
         title: (bar) => `${bar.run}\n${bar.name}\n${bar.seconds.toFixed(1)} s, commit ${bar.commit.slice(0, 10)}, configuration ${bar.config_hash.slice(0, 10)}`
       })
     ]

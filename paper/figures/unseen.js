@@ -38,11 +38,18 @@ export function unseen({rows, points}, {width = 640} = {}) {
     .map(([kind, models]) => ({kind, model: models.find((model) => rows.some((row) => row[model] != null))}));
   const there = shown.filter(({model}) => model);
   if (!there.length) return message("This release holds no window scores of an unknown car.");
-  const node = element("div", {class: "kdgat-figure kdgat-unseen"});
-  node.append(legend(), ...there.map(({model}) => line(scores(rows, model), points.find((row) => row.model === model), width)));
+  const node = lines(rows, points, {models: there.map(({model}) => model), width});
   const missing = shown.filter(({model}) => !model).map(({kind}) => kind);
   if (missing.length) node.append(element("p", {class: "kdgat-readout"}, `Without scores in this release: ${missing.join(", ")}.`));
   return node;
+}
+
+/** A line a model, of `models`: `rows` of `predictions` of one seed, `points` of `operating_points`. */
+export function lines(rows, points, {models, width = 640} = {}) {
+  const there = models.filter((model) => rows.some((row) => row[model] != null));
+  if (!there.length) return message("No model with scores was selected.");
+  const drawn = there.map((model) => line(scores(rows, model), points.find((row) => row.model === model), width));
+  return element("div", {class: "kdgat-figure kdgat-unseen"}, legend(), ...drawn);
 }
 
 const legend = () =>
@@ -65,7 +72,7 @@ const FACTS = {
 /** One detector: name, scores, slider, facts. */
 function line(prepared, point, width) {
   const label = modelLabel(prepared.model);
-  const wide = width < 620 ? width : width - 290;
+  const wide = width < 620 ? width : width - 310;
   const low = Math.min(prepared.low, point ? point.threshold : prepared.low);
   const high = Math.max(prepared.high, point ? point.threshold : prepared.high);
   const slider = element("input", {type: "range", min: 0, max: STEPS, step: "any", "aria-label": `threshold of ${label}`});

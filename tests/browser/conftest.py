@@ -25,16 +25,21 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the site of a release with a real and a synthetic dataset."""
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of a release with a real and a synthetic dataset."""
     if not CHROMIUM.exists():
         pytest.skip("Chromium is missing: make test-system")
     if not NODE_MODULES.is_dir():
         pytest.skip("paper/figures/node_modules is missing: npm ci")
-    folder = tmp_path_factory.mktemp("site")
     # under a sub-path, as on most hosts: nothing may assume the root
-    shared.copy(rendered({"hcrl-sa": "real", "synthetic": "synthetic"}).site, folder / "www" / "kd-gat")
-    handler = functools.partial(_Quiet, directory=str(folder / "www"))
+    folder = tmp_path_factory.mktemp("www") / "kd-gat"
+    return shared.copy(rendered({"hcrl-sa": "real", "synthetic": "synthetic"}).site, folder)
+
+
+@pytest.fixture(scope="session")
+def site(pages: Path) -> Iterator[str]:
+    """Its address."""
+    handler = functools.partial(_Quiet, directory=str(pages.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/kd-gat/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+import duckdb
 import pytest
 
 from tests.rendering import NODE_MODULES
@@ -17,7 +18,7 @@ PAGES = {
     "paper/results/ablations.html": 1,
     "paper/results/graph.html": 5,
     "paper/results/datasets.html": 2,
-    "paper/results/errors.html": 5,
+    "paper/results/errors.html": 6,
     "paper/results/fusion.html": 3,
     "paper/results/embeddings.html": 1,
     "paper/results/distillation.html": 2,
@@ -73,6 +74,18 @@ def test_back_takes_a_filter_back(visit):
     visit.page.go_back()
     visit.page.wait_for_selector('.kdgat-chart[aria-label^="f1"]')
     assert metric.locator("option:checked").text_content() == "F1"
+
+
+@pytest.mark.parametrize("visit", [DESKTOP | {"color_scheme": "dark"}], indirect=True, ids=["dark"])
+def test_paper_shows_the_light_scheme_and_what_was_chosen(visit):
+    visit.open("paper/results/leaderboard.html?dataset=hcrl-sa&metric=recall")
+    visit.page.wait_for_selector(SHOWN)
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visit.page.emulate_media(media="print")
+    ink = "getComputedStyle(document.body).getPropertyValue('--kdgat-ink')"
+    assert visit.page.evaluate(ink) == "#1c2024"
+    assert "metric: Recall" in visit.page.locator(".kdgat-print").inner_text()
+    assert visit.page.locator(".controls:visible, .kdgat-data:visible").count() == 0
 
 
 def test_pages_lead_to_the_ones_before_and_after(visit):
@@ -144,7 +157,7 @@ def test_the_front_page_shows_its_finding_on_the_first_screen(visit):
     line = visit.page.get_by_role("region", name="GAT student")
     line.wait_for()
     screen = "(node) => node.getBoundingClientRect().bottom <= innerHeight"
-    for node in (".finding", ".kdgat-unseen"):
+    for node in (".finding", ".kdgat-unseen", ".buttons"):
         assert visit.page.locator(node).evaluate(screen), node
     before = line.locator("dd").all_text_contents()
     slider = line.get_by_role("slider")
@@ -284,6 +297,8 @@ def test_the_threshold_moves_what_is_there_and_draws_nothing_anew(visit):
 
 def test_sql_runs_in_the_page_and_the_query_stands_in_the_address(visit):
     visit.open("paper/results/sql.html?q=select+count(*)+as+n+from+runs&view=table")
+    assert visit.page.locator(".kdgat-result").text_content() == ""  # whoever wrote the address does not run it
+    visit.page.get_by_role("button", name="Run").click()
     cell = visit.page.locator(".kdgat-result td")
     cell.wait_for(timeout=20_000)
     expected = visit.page.evaluate("fetch('../../assets/release/manifest.json').then((r) => r.json())")
@@ -291,7 +306,8 @@ def test_sql_runs_in_the_page_and_the_query_stands_in_the_address(visit):
     visit.page.get_by_role("textbox", name="Query").fill("select nonsense from runs")
     visit.page.get_by_role("button", name="Run").click()
     visit.page.locator(".kdgat-result .kdgat-error").wait_for()
-    assert "nonsense" in visit.page.locator(".kdgat-result").text_content()
+    lines = visit.page.locator(".kdgat-result").inner_text().splitlines()
+    assert lines[-1].index("^") == lines[-2].index("nonsense")  # DuckDB's caret stands below the place
     assert "nonsense" in visit.page.url
 
 
@@ -317,11 +333,48 @@ TYPES = {
 def test_sql_shows_every_type_as_duckdb_does(visit):
     columns = ", ".join(f"{asked} as c{i}" for i, asked in enumerate(TYPES))
     visit.open(f"paper/results/sql.html?q={quote(f'select {columns}, null as empty, 1 as n, 2 as n')}&view=table")
+    visit.page.get_by_role("button", name="Run").click()
     cells = visit.page.locator(".kdgat-result td")
     cells.first.wait_for(timeout=20_000)
     assert dict(zip(TYPES, cells.all_text_contents(), strict=False)) == TYPES
     assert visit.page.locator(".kdgat-result th").all_text_contents()[-3:] == ["empty", "n", "n (2)"]
     assert cells.all_text_contents()[-2:] == ["1", "2"]
+
+
+def test_sql_answers_each_statement_and_begins_anew(visit):
+    visit.open("paper/results/sql.html")
+    query, run = visit.page.get_by_role("textbox", name="Query"), visit.page.get_by_role("button", name="Run")
+    query.fill("drop view runs; create table runs as select 7 as n; select n from runs; select ';' as text")
+    run.click()
+    visit.page.locator(".kdgat-statement").nth(3).wait_for(timeout=20_000)
+    assert visit.page.locator(".kdgat-result td").all_text_contents()[-2:] == ["7", ";"]
+    query.fill("select distinct data_kind from runs order by 1")
+    run.click()
+    visit.page.locator(".kdgat-result td", has_text="real").wait_for()
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_role("button", name="download Parquet").click()
+    rows = duckdb.read_parquet(str(saved.value.path())).fetchall()
+    assert rows == [(text,) for text in visit.page.locator(".kdgat-result td").all_text_contents()]
+
+
+def test_a_query_is_cancelled_and_the_next_one_runs(visit):
+    visit.open("paper/results/sql.html")
+    query, run = visit.page.get_by_role("textbox", name="Query"), visit.page.get_by_role("button", name="Run")
+    query.fill("select sum(a.range * b.range) as n from range(1000000) a, range(1000000) b")
+    run.click()
+    visit.page.get_by_role("button", name="Cancel").click()
+    visit.page.get_by_text("The query was cancelled.").wait_for()
+    query.fill("select count(*) as n from runs")
+    run.click()
+    visit.page.locator(".kdgat-result td").wait_for(timeout=20_000)
+
+
+def test_the_schema_tells_what_columns_hold_and_in_which_unit(visit):
+    visit.open("paper/results/sql.html")
+    table = visit.page.locator(".kdgat-schema", has=visit.page.get_by_text("runs", exact=True))
+    table.locator("summary").click()
+    row = table.locator("tr", has_text="wall time").locator("td")
+    assert row.all_text_contents() == ["seconds", "float", "s", "wall time"]
 
 
 def test_every_example_query_runs_on_the_browsers_duckdb(visit):

@@ -79,13 +79,16 @@ export function dataTable(rows, columns, label, {link, keys = {}, sorts = true, 
   if (!tools) return scroll;
   const copy = element("button", {type: "button", class: "kdgat-copy"}, "copy");
   copy.addEventListener("click", () => navigator.clipboard.writeText(separated(kept, columns, "\t")).then(() => (copy.textContent = "copied")));
-  const save = element("button", {type: "button", class: "kdgat-copy"}, "download CSV");
-  save.addEventListener("click", () => {
-    const href = URL.createObjectURL(new Blob([separated(kept, columns, ",")], {type: "text/csv"}));
-    element("a", {href, download: `${label.replace(/[^\w-]+/g, "-")}.csv`}).click();
-    setTimeout(() => URL.revokeObjectURL(href), 1000);
-  });
-  return element("div", {class: "kdgat-table"}, element("div", {class: "kdgat-row"}, search, copy, save), scroll);
+  const csv = element("button", {type: "button", class: "kdgat-copy"}, "download CSV");
+  csv.addEventListener("click", () => save(new Blob([separated(kept, columns, ",")], {type: "text/csv"}), `${label.replace(/[^\w-]+/g, "-")}.csv`));
+  return element("div", {class: "kdgat-table"}, element("div", {class: "kdgat-row"}, search, copy, csv), scroll);
+}
+
+/** Hands the reader a file. */
+export function save(blob, name) {
+  const href = URL.createObjectURL(blob);
+  element("a", {href, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
 /** Rows as text with a line each, values as they are. */

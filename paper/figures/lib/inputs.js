@@ -56,10 +56,26 @@ export function select(name, values, {label = name, value, key = String, format 
   return linked(input, name, key, read);
 }
 
-/** Check boxes of `values`, at first those of `value` checked, or all. */
-export function checkbox(name, values, {label = name, value = values} = {}) {
+/** Check boxes of `values`, at first those of `value` checked, or all. Many are folded away: a figure comes before what it leaves out. */
+export function checkbox(name, values, {label = name, value = values, format = String} = {}) {
   const read = (text) => (text === null ? value : values.filter((one) => text.split(",").includes(one)));
-  return linked(Inputs.checkbox(values, {label, value: read(new URLSearchParams(location.search).get(name))}), name, (value) => value.join(","), read);
+  const input = Inputs.checkbox(values, {label, value: read(new URLSearchParams(location.search).get(name)), format});
+  input.querySelectorAll("div label").forEach((box, i) => format(values[i]) === values[i] || (box.title = values[i]));
+  if (values.length > FEW) fold(input, values.length);
+  return linked(input, name, (value) => value.join(","), read);
+}
+const FEW = 12; // boxes that stand open
+
+/** Puts the boxes of `input` into a fold that says how many of `all` are checked. */
+function fold(input, all) {
+  const boxes = input.querySelector("div");
+  const summary = element("summary");
+  const count = () => (summary.textContent = input.value.length === all ? `all ${all}` : `${input.value.length} of ${all}`);
+  const folded = element("details", {}, summary);
+  boxes.replaceWith(folded);
+  folded.append(boxes);
+  input.addEventListener("input", count);
+  count();
 }
 
 /** A slider over `[low, high]`. */

@@ -42,5 +42,8 @@ export const kindsOf = (label) => {
 /** Whether a model knows the labels, and bounds what others can reach. */
 export const isBound = (model) => MODELS.get(model)?.bound ?? false;
 
+/** Whether releases keep a model's window scores. */
+export const isScored = (model) => MODELS.get(model)?.scored ?? false;
+
 /** Orders models as every figure and table shows them; names that the list does not have come last. */
 export const byModel = (a, b) => (MODELS.get(a)?.rank ?? Infinity) - (MODELS.get(b)?.rank ?? Infinity) || ascending(a, b);

@@ -14,6 +14,9 @@ const FOOTER = 1 << 15; // bytes that hold the footer of any table
  * first columns, of the rows that have these `values` if any are given, and `rows(name, values, columns)` the rows that have these `values`: no more is decoded, or fetched where the host serves ranges.
  * Whether a table lies in one file or in parts (`predictions`, see analysis/releases/predictions.py) makes no difference to who asks.
  *
+ * Of `summary`, which a page shows one dataset and protocol of at a time, the site holds a file for each (tools/assets.py): `summaries()` lists
+ * them, `summary(one)` reads the rows of one, none for undefined. `schema()` tells what columns hold.
+ *
  * What cannot be read is empty, and stands in lib/problems.js as a sentence, which every figure without rows shows.
  */
 export function open(base) {
@@ -24,7 +27,7 @@ export function open(base) {
     const about = (await manifest).tables[name];
     if (!about) return [];
     if (about.parts) return whole(partScan(base, about), about);
-    return load(new URL(`${name}.parquet`, base), async (response) => (await parquetReadObjects({file: await response.arrayBuffer()})).map(plain));
+    return load(new URL(`${name}.parquet`, base), rowsOf);
   };
   const part = async (name, ask) => {
     const about = (await manifest).tables[name];
@@ -38,9 +41,15 @@ export function open(base) {
     manifest: () => manifest,
     table: (name) => read.get(name) ?? read.set(name, table(name).catch(instead([]))).get(name),
     groups: (name, columns, values = {}) => part(name, (scan) => scan.groups(columns, values)),
-    rows: (name, values, columns) => part(name, (scan) => scan.rows(values, columns))
+    rows: (name, values, columns) => part(name, (scan) => scan.rows(values, columns)),
+    schema: () => load(new URL("../schema.json", base), (response) => response.json()).catch(instead({})),
+    summaries: () => load(new URL("../summary/index.json", base), (response) => response.json()).catch(instead([])),
+    summary: async (one) => (one ? load(new URL(`../summary/${one.file}`, base), rowsOf).catch(instead([])) : [])
   };
 }
+
+/** Every row of a Parquet file. */
+const rowsOf = async (response) => (await parquetReadObjects({file: await response.arrayBuffer()})).map(plain);
 
 /** A large table, column by column. `bytes`, `rows`: what the manifest says of its file. */
 async function scan(url, {bytes, rows: n}) {
@@ -137,8 +146,7 @@ export async function benchmarks(base) {
     const tables = await Promise.all(
       names.map((release) =>
         load(new URL(`${release}/benchmarks.parquet`, base), async (response) => {
-          const rows = await parquetReadObjects({file: await response.arrayBuffer()});
-          return rows.map((row) => ({release, ...plain(row)}));
+          return (await rowsOf(response)).map((row) => ({release, ...row}));
         })
       )
     );
@@ -147,10 +155,6 @@ export async function benchmarks(base) {
     return instead([])(error);
   }
 }
-
-/** What a release holds: a row a table. */
-export const tables = (manifest) =>
-  Object.entries(manifest.tables).map(([table, {rows, columns}]) => ({table, rows, columns: Object.keys(columns).join(", ")}));
 
 /** A row with every BigInt as a number. */
 export function plain(row) {

@@ -47,8 +47,9 @@ export function ring(canvas, {ids, counts, injected, source, target, transitions
     context.beginPath();
     context.arc(x, y, radius(counts[u]), 0, 2 * Math.PI);
     context.fill();
-    // a label only where no other is near
-    if (drawn.some((other) => Math.abs(Math.atan2(Math.sin(angle - other), Math.cos(angle - other))) < 0.07)) return;
+    // a label only where no other is near: above and below the centre they stand in one line
+    const clear = 0.08 + 0.09 * Math.abs(Math.sin(angle));
+    if (drawn.some((other) => Math.abs(Math.atan2(Math.sin(angle - other), Math.cos(angle - other))) < clear)) return;
     drawn.push(angle);
     context.fillStyle = ink;
     context.textAlign = Math.cos(angle) < 0 ? "right" : "left";

@@ -35,6 +35,8 @@ const FIGURES = {
   similarity: () => kdgat.similarity([]),
   sizeAgainstScore: () => kdgat.sizeAgainstScore([], []),
   speeds: () => kdgat.speeds([]),
+  lines: () => kdgat.lines([], [], {models: []}),
+  schemaPane: () => kdgat.schemaPane({tables: {}}, {}),
   sqlConsole: () => kdgat.sqlConsole(release, {tables: {}}),
   timeline: () => kdgat.timeline([]),
   unseen: () => kdgat.unseen({rows: [], points: []}),
@@ -43,8 +45,8 @@ const FIGURES = {
 };
 /** What index.js offers that draws nothing of rows. */
 const OTHERS = [
-  "asPublished", "beside", "benchmarks", "checkbox", "colourings", "compared", "distinct", "epochsOf", "hardest", "judged", "metricLabel", "metrics", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
-  "parts", "range", "runsOf", "scenarioLabel", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "tables", "threshold", "unknownCar", "vehicles", "where"
+  "asPublished", "beside", "benchmarks", "checkbox", "colourings", "compared", "distinct", "epochsOf", "hardest", "judged", "metricLabel", "metrics", "modelLabel", "models", "ofPart", "open", "openDetector", "orders", "outcomes",
+  "parts", "range", "runsOf", "scenarioLabel", "scored", "scores", "select", "selectAttention", "selectStudent", "selectWindow", "span", "students", "threshold", "unknownCar", "vehicles", "where"
 ];
 
 afterEach(() => {

@@ -13,7 +13,10 @@ import {dataTable, separated} from "../lib/figure.js";
 import {span} from "../lib/inputs.js";
 import {byModel} from "../lib/registry.js";
 import {number, where} from "../lib/rows.js";
-import {modelColor} from "../lib/theme.js";
+import {rgb} from "d3";
+import palette from "../../../analysis/reference/palette.json";
+import list from "../../../kdgat/models/models.json";
+import {categoryColor, modelColor} from "../lib/theme.js";
 import {confusionAt, scores} from "../lib/scores.js";
 import {readings} from "../readings.js";
 import {costs} from "../costs.js";
@@ -64,6 +67,20 @@ describe("a window as a graph", () => {
   });
 });
 
+test.each(["#fff", "#16191d"])("colours of models and categories stand out from %s", (ground) => {
+  const luminance = (color) => {
+    const {r, g, b} = rgb(color);
+    const [red, green, blue] = [r, g, b].map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const contrast = (color) => {
+    const [low, high] = [luminance(color), luminance(ground)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const faint = [...list.map(({name}) => modelColor(name)), ...palette.categories.map((_, i) => categoryColor(i))].filter((color) => contrast(color) < 3);
+  expect(faint).toEqual([]);
+});
+
 describe("the leaderboard", () => {
   test("draws a dot a value, in the model's colour", () => {
     const node = leaderboard(summary, {width: 600});
@@ -71,29 +88,30 @@ describe("the leaderboard", () => {
     expect(dots.length).toBe(4);
     expect(new Set(dots.map((dot) => dot.getAttribute("fill")))).toEqual(new Set(["gat-student", "gbm-baseline"].map(modelColor)));
   });
-  test("leads to the runs behind a row", () => {
-    const node = leaderboard(summary, {width: 600});
-    const links = [...node.querySelectorAll("[aria-label=dot] path")].map((dot) => dot.dataset.href);
-    expect(new Set(links)).toEqual(new Set(["runs.html?dataset=d&model=gat-student", "runs.html?dataset=d&model=gbm-baseline"]));
+  test("leads to the windows behind a dot, or to its runs", () => {
+    const unscored = summary.map((row) => ({...row, model: "always-baseline"}));
+    const links = (rows) => new Set([...leaderboard(rows, {width: 600}).querySelectorAll("[aria-label=dot] path")].map((dot) => dot.dataset.href));
+    expect(links(where(summary, {model: "gat-student"})).has("errors.html?dataset=d&scenario=test_01&protocol=zero-shot&model=gat-student")).toBe(true);
+    expect(links(unscored)).toEqual(new Set(["runs.html?dataset=d&model=always-baseline"]));
     const runs = [{run: "a", model: "gat-student"}, {run: "b", model: "fusion-dqn-student"}];
     const metrics = [{run: "b", model: "fusion-mean-student"}];
     expect(["all", "gat-student", "fusion-mean-student"].map((model) => runsOf(runs, metrics, model).length)).toEqual([2, 1, 1]);
   });
   test("orders models by their mean when asked to", () => {
-    const names = (order) => [...leaderboard(summary, {order}).querySelectorAll("[aria-label='y-axis tick label'] text")].slice(0, 2).map((text) => text.textContent);
+    const names = (order) => [...leaderboard(summary, {order}).querySelectorAll("[aria-label='y-axis tick label'] text")].slice(0, 2).map((text) => text.querySelector("title").textContent);
     expect(names("highest first")).toEqual(["gat-student", "gbm-baseline"]);
     expect(names("lowest first")).toEqual(["gbm-baseline", "gat-student"]);
   });
   test("begins with the best, which for alarms is the lowest", () => {
-    const first = (metric) => leaderboard(summary.map((row) => ({...row, metric})), {metric}).querySelector("[aria-label='y-axis tick label'] text").textContent;
+    const first = (metric) => leaderboard(summary.map((row) => ({...row, metric})), {metric}).querySelector("[aria-label='y-axis tick label'] title").textContent;
     expect(["f1", "false_alarms_per_hour"].map(first)).toEqual(["gat-student", "gbm-baseline"]);
   });
   test("shows the floor, what others printed and bounds, none of which is ranked", () => {
     const bound = summary.map((row) => ({...row, model: "fusion-oracle-student", mean: 1}));
     const cited = asPublished({dataset: "hcrl-sa", protocol: "zero-shot", metric: "f1", attack: "all"});
     const node = leaderboard([...summary, ...bound], {cited});
-    const names = [...node.querySelectorAll("[aria-label='y-axis tick label'] text")].map((text) => text.textContent);
-    expect(names).toEqual(["gat-student", "gbm-baseline", "GAT (cited)", "VGAE + GAT + DQN (cited)", "fusion-oracle-student (bound)"]);
+    const names = [...node.querySelectorAll("[aria-label='y-axis tick label'] text")].map((text) => text.firstChild.textContent);
+    expect(names).toEqual(["GAT student", "Gradient boosting", "GAT (cited)", "VGAE + GAT + DQN (cited)", "Fusion (oracle) student (bound)"]);
     expect(node.querySelector(".kdgat-readout").textContent).toMatch(/^dashed: every window called an attack; diamonds: .*; hollow circles: .*\.$/);
     expect(floorOf({metric: "f1", positives: 5, negatives: 5})).toBeCloseTo(2 / 3);
     expect([floorOf({metric: "roc_auc", positives: 5, negatives: 5}), floorOf({metric: "f1", positives: 0, negatives: 5})]).toEqual([null, null]);

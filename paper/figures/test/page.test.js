@@ -3,7 +3,7 @@
 import {readFileSync} from "node:fs";
 import {afterEach, expect, test} from "vitest";
 import {checkbox, select, span} from "../lib/inputs.js";
-import {chosen, joinPages} from "../page.js";
+import {chosen, joinPages, skipNumbers} from "../page.js";
 
 const TREES = "../../tests/paper/quarto"; // from this package
 
@@ -44,4 +44,13 @@ test("a printed page says what is chosen", () => {
   const controls = document.createElement("div");
   controls.append(select("dataset", ["d", "e"]), checkbox("models", ["a", "b", "c"]), checkbox("factors", ["x"]), span("epochs", [1, 9]));
   expect(chosen(controls)).toBe("dataset: d; models: a, c; factors: all; epochs: 1 to 9");
+});
+
+test("a table of many numbers can be passed by", () => {
+  const table = (n) => `<table>${'<tr><td><span class="num" data-key="k">1</span></td></tr>'.repeat(n)}</table>`;
+  document.body.innerHTML = `<main>${table(8)}${table(9)}</main>`;
+  skipNumbers(document.body);
+  const [skip, ...others] = document.querySelectorAll(".kdgat-skip");
+  expect([skip.textContent, others.length]).toEqual(["Skip 9 numbers", 0]);
+  expect(document.querySelector(skip.getAttribute("href"))).toBe(document.querySelector("main").lastChild);
 });
