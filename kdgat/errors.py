@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from kdgat import terminal
 
@@ -43,7 +43,9 @@ def report(error: KdgatError) -> None:
     """Show `error` as one line, and leave it for the flow's head if there is one."""
     terminal.error(str(error))
     if os.environ.get(ERROR_FILE):
-        Path(os.environ[ERROR_FILE]).write_text(f"error: {error}\n", encoding="utf-8")
+        # in the place that the head keeps free: a full disk has no other
+        with contextlib.suppress(OSError), open(os.environ[ERROR_FILE], "r+", encoding="utf-8") as file:
+            file.write(f"error: {error}\n")
 
 
 #: what a disk, a quota or a folder's permissions answer

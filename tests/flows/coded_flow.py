@@ -1,7 +1,12 @@
-"""A flow of the project's kind that fails on demand: `--fail` names a file that holds the name of the step that fails."""
+"""A flow of the project's kind that fails on demand: `--fail` names a file that holds the name of the step that fails.
+
+`wait in <step>` lets a step wait instead, which prints its process id.
+"""
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 from kdgat.runtime import configure
@@ -49,7 +54,11 @@ class CodedFlow(FlowSpec):
         print("all of", *self.code.values())
 
     def stumble(self, step):
-        if Path(self.fail).is_file() and Path(self.fail).read_text() == step:
+        told = Path(self.fail).read_text() if Path(self.fail).is_file() else ""
+        if told == f"wait in {step}":
+            print(f"waiting as {os.getpid()}", flush=True)
+            time.sleep(600)
+        if told == step:
             raise ValueError("told to")
 
 
