@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from kdgat import terminal
@@ -182,20 +183,66 @@ def _wandb(name: str, group: str, config: dict[str, Any], stage: str) -> Tracker
     try:
         run = init(None)
     except wandb.errors.Error as error:  # a key that W&B refuses, or no way there: no reason to train nothing
-        reason = " ".join(str(error).split())
-        terminal.warning(f"{reason[:200]} The run is kept offline: `kdgat track sync` sends it later")
+        terminal.warning(f"{_short(error)} The run is kept offline: `kdgat track sync` sends it later")
         run = init("offline")
     return Tracker("wandb", WandbLogger(experiment=run), run.id)
 
 
 def _mlflow(name: str, group: str, config: dict[str, Any], stage: str, parents: Sequence[str]) -> Tracker:
-    from lightning.pytorch.loggers import MLFlowLogger
+    # a server that does not answer is asked for minutes otherwise
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(int(_PATIENCE)))
+    from mlflow.exceptions import MlflowException
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{work_folder() / 'mlflow.db'}"
     tags = {"group": group, "stage": stage, "parents": ",".join(parents)}
-    logger = MLFlowLogger(settings().tracking.project, run_name=name, tracking_uri=uri, tags=tags)
-    logger.log_hyperparams(config)
+
+    def init(uri: str) -> Any:
+        logger = _mirror()(settings().tracking.project, run_name=name, tracking_uri=uri, tags=dict(tags))
+        logger.log_hyperparams(config)
+        return logger
+
+    database = work_folder() / "mlflow.db"
+    try:
+        logger = init(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}")
+    except MlflowException as error:  # no way there, or refused: no reason to train nothing
+        terminal.warning(f"{_short(error)} The run is kept in {database}")
+        logger = init(f"sqlite:///{database}")
     return Tracker("mlflow", logger, str(logger.run_id))
+
+
+@cache
+def _mirror() -> type:
+    """Make the class of Lightning's logger that ends no training when the server is gone: the run's own record has it all."""
+    from lightning.pytorch.loggers import MLFlowLogger
+    from mlflow.exceptions import MlflowException
+
+    class Mirror(MLFlowLogger):
+        """Says once that the server is gone, and sends it no more."""
+
+        gone = False
+
+        def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+            """Send a line of a curve."""
+            self._send(lambda: super(Mirror, self).log_metrics(metrics, step))
+
+        def finalize(self, status: str = "success") -> None:
+            """Close the run."""
+            self._send(lambda: super(Mirror, self).finalize(status))
+
+        def _send(self, send: Callable[[], None]) -> None:
+            if self.gone:
+                return
+            try:
+                send()
+            except MlflowException as error:
+                self.gone = True
+                terminal.warning(f"{_short(error)} The rest of this run is not mirrored")
+
+    return Mirror
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def check(kind: str) -> None:

@@ -31,6 +31,27 @@ def test_a_training_is_one_run_with_its_group_stage_parents_and_curve(
     assert [m.value for m in client.get_metric_history(opened.id, "train_loss")] == [0.5, 0.25]
 
 
+def test_a_server_that_is_not_there_or_goes_away_ends_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # nobody listens
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    opened = trackers.start("mlflow", name="n", group="Flow/1", config={"seed": 0})
+    assert f"The run is kept in {tmp_path / 'mlflow.db'}" in capsys.readouterr().err
+
+    def gone(**_: object) -> None:
+        raise MlflowException("no answer")
+
+    monkeypatch.setattr(opened.logger.experiment, "log_batch", gone)
+    opened.log("train_loss", [0.5, 0.25])
+    opened.finish({"parameters": 7.0})
+    assert capsys.readouterr().err.count("warning: no answer The rest of this run is not mirrored") == 1
+
+
 def test_the_models_that_a_model_learns_from() -> None:
     assert trackers.learned_from("vgae-teacher") == []
     assert trackers.learned_from("gat-student") == ["gat-teacher", "vgae-student"]
