@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 from kdgat.settings import settings
 
@@ -47,7 +48,14 @@ def configure() -> Path:
 
 
 def work_folder() -> Path:
-    """Folder for graph stores, checkpoints and tracker files ($KDGAT_WORK, else `.kdgat` of the checkout)."""
+    """Folder for graph stores, checkpoints and tracker files ($KDGAT_WORK, else `.kdgat` of the checkout).
+
+    Raises:
+        KdgatError: it cannot be made.
+    """
     folder = Path(os.environ.get("KDGAT_WORK") or REPO / ".kdgat").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KdgatError(f"{folder}: {error.strerror}: KDGAT_WORK names another folder for work") from error
     return folder

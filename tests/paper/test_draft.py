@@ -19,7 +19,7 @@ needs_node = pytest.mark.skipif(not NODE_MODULES.is_dir(), reason="paper/figures
 @needs_node
 def test_every_page_renders_with_one_dataset_and_says_that_it_is_synthetic(tmp_path: Path):
     datasets = {"synthetic": "synthetic"}  # tests/browser renders a release of two
-    project = copy_sources(REPO, tmp_path / "project")
+    project = copy_sources(REPO, tmp_path / "a b--ü#'x")  # paths are neither URLs nor Markdown
     freeze_fake(tmp_path / "frozen", datasets)
     done = render(project, frozen=tmp_path / "frozen")
     assert done.returncode == 0, done.stderr
