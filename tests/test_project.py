@@ -165,6 +165,15 @@ def test_workflows_hooks_and_container_call_what_there_is(repo: Path) -> None:
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
 
+def test_readme_is_tried_in_a_folder_of_an_odd_name(repo: Path) -> None:
+    import yaml
+
+    steps = yaml.safe_load((repo / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["fresh-clone"]["steps"]
+    (folder,) = {step["with"]["path"] for step in steps if "path" in step.get("with", {})}
+    (run,) = [step for step in steps if "tools.readme --run" in step.get("run", "")]
+    assert run["working-directory"] == folder == "a b--ü#'x"
+
+
 def test_workflows_are_tried_on_every_python(repo: Path) -> None:
     import yaml
 
