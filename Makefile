@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 HASHES := requirements.paper.lock
+AUDIT := requirements.audit.lock
 # what `make reproduce` trains
 PRESET ?= demo
 SEEDS ?= 0,1
@@ -61,14 +62,14 @@ lint: $(VENV)/.dev ## style, types and import contracts
 	$(BIN)/python -m tools.check lint
 
 audit: $(VENV)/.dev ## dead code, unused and vulnerable dependencies (needs PyPI itself), licences, workflows
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[audit]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(AUDIT)
 	$(BIN)/python -m tools.check audit
 	@# strict: without it, packages that could not be looked up pass
 	$(BIN)/pip-audit --strict --requirement $(LOCK) --no-deps --disable-pip --progress-spinner off
 	cd paper/figures && npm audit --omit=dev
 
 sbom: $(VENV)/.paper ## every dependency of both locks as CycloneDX: sbom.cdx.json (Python), sbom-site.cdx.json (the site's JavaScript)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) cyclonedx-bom
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(AUDIT)
 	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file sbom.cdx.json $(LOCK)
 	cd paper/figures && npm sbom --sbom-format cyclonedx --package-lock-only > ../../sbom-site.cdx.json
 

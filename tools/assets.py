@@ -18,8 +18,8 @@ from kdgat.errors import cli
 from kdgat.paths import REPO
 
 #: What a page may do. The point is that nothing comes from or goes to anywhere but the site itself; scripts inside pages cannot
-#: be forbidden: the renderers write some, and OJS cells are compiled in the browser (`unsafe-eval`, which WebAssembly
-#: needs too). `blob:` and `data:` never leave the page: DuckDB's worker, a figure that is saved.
+#: be forbidden, nor allowed by their hashes: the renderers write some, Quarto also handlers in attributes, and OJS cells are
+#: compiled in the browser (`unsafe-eval`, which WebAssembly needs too). `blob:` and `data:` never leave the page: DuckDB's worker, a figure that is saved.
 POLICY = "; ".join(
     (
         "default-src 'self'",

@@ -1,7 +1,9 @@
-"""Write requirements.lock, the versions installed here as pip constraints, and requirements.paper.lock, what `make site` installs, with hashes.
+"""Write requirements.lock, the versions installed here as pip constraints, and with hashes what `make site` and `make audit` install.
 
 The former has no hashes and no addresses: `torch==2.13.0` must be free to resolve to a CPU wheel where a machine offers one, and a
-local version (+cpu) must not be asked for elsewhere. The latter has those of every file that PyPI holds of a version, so of all platforms.
+local version (+cpu) must not be asked for elsewhere. That wheel has another hash than PyPI's, and other dependencies (none of CUDA);
+pip wants hashes for everything in one call or for nothing, so that whatever is installed beside torch goes without. The others
+have those of every file that PyPI holds of a version, so of all platforms.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from kdgat.paths import REPO
 
 #: not dependencies of the project
 _LEFT_OUT = {"kdgat", "pip", "setuptools", "wheel"}
+#: extras that are installed without torch → the make target that does
+_HASHED = {"paper": "make site", "audit": "make audit"}
 
 
 def main() -> None:
@@ -27,14 +31,15 @@ def main() -> None:
     header = "# Tested versions, for `pip install -c`; made by `make lock`. Python 3.11; limits, not requirements.\n"
     atomic.write_text(REPO / "requirements.lock", header + "\n".join(lines) + "\n")
     print(f"requirements.lock: {len(lines)} versions")
-    text = hashed()
-    header = "# What `make site` installs (`pip install --require-hashes`); made by `make lock`.\n"
-    atomic.write_text(REPO / "requirements.paper.lock", header + text)
-    print(f"requirements.paper.lock: {text.count('==')} versions, {text.count('sha256:')} hashes")
+    for extra, target in _HASHED.items():
+        text = hashed(extra)
+        header = f"# What `{target}` installs (`pip install --require-hashes`); made by `make lock`.\n"
+        atomic.write_text(REPO / f"requirements.{extra}.lock", header + text)
+        print(f"requirements.{extra}.lock: {text.count('==')} versions, {text.count('sha256:')} hashes")
 
 
-def hashed() -> str:
-    """Versions and hashes of the extra `paper`, its dependencies and the build backend, for every platform.
+def hashed(extra: str) -> str:
+    """Versions and hashes of an extra, its dependencies and the build backend, for every platform.
 
     Raises:
         KdgatError: uv cannot resolve them, or PyPI cannot be reached.
@@ -55,7 +60,7 @@ def hashed() -> str:
         "--python-version",
         "3.11",
         "--extra",
-        "paper",
+        extra,
         "-c",
         "requirements.lock",
     ]

@@ -87,7 +87,13 @@ def as_user(user: str, mode: str, checkout: Path, *command: str) -> subprocess.C
     python = Path(sys.base_prefix).resolve()
     closed = next((p for p in reversed(python.parents) if not p.stat().st_mode & 0o001), None)
     names = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "KDGAT", "USER", "LOGNAME", "XDG"))}
-    names |= {"HOME": "/nonexistent", "PYTHONPATH": str(checkout), "checkout": str(checkout), "user": user, "mode": mode}
+    names |= {
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(checkout),
+        "checkout": str(checkout),
+        "user": user,
+        "mode": mode,
+    }
     if closed is not None:
         around = checkout.with_name("open")
         place = around / python.relative_to(closed)

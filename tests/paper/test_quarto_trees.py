@@ -107,6 +107,11 @@ def test_the_head_finds_the_root_and_the_figures(elements: Elements) -> None:
     assert elements.having("script", type="^ojs")
 
 
+def test_hashes_cannot_stand_in_for_unsafe_inline(elements: Elements) -> None:
+    """Quarto writes handlers into attributes, which a policy's hashes do not allow."""
+    assert [a for _, a in elements.all if "quartoToggleColorScheme" in a.get("onclick", "")]
+
+
 def test_both_schemes_are_marked_on_the_body(elements: Elements) -> None:
     """The project's style sheet asks for `body.quarto-dark`, which Quarto's switch sets; it begins with the light one."""
     (body,) = elements.having("body")
