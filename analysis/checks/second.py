@@ -53,7 +53,8 @@ def problems(site: Path, project: Path, release: Release) -> tuple[list[str], st
     """
     draft = _DRAFT in (site / "index.html").read_text(encoding="utf-8")
     if not draft and shutil.which("quarto") is None:
-        return [], "Quarto rendered it and is not installed: no second rendering"
+        files = sum(not path.is_dir() for path in site.rglob("*"))
+        return [], f"{files} files not checked against a second rendering: Quarto made them and is not installed"
     with tempfile.TemporaryDirectory(prefix="kdgat-second-") as folder:
         copy = copy_sources(project, Path(folder) / project.name)
         done = subprocess.run(

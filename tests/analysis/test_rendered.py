@@ -284,6 +284,13 @@ def test_of_quartos_pages_it_counts_what_is_seen(rendering, tmp_path):
         assert bool(second.differences(have, want)) is caught
 
 
+def test_without_quarto_what_it_made_is_counted_as_not_checked(rendering, tmp_path, monkeypatch, shared_release):
+    monkeypatch.setattr(second.shutil, "which", lambda name: None)
+    files = rendering | {"index.html": rendering["paper/talk.html"]}  # which is not marked as a draft
+    problems, note = second.problems(left(tmp_path / "site", files), tmp_path, shared_release)
+    assert problems == [] and note.startswith(f"{len(files)} files not checked against a second rendering: Quarto")
+
+
 def test_a_page_without_a_release_is_caught(site):
     edit(site, '<meta name="kdgat[^>]*>', "")
     assert site.problems()[0].startswith("paper/index.html: carries no release")

@@ -1,7 +1,8 @@
 """What real Quarto made of a version of this site, cut down: what reads or joins rendered pages works on its markup, too.
 
 `quarto/<version>` holds a page as Quarto rendered it, without Quarto's own inline scripts, the list of the site's files, and of one version the
-search index. Scripts do not run in them, and what a tree lacks is not checked: the test that would, is skipped and says what.
+search index; `quarto_draft` holds the draft's pages of that version, from which verification must read the same. Scripts do not run in
+them, and what a tree lacks is not checked: the test that would, is skipped and says what.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from analysis.checks.pages import RenderedPage, Site, read_page
 from tools.assets import HEAD
 
 TREES = sorted((Path(__file__).parent / "quarto").iterdir())
+DRAFT = Path(__file__).parent / "quarto_draft"
 PAGE = "paper/results/leaderboard.html"
 
 
@@ -75,6 +77,22 @@ def test_verification_reads_a_page(page: RenderedPage) -> None:
     assert "Which model finds attacks" in text
     assert not re.search(r"\?var:|\?@", text)
     assert [" ".join(loose.split()) for _, loose in page.loose if re.search(r"(?<!\d)0?\.\d", loose)] == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "leaderboard.html"])
+def test_verification_reads_from_quartos_page_what_it_reads_from_the_drafts(tree: Path, name: str) -> None:
+    """Release, policy, pictures, keyed numbers, claims and text; Quarto shows the page's description too, the draft a switch of its own."""
+    quarto, draft = (read_page(folder / name, results=name != "index.html") for folder in (tree, DRAFT))
+
+    def text(page: RenderedPage) -> list[tuple[str, str]]:
+        units = [(element, " ".join(said.split())) for element, said in page.units]
+        return [unit for unit in units if unit[0] != "h1" and unit[1] not in ("", "◐")]
+
+    assert (quarto.release, quarto.policy, quarto.images) == (draft.release, draft.policy, draft.images)
+    assert text(quarto) == text(draft)
+    spans = [[(span.key, span.kind, " ".join(span.text.split())) for span in page.spans] for page in (quarto, draft)]
+    assert spans[0] == spans[1] and len(spans[0]) == (26 if name == "index.html" else 0)
+    assert quarto.claims == draft.claims
 
 
 def test_what_a_page_loads_and_links_to_is_on_the_site(tree: Path, page: RenderedPage, tmp_path: Path) -> None:
