@@ -272,6 +272,7 @@ TAMPERED = {
     "a changed alternative text": ("index.html", (b"rises", b"falls")),
     "a changed caption": ("paper/talk.html", (b"by car", b"by bus")),
     "row labels swapped": ("paper/talk.html", (b"GAT</td><td>1</td></tr><tr><td>VGAE", b"VGAE</td><td>1</td></tr><tr><td>GAT")),
+    "a marked section": ("paper/talk.html", (b"<p>It is", b"<![x[<p>It is")),
     "a removed policy": ("paper/talk.html", (b"default-src", b"script-src")),
     "an image from elsewhere": ("paper/talk.html", (b"<p>It is", IMAGE)),
     "a number at a sentence's end": ("index.html", (b"ahead.", b"ahead, at 0.999.")),
