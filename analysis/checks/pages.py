@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -15,7 +14,7 @@ from analysis.claims.judged import OfRelease, of_project
 from analysis.figures import statics
 from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.sources import DECIMAL, LEVEL, source_hashes
-from analysis.releases.plausible import ReleaseError
+from analysis.releases.plausible import NAME, ReleaseError, strict_json
 from analysis.releases.release import Release, frozen_root
 from kdgat.errors import KdgatError
 from kdgat.provenance import sha256
@@ -166,10 +165,28 @@ class _Reader(HTMLParser):
 
 
 def read_page(file: Path, *, results: bool = False) -> RenderedPage:
-    """The page's keyed spans, images and text; `results`: all of it states results, not only `#sec-results`."""
+    """The page's keyed spans, images and text; `results`: all of it states results, not only `#sec-results`.
+
+    Raises:
+        KdgatError: it is not UTF-8, or has markup that the parser does not know.
+    """
     reader = _Reader(results)
-    reader.feed(file.read_text(encoding="utf-8"))
+    try:
+        reader.feed(file.read_text(encoding="utf-8"))
+        reader.close()
+    except (UnicodeDecodeError, AssertionError) as error:  # the latter of marked sections, which HTML has not
+        raise KdgatError(f"cannot be read: {error}") from None
     return reader.page
+
+
+def _target(page: Path, address: str) -> Path | None:
+    """Path to which a relative address of a page leads; None where no file can have it (a null byte, a name too long)."""
+    try:
+        path = (page.parent / unquote(address.partition("#")[0].partition("?")[0])).resolve()
+        path.exists()
+    except (OSError, ValueError):
+        return None
+    return path
 
 
 def sentence(text: str, part: str) -> str:
@@ -197,8 +214,8 @@ class Site:
         gave_way = False
         for file in pages:
             name = file.relative_to(self.site).as_posix()
-            page = read_page(file, results=name.startswith("paper/results/"))
             try:
+                page = read_page(file, results=name.startswith("paper/results/"))
                 numbers = self.numbers(page.release)
             except KdgatError as error:
                 problems.append(f"{name}: {error}")
@@ -211,7 +228,10 @@ class Site:
             problems += [f"{name}: {p}" for part in checks for p in part]
         for numbers in self._numbers.values():
             problems += claims.lost(self.project, claims_of_pages, numbers, gave_way=gave_way)
-        return problems + self._assets()
+        problems += self._assets()
+        if len(names := sorted({content.partition(" ")[0] for content in self._numbers})) > 1:
+            problems.append(f"its pages and traces come from several releases: {', '.join(names)}")
+        return problems
 
     @property
     def release(self) -> Release:
@@ -224,6 +244,8 @@ class Site:
             name, _, digest = content.partition(" ")
             if not name:
                 raise ReleaseError("carries no release: rendered without the pre-render script?")
+            if not NAME.fullmatch(name):  # a path would lead to whatever the output brings along
+                raise ReleaseError(f"carries {name[:80]!r}, which is no name of a release")
             release = Release.open(name) if self.root == frozen_root() else Release(self.root / name)
             if release.manifest_sha256 != digest:
                 raise ReleaseError(f"rendered from another release {name!r} than the one on disk: render again")
@@ -256,8 +278,8 @@ class Site:
         release = numbers.release
         problems = []
         for source in page.images:
-            path = (file.parent / source).resolve()
-            if path.parent.name != "static" or path.suffix != ".svg":
+            path = _target(file, source)
+            if path is None or path.parent.name != "static" or path.suffix != ".svg":
                 continue
             if path.stem not in drawings:
                 problems.append(f"figure {path.stem} is drawn by nothing in analysis.figures")
@@ -283,9 +305,9 @@ class Site:
             if re.match(r"\s*(?:[A-Za-z][\w+.-]*:|//)", address):
                 problems.append(f"<{element}> loads {address[:80]!r} from elsewhere")
                 continue
-            path = (file.parent / unquote(address.partition("#")[0].partition("?")[0])).resolve()
-            is_figure = element == "img" and path.parent.name == "static"  # `_images` knows more of it
-            if not path.is_relative_to(self.site.resolve()) or not (path.exists() or is_figure):
+            path = _target(file, address)
+            is_figure = element == "img" and path is not None and path.parent.name == "static"  # `_images` knows more
+            if path is None or not path.is_relative_to(self.site.resolve()) or not (path.exists() or is_figure):
                 problems.append(f"<{element}> names {address[:80]!r}, which is not in the output")
         return problems
 
@@ -323,10 +345,12 @@ class Site:
         """Check the tables and traces that pages load, and that the sources have not changed since."""
         problems = []
         try:
-            document: dict[str, Any] = json.loads((self.site / "assets" / "trace.json").read_text(encoding="utf-8"))
+            document: dict[str, Any] = strict_json((self.site / "assets" / "trace.json").read_bytes())
+            if not all(isinstance(document[part], dict) for part in ("numbers", "runs", "sources")):
+                raise ValueError("its numbers, runs and sources are no objects")
             numbers = self.numbers(f"{document['release']} {document['manifest_sha256']}")
             want = trace.document(numbers, sorted(document["numbers"]))
-        except (OSError, ValueError, KeyError, KdgatError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, KdgatError) as error:
             return [f"assets/trace.json: {error}"]
         for key in sorted(want["numbers"]):
             if document["numbers"][key] != want["numbers"][key]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +21,7 @@ from analysis.reference.queries import queries
 from analysis.reference.sources import results_sections, sources, typed_numbers, uses
 from analysis.releases import manifest, release
 from analysis.releases.index import index
-from analysis.releases.plausible import FIELDS
+from analysis.releases.plausible import FIELDS, strict_json
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
@@ -130,9 +129,9 @@ def verify_index(root: Path) -> list[str]:
     """Problems of the index and the pointer."""
     file = root / "index.json"
     try:
-        entries = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        entries = strict_json(file.read_bytes()) if file.exists() else {}
         have = index(root)
-    except (ValueError, KdgatError) as error:
+    except (ValueError, RecursionError, OSError, KdgatError) as error:
         return [f"index.json: {error}"]
     if not isinstance(entries, dict):
         return ["index.json: it is no object"]
@@ -141,9 +140,12 @@ def verify_index(root: Path) -> list[str]:
         for name in sorted({*entries, *have})
         if entries.get(name) != have.get(name)
     ]
-    pointer = root / "current"
-    if pointer.exists() and pointer.read_text(encoding="utf-8").strip() not in release.names(root):
-        problems.append(f"current points at {pointer.read_text(encoding='utf-8').strip()!r}, which is not on disk")
+    try:
+        current = release.pointed(root)
+    except KdgatError as error:
+        return [*problems, str(error)]
+    if current is not None and current not in release.names(root):
+        problems.append(f"current points at {current[:80]!r}, which is not on disk")
     return problems
 
 

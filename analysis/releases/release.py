@@ -58,11 +58,20 @@ def current_name(root: Path | None = None) -> str:
     """Name of the release that is shown: $KDGAT_RELEASE, else what `current` holds."""
     if name := os.environ.get("KDGAT_RELEASE"):
         return name
-    pointer = (root or frozen_root()) / "current"
+    root = root or frozen_root()
+    if (name := pointed(root)) is None:
+        raise ReleaseError(f"no release is current: {root / 'current'} is missing; run `make reproduce`")
+    return name
+
+
+def pointed(root: Path) -> str | None:
+    """Return what the file `current` names; None where there is none. Raises `ReleaseError` where it is no text."""
     try:
-        return pointer.read_text(encoding="utf-8").strip()
+        return (root / "current").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise ReleaseError(f"no release is current: {pointer} is missing; run `make reproduce`") from None
+        return None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise ReleaseError(f"{root / 'current'} does not name a release: {error}") from None
 
 
 def names(root: Path | None = None) -> list[str]:
@@ -130,12 +139,7 @@ class Release:
     @property
     def current(self) -> bool:
         """Say whether it is the release that `current` names, for which the sources are written; the environment does not count."""
-        pointer = frozen_root() / "current"
-        return (
-            self.path == frozen_root() / self.name
-            and pointer.is_file()
-            and pointer.read_text(encoding="utf-8").strip() == self.name
-        )
+        return self.path == frozen_root() / self.name and pointed(frozen_root()) == self.name
 
     @property
     def data_kind(self) -> str:

@@ -94,12 +94,19 @@ def _list(base: str, folder: str, seen: set[str] | None = None) -> Iterator[tupl
     url: str | None = f"{base}/{quote(folder)}/?pagelen=100"
     seen = set() if seen is None else seen
     while url:
-        if url in seen or len(seen) >= _MOST_PAGES or urlsplit(url)[:2] != urlsplit(base)[:2]:
-            raise ValueError(f"strange next page {url[:80]!r}")
+        if (
+            not isinstance(url, str)
+            or url in seen
+            or len(seen) >= _MOST_PAGES
+            or urlsplit(url)[:2] != urlsplit(base)[:2]
+        ):
+            raise ValueError(f"strange next page {str(url)[:80]!r}")
         seen.add(url)
         with _open(url) as answer:
             page = json.loads(answer.read(_LONGEST_PAGE))
         for item in page["values"]:
+            if not isinstance(item["path"], str):
+                raise ValueError(f"strange file name {str(item['path'])[:80]!r}")
             if item["type"] == "commit_directory":
                 yield from _list(base, item["path"], seen)
             elif item["path"].lower().endswith((".csv", ".txt")):

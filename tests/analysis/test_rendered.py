@@ -226,6 +226,43 @@ def left(folder, files):
     return folder
 
 
+PAGE, TRACE = "paper/index.html", "assets/trace.json"
+#: output that no renderer leaves → (file, its bytes → others, what is said of it)
+HOSTILE = {
+    "nested JSON": (TRACE, lambda text: b"[" * 100_000, "assets/trace.json: maximum recursion depth"),
+    "a list for an object": (TRACE, lambda text: text.replace(b'"numbers":{', b'"numbers":0,"x":{'), "no objects"),
+    "a part is missing": (TRACE, lambda text: text.replace(b'"runs":{', b'"x":{', 1), "'runs'"),
+    "no UTF-8": (PAGE, lambda text: b"\xff" + text, "paper/index.html: cannot be read: 'utf-8'"),
+    "a marked section": (PAGE, lambda text: text.replace(b"<h1>", b"<![x[<h1>", 1), "paper/index.html: cannot be read"),
+    "a null byte": (PAGE, lambda text: text.replace(b"<h1>", b'<img src="%00.svg"><h1>', 1), "not in the output"),
+    "a long name": (PAGE, lambda text: text.replace(b"<h1>", b'<a href="' + b"x" * 5000 + b'"><h1>', 1), "not in the"),
+    "a release of its own": (
+        PAGE,
+        lambda text: text.replace(b'release" content="', b'release" content="../project/_site/'),
+        "carries '../project/_site/r1', which is no name of a release",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_output_that_no_renderer_leaves_is_told_in_lines(site, kind):
+    name, change, reason = HOSTILE[kind]
+    file = site.site / name
+    before = file.read_bytes()
+    file.write_bytes(change(before))
+    assert file.read_bytes() != before
+    assert any(reason in problem for problem in site.problems()), site.problems()
+
+
+def test_pages_of_two_releases_are_no_site(site, frozen, other_run):
+    other = freeze("other", *other_run, root=frozen)
+    page = site.site / "paper" / "index.html"
+    (page.parent / "old.html").write_text(
+        re.sub('release" content="[^"]*"', f'release" content="other {other.manifest_sha256}"', page.read_text())
+    )
+    assert site.problems()[-1] == "its pages and traces come from several releases: other, r1"
+
+
 IMAGE = b'<p><img src="https://example.org/x.png"></p><p>It is'
 #: what was done to an output → (file, what stood there and what stands there, or None where the file is gone or new)
 TAMPERED = {
@@ -235,6 +272,7 @@ TAMPERED = {
     "a changed alternative text": ("index.html", (b"rises", b"falls")),
     "a changed caption": ("paper/talk.html", (b"by car", b"by bus")),
     "row labels swapped": ("paper/talk.html", (b"GAT</td><td>1</td></tr><tr><td>VGAE", b"VGAE</td><td>1</td></tr><tr><td>GAT")),
+    "a marked section": ("paper/talk.html", (b"<p>It is", b"<![x[<p>It is")),
     "a removed policy": ("paper/talk.html", (b"default-src", b"script-src")),
     "an image from elsewhere": ("paper/talk.html", (b"<p>It is", IMAGE)),
     "a number at a sentence's end": ("index.html", (b"ahead.", b"ahead, at 0.999.")),

@@ -199,6 +199,20 @@ def test_replaced_weights_are_caught_by_their_shapes(copy):
     assert problem in verification.verify_release(copy)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("index.json", b"[" * 100_000, "index.json: maximum recursion depth"),
+        ("index.json", b'{"r1": 1, "r1": 2}', "index.json: it says 'r1' twice"),
+        ("current", b"\xff", "current does not name a release: 'utf-8'"),
+    ],
+)
+def test_an_index_or_pointer_that_is_none_is_told(release, frozen, file, content, reason):
+    (frozen / file).write_bytes(content)
+    (problem,) = verification.verify_index(frozen)
+    assert reason in problem
+
+
 def test_the_index_knows_a_release_whose_manifest_was_made_to_fit(run, release, frozen):
     assert verification.verify_index(frozen) == []
     manifest = json.loads((frozen / "r1" / "manifest.json").read_text())

@@ -208,7 +208,7 @@ class Hostile:
         return f"http://127.0.0.1:{self.server.server_port}"
 
 
-def listing(path: str, size: object = 3, **more: object) -> str:
+def listing(path: object, size: object = 3, **more: object) -> str:
     return json.dumps({"values": [{"type": "commit_file", "path": path, "size": size}], **more})
 
 
@@ -218,6 +218,8 @@ ANSWERS = {
     "a number": ("3", "not subscriptable"),
     "nesting": ("[" * 100_000, "recursion"),
     "a folder above": (listing("set_04/../../x.csv"), "strange file name"),
+    "a number for a name": (listing(7), "strange file name '7'"),
+    "a number for a page": (listing("set_04/x.csv", next=7), "strange next page '7'"),
     "a word for a size": (listing("set_04/x.csv", "many"), "strange size"),
     "a negative size": (listing("set_04/x.csv", -1), "strange size"),
     "petabytes": (listing("set_04/x.csv", 1 << 50), "strange size"),
