@@ -62,7 +62,7 @@ def checklist(release: Source = None) -> str:
         ("Their terms of use are stated", f"Yes: {'; '.join(licences)}"),
         ("Rows that could not be read are counted", f"Yes: {count(sum(row['quarantined'] for row in captures))} set aside"),
         ("Copies of a capture count once", f"Yes: {count(duplicates)} left out"),
-        ("Synthetic data is marked", f"Yes: {', '.join(synthetic) or 'none in this release'}"),
+        ("Scored captures are recorded, not synthetic", f"No: {', '.join(synthetic)}" if synthetic else "Yes; virtual drives are in training alone"),
         ("Datasets of the catalog that are not covered", ", ".join(missing) or "none"),
         ("Seeds", f"{numbers.markdown('release.seeds')} ({', '.join(map(str, manifest['seeds']))})"),
         ("Intervals", f"95 %, {distinct(numbers.summary, 'interval')}, {numbers.markdown('config.bootstrap_draws') if 'config.bootstrap_draws' in numbers else 'n/a'} draws"),

@@ -101,16 +101,16 @@ def all_cars_table(release: Source = None) -> str:
 
 #: kinds of attack on virtual cars: two that evade nothing, and what attackers do who know the detector
 _EVADERS = {
-    "spoofing": "Plain: forged frames at any time",
-    "masquerade_timed": "Plain: genuine frames replaced, any payload",
-    "evade_midpoint": "Frames midway between two genuine ones",
-    "evade_before": "Frames just before a genuine one",
-    "evade_least_gap": "Frames after the shortest gap seen so far",
-    "evade_doubled": "The rate doubled for good",
-    "evade_creeping": "A rate that creeps up",
-    "evade_slow_start": "A rate that starts slowly",
-    "evade_offset": "Genuine frames, a byte shifted by a constant",
-    "evade_drift": "Genuine frames, a byte that drifts away",
+    "spoofing": "forged frames at any time (plain)",
+    "masquerade_timed": "genuine frames replaced on schedule, any payload (plain)",
+    "evade_midpoint": "frames midway between two genuine ones",
+    "evade_before": "frames just before a genuine one",
+    "evade_least_gap": "frames after the shortest gap seen so far",
+    "evade_doubled": "frames at twice the genuine rate, for good",
+    "evade_creeping": "frames at a rate that creeps up",
+    "evade_slow_start": "frames at a rate that starts low",
+    "evade_offset": "genuine frames replaced, a byte shifted by a constant",
+    "evade_drift": "genuine frames replaced, a byte that drifts away",
 }
 _VIRTUAL_CARS = {"recorded": "recorded traffic", "drawn": "drawn buses"}
 

@@ -34,8 +34,8 @@ def test_the_checklist_follows_the_release(run, frozen):
     one, two = answers(clean), answers(dirty)
     changes = "It had no uncommitted changes"
     assert (one[changes], two[changes]) == ("Yes", "No")
-    assert one["Synthetic data is marked"] == "Yes: none in this release"
-    assert two["Synthetic data is marked"] == "Yes: synthetic"
+    assert one["Scored captures are recorded, not synthetic"] == "Yes; virtual drives are in training alone"
+    assert two["Scored captures are recorded, not synthetic"] == "No: synthetic"
     assert "(0, 1)" in one["Seeds"] and "(3)" in two["Seeds"]
     assert "hcrl-ch" in one["Datasets of the catalog that are not covered"]
     assert "free for academic use" in one["Their terms of use are stated"]
