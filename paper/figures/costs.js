@@ -5,7 +5,7 @@ import {number} from "./lib/rows.js";
 import {base, categoryColor} from "./lib/theme.js";
 
 /** Benchmarks of one kind of work at several sizes are called, for example, `detect 100,000 frames`. */
-const SIZED = /^(\w+) ([\d,]+) (\w+)$/;
+export const SIZED = /^(\w+) ([\d,]+) (\w+)$/;
 
 /** Rows of `benchmarks` as points of costs against work: `{kind, unit, size, seconds}`, by kind and size. */
 const points = (rows) =>
@@ -24,7 +24,7 @@ function duration(seconds) {
 }
 
 /**
- * Processor seconds against the size of the work, a panel a kind of work, both axes logarithmic; each title tells what one unit more costs: the
+ * Processor time against the size of the work, one panel per kind of work, both axes logarithmic; each title tells what one unit more costs: the
  * slope between the smallest and the largest work. `rows`: rows of `benchmarks` of one release.
  */
 export function costs(rows, {width = 640} = {}) {
@@ -41,13 +41,16 @@ export function costs(rows, {width = 640} = {}) {
       Plot.plot({
         ...base({width: Math.floor(width / columns) - 12}),
         height: 190,
-        marginLeft: 44,
-        marginTop: 36,
-        x: {type: "log", label: mine[0].unit, ticks: 4, tickFormat: format("~s")},
-        y: {type: "log", label: "CPU s", grid: true, ticks: 4, tickFormat: "~g"},
+        marginLeft: 16,
+        marginRight: 24,
+        marginTop: 44,
+        marginBottom: 40,
+        x: {type: "log", label: mine[0].unit, ticks: mine.map((point) => point.size), tickFormat: format("~s")},
+        y: {type: "log", axis: null},
         marks: [
-          Plot.text([`${kind}: ${duration(slope)} per ${first.unit.replace(/s$/, "")}`], {frameAnchor: "top-left", dx: -38, dy: -30, fontWeight: 600, textAnchor: "start"}),
+          Plot.text([`${kind}: ${duration(slope)} per ${first.unit.replace(/s$/, "")}`], {frameAnchor: "top-left", dx: -14, dy: -38, fontWeight: 600, textAnchor: "start"}),
           Plot.line(mine, {x: "size", y: "seconds", stroke: categoryColor(0), strokeOpacity: 0.6}),
+          Plot.text(mine, {x: "size", y: "seconds", text: (point) => `${duration(point.seconds)}`, dy: -11}),
           Plot.dot(mine, {x: "size", y: "seconds", fill: categoryColor(0), r: 4, title: (point) => `${number(point.size)} ${point.unit}: ${number(point.seconds)} CPU s`})
         ]
       })

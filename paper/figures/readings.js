@@ -30,6 +30,7 @@ export function readings(rows, {width = 640, released = []} = {}) {
     ...base({width}),
     height: 240,
     marginLeft: 48,
+    marginRight: 44,
     marginBottom: 42,
     x: {type: "utc", label: "time (UTC) →", labelOffset: 36, nice: true, ticks: width < 520 ? 2 : 5, tickFormat: utcFormat("%-d %b %H:%M")},
     y: {label: "evaluations so far", grid: true, zero: true, nice: true},

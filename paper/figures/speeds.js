@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import {format} from "d3";
+import {SIZED} from "./costs.js";
 import {figure, message} from "./lib/figure.js";
 import {distinct, number} from "./lib/rows.js";
 import {base, categoryColor} from "./lib/theme.js";
@@ -11,7 +12,7 @@ import {base, categoryColor} from "./lib/theme.js";
 export function speeds(rows, {width = 640} = {}) {
   if (!rows.length) return message("No release holds measured speeds; `make bench` makes them.");
   const releases = [...new Set(rows.map((row) => row.release))];
-  const names = distinct(rows, "name");
+  const names = distinct(rows, "name").filter((name) => !SIZED.test(name)); // those are drawn as costs
   const columns = width < 520 ? 1 : width < 960 ? 2 : 3;
   const chart = document.createElement("div");
   chart.className = "kdgat-multiples";
@@ -27,7 +28,7 @@ export function speeds(rows, {width = 640} = {}) {
         x: {type: "point", domain: releases, label: null},
         y: {label: null, grid: true, zero: true, nice: true, ticks: 2, tickFormat: (value) => (value < 1000 ? String(value) : format("~s")(value))},
         marks: [
-          Plot.text([`${name} (${mine[0].unit})`], {text: (title) => title, frameAnchor: "top-left", dx: -50, dy: -22, fontWeight: 600, textAnchor: "start"}),
+          Plot.text([mine[0].unit ? `${name} (${mine[0].unit})` : name], {text: (title) => title, frameAnchor: "top-left", dx: -50, dy: -22, fontWeight: 600, textAnchor: "start"}),
           Plot.line(mine, {x: "release", y: "value", stroke: categoryColor(0), strokeOpacity: 0.6}),
           Plot.dot(mine, {
             x: "release", y: "value", fill: categoryColor(0), r: 4,
