@@ -26,13 +26,14 @@ export function readings(rows, {width = 640, released = []} = {}) {
     .sort((a, b) => ascending(a.time, b.time) || ascending(a.reader, b.reader))
     .map((row, i) => ({...row, evaluation: i + 1, at: new Date(row.time)}));
   const configurations = distinct(evaluations, "configuration").length;
+  const days = (evaluations.at(-1).at - evaluations[0].at) / 86_400_000;
   const chart = Plot.plot({
     ...base({width}),
     height: 240,
     marginLeft: 48,
     marginRight: 44,
     marginBottom: 42,
-    x: {type: "utc", label: "time (UTC) →", labelOffset: 36, nice: true, ticks: width < 520 ? 2 : 5, tickFormat: utcFormat("%-d %b %H:%M")},
+    x: {type: "utc", label: "time (UTC) →", labelOffset: 36, nice: true, ticks: width < 520 ? 2 : 5, tickFormat: utcFormat(days > 2 ? "%-d %b" : "%-d %b %H:%M")},
     y: {label: "evaluations so far", grid: true, zero: true, nice: true},
     color: {domain: KINDS, range: [categoryColor(1), categoryColor(0)]},
     symbol: {domain: KINDS, range: ["circle", "times"], legend: true},
