@@ -24,7 +24,7 @@ def extension(release: Release, tables: Mapping[str, pa.Table]) -> list[str]:
         if extended.manifest_sha256 != extends["manifest_sha256"]:
             return [f"it extends another release {extended.name} than the one beside it"]
         extended.check_hashes()
-        held = extended.contents()
+        held = {name: table for name, table in extended.contents().items() if name != _ANEW}
     except KdgatError as error:
         return [f"what it extends cannot be compared: {error}"]
     try:

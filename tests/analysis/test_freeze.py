@@ -107,6 +107,8 @@ def test_a_release_is_extended_by_a_model_of_fewer_seeds(run, frozen):
     whole = freeze("whole", tables, weights, extended=Release.open("base"))
     assert whole.manifest["extends"]["release"] == "base"
     assert verify_release(whole.path) == []
+    anew = changed(tables, "benchmarks", "value", lambda v: 2 * v)  # of the machine of the freeze
+    assert verify_release(freeze("anew", anew, weights, extended=Release.open("base")).path) == []
     other = changed(tables, "summary", "ci_low", lambda v: v and v / 2)
     freeze("other", other, weights, extended=Release.open("base"))
     assert any("summary" in p for p in extension(Release.open("other"), Release.open("other").contents()))

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from analysis.checks import claims, second
+from analysis.checks.extension import extension
 from analysis.checks.pages import read_page
+from analysis.checks.verification import verify_sources
 from analysis.claims.judged import OfRelease
 from analysis.numbers import Numbers
 from analysis.releases.release import Release
@@ -46,3 +48,9 @@ def test_it_is_rendered_and_says_what_it_does_not_bear_out(name: str, tmp_path: 
         assert "false" in {claim.state for claim in all_claims}
     if os.environ.get("KDGAT_SOAK"):  # as long as all the rest
         assert second.problems(project / "_site", project, Release(FROZEN / name)) == ([], "")
+
+
+def test_sources_and_current_release_agree_with_each_other_and_with_what_was_extended() -> None:
+    current = Release(FROZEN / CURRENT)
+    assert verify_sources(REPO, current) == []
+    assert extension(current, current.contents()) == []
