@@ -58,13 +58,18 @@ def keys(release: Release) -> Makers:
         key,
         partial(_cited, key, by_metric("alarm_events_far_per_hour", alarms), alarms, f"[[points]] threshold {rate}"),
     )
+    key = "readings.before_choice"
+    yield key, partial(_readings_before, release, key)
+
+
+def _readings_before(release: Release, key: str) -> Number:
     chosen = document()["chosen"].strftime("%Y-%m-%dT%H:%M:%SZ")
     sql = f"select count(distinct reader) as n from readings where time < '{chosen}'"
     (row,) = release.rows(sql)
-    yield "readings.before_choice", partial(Number, "readings.before_choice", count(row["n"]), row["n"], sql)
+    return Number(key, count(row["n"]), row["n"], sql)
 
 
 def _has_settings(configuration: dict[str, Any]) -> bool:
     """Whether a run's configuration has every setting of the choice."""
-    flat = Config.model_validate(configuration).flat()
-    return override(Config.model_validate(configuration), document()["settings"]).flat() == flat
+    config = Config.model_validate(configuration)
+    return override(config, document()["settings"]) == config

@@ -50,7 +50,7 @@ export function costs(rows, {width = 640} = {}) {
         marks: [
           Plot.text([`${kind}: ${duration(slope)} per ${first.unit.replace(/s$/, "")}`], {frameAnchor: "top-left", dx: -14, dy: -38, fontWeight: 600, textAnchor: "start"}),
           Plot.line(mine, {x: "size", y: "seconds", stroke: categoryColor(0), strokeOpacity: 0.6}),
-          Plot.text(mine, {x: "size", y: "seconds", text: (point) => `${duration(point.seconds)}`, dy: -11}),
+          Plot.text(mine, {x: "size", y: "seconds", text: (point) => duration(point.seconds), dy: -11}),
           Plot.dot(mine, {x: "size", y: "seconds", fill: categoryColor(0), r: 4, title: (point) => `${number(point.size)} ${point.unit}: ${number(point.seconds)} CPU s`})
         ]
       })
