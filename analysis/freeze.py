@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.checks import cross_sums, signature
-from analysis.releases.assemble import concatenate
+from analysis.releases.assemble import concatenate, standing
 from analysis.releases.files import files_of
 from analysis.releases.index import index
 from analysis.releases.manifest import describe, distinct
@@ -260,7 +260,8 @@ def run(
     Args:
         selection: which runs.
         name: of the release; default `local-<run id>`.
-        extend: name of a release whose rows and weights the new one holds too.
+        extend: name of a release whose rows and weights the new one holds too, but for ablations that the runs repeat
+            with more seeds.
         policy: what the release may hold.
         benchmarks: file of rows that `python -m benchmarks` kept.
         current: show this release from now on.
@@ -283,7 +284,7 @@ def run(
     extended = Release.open(extend) if extend is not None else None
     if extended:
         check_extended(name, extended, frozen_root())
-        parts, weights = [extended.contents(), *parts], weights_of_both(extended, weights)
+        parts, weights = [standing(extended.contents(), concatenate(parts)), *parts], weights_of_both(extended, weights)
     tables = concatenate(parts) | measured(benchmarks)
     tables |= all_readings(tables, frozen_root())
     tables["runs"] = with_logs(tables["runs"], runs.log_hashes(tables["runs"].to_pylist()))

@@ -33,7 +33,7 @@ def freeze(
         tag: take all finished runs with this Metaflow tag.
         best: of these runs, take the one whose headline model has the lowest validation loss.
         release: name of the release. [default: local-<run id>]
-        extend: name of a release whose models and datasets the new one holds too.
+        extend: name of a release whose models and datasets the new one holds too, but for ablations with fewer seeds.
         current: show this release from now on.
         allow_dirty: accept runs from a work tree with uncommitted changes.
         allow_synthetic: accept runs on synthetic data.

@@ -1,4 +1,4 @@
-"""A release that extends another holds all of its rows and weights, unchanged."""
+"""A release that extends another holds its rows and weights unchanged, but for ablations that it measured anew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from analysis.releases.assemble import concatenate
+from analysis.releases.assemble import concatenate, standing
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 
@@ -24,7 +24,7 @@ def extension(release: Release, tables: Mapping[str, pa.Table]) -> list[str]:
         if extended.manifest_sha256 != extends["manifest_sha256"]:
             return [f"it extends another release {extended.name} than the one beside it"]
         extended.check_hashes()
-        held = {name: table for name, table in extended.contents().items() if name != _ANEW}
+        held = {name: table for name, table in standing(extended.contents(), tables).items() if name != _ANEW}
     except KdgatError as error:
         return [f"what it extends cannot be compared: {error}"]
     try:
@@ -34,8 +34,8 @@ def extension(release: Release, tables: Mapping[str, pa.Table]) -> list[str]:
     weights = release.manifest["weights"]
     return [
         f"{name}: rows of {extended.name} are not among its own"
-        for name in extended.tables
-        if name != _ANEW and not (name in tables and both[name].equals(tables[name]))
+        for name in held
+        if not (name in tables and both[name].equals(tables[name]))
     ] + [
         f"{file} is not that of {extended.name}"
         for file, entry in extended.manifest["weights"].items()

@@ -31,6 +31,34 @@ def concatenate(parts: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
     return union
 
 
+def standing(extended: Mapping[str, pa.Table], tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """What stands of a release's tables once `tables` are added to it.
+
+    Ablations of a dataset are measured anew as a whole, for their p-values are corrected together: they fall, with their
+    runs, where `tables` have each of their levels with more seeds.
+    """
+    held = dict(extended)
+    if "ablations" not in held or "ablations" not in tables:
+        return held
+    before, after = (_seeds_of_levels(t["ablations"]) for t in (held, tables))
+    kept = {level[0] for level, seeds in before.items() if after.get(level, 0) <= seeds}
+    anew = pa.array({dataset for dataset, *_ in before} - kept, pa.string())
+    runs = held["runs"]
+    fallen = pc.and_(pc.is_in(runs["dataset"], anew), pc.equal(runs["stage"], "ablation"))
+    names = runs.filter(fallen)["run"].combine_chunks()
+    held["runs"] = runs.filter(pc.invert(fallen))
+    held["ablations"] = held["ablations"].filter(pc.invert(pc.is_in(held["ablations"]["dataset"], anew)))
+    held["hyperparameters"] = held["hyperparameters"].filter(pc.invert(pc.is_in(held["hyperparameters"]["run"], names)))
+    return {name: table for name, table in held.items() if table.num_rows}
+
+
+def _seeds_of_levels(ablations: pa.Table) -> dict[tuple[str, str, str], int]:
+    """Least number of seeds of each (dataset, factor, level)."""
+    level = ["dataset", "factor", "level"]
+    least = ablations.group_by(level).aggregate([("n_seeds", "min")])
+    return {tuple(row[name] for name in level): row["n_seeds_min"] for row in least.to_pylist()}
+
+
 def _distinct_rows(table: pa.Table) -> pa.Table:
     return table.group_by(table.column_names, use_threads=False).aggregate([]).cast(table.schema)
 

@@ -18,6 +18,7 @@ from analysis.checks.extension import extension
 from analysis.checks.verification import verify_release
 from analysis.freeze import FreezeError, Policy, check_extended, concatenate, freeze
 from analysis.releases import runs
+from analysis.releases.assemble import standing
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.errors import KdgatError
@@ -121,6 +122,35 @@ def extended(run, frozen):
     few = {file: data for file, data in weights.items() if "-s0" in file}
     base = freeze("base", tables, few)
     return freeze("whole", tables, weights, extended=base)
+
+
+def ablated(tables, flow_run, n_seeds):
+    """The tables with ablations of a flow run of its own: each level is run with so many seeds."""
+    one = next(row for row in tables["runs"].to_pylist() if row["model"] == "gat-student")
+    settings = [r for r in tables["hyperparameters"].to_pylist() if r["run"] == one["run"]]
+    levels = sorted({(r["factor"], r["level"]) for r in tables["ablations"].to_pylist()})
+    runs, hyperparameters = [], []
+    for number, (factor, level) in enumerate(levels):
+        for seed in range(n_seeds):
+            run = f"{flow_run}/variant/{number * n_seeds + seed}/ablation"
+            of_level = {"stage": "ablation", "model": f"gat-student ({factor}: {level})", "parameters": 1000}
+            runs.append(one | of_level | {"run": run, "flow_run": flow_run, "seed": seed})
+            hyperparameters += [r | {"run": run} for r in settings]
+    more = {"runs": records.table("runs", runs), "hyperparameters": records.table("hyperparameters", hyperparameters)}
+    return changed(concatenate([tables, more]), "ablations", "n_seeds", lambda _: n_seeds)
+
+
+def test_ablations_repeated_with_more_seeds_stand_for_those_of_the_release_that_is_extended(run, frozen):
+    tables, weights = run
+    few, more = ablated(tables, "AblationFlow/1", 1), ablated(tables, "AblationFlow/2", 2)
+    base = freeze("base", few, weights)
+    assert standing(few, few)["runs"].equals(few["runs"])  # as many seeds are no more: what differs is refused
+    whole = freeze("whole", concatenate([standing(few, more), more]), weights, extended=base)
+    assert whole.table("ablations").equals(records.validate("ablations", more["ablations"]))
+    assert "AblationFlow/1" not in whole.manifest["flow_runs"]
+    assert verify_release(whole.path) == []
+    kept = more["ablations"].filter(pc.not_equal(more["ablations"]["factor"], "edges"))
+    assert standing(few, more | {"ablations": kept})["ablations"].num_rows == few["ablations"].num_rows
 
 
 def test_a_changed_release_is_neither_extended_nor_taken_for_what_was(extended, frozen, capsys):
