@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from analysis.claims import prose
 from analysis.claims.evaluate import matches
 from analysis.claims.grammar import parse
 from analysis.claims.judged import Judged, of_project
@@ -59,7 +60,8 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         print(f"differs from its preset: {difference}")
     print(f"recompute   {document['numbers'][number.key]['recompute']}")
     for claim in document["claims"]:
-        print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {claim['text']}")
+        words = prose.plain(claim["text"], lambda key: numbers[key].text)
+        print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {words}")
     return 0
 
 

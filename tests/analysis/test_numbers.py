@@ -226,6 +226,9 @@ def test_trace_leads_to_runs_code_and_data(shared_release, numbers, capsys, monk
         "recompute   kdgat ",
     ):
         assert part in out
+    assert trace.run("main.parameters.gat_teacher", "shared") == 0
+    assert "claim       paper/" in (out := capsys.readouterr().out)
+    assert "{{<" not in out
     assert trace.run(HEADLINE, "shared", as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["numbers"][HEADLINE]["value"] == numbers[HEADLINE].value
 
