@@ -22,7 +22,7 @@ def show(study: str, /, *, json: bool = False) -> int:
 
 @search.command
 def preset(study: str, name: str, /, *, base: str = "demo") -> int:
-    """Make the best trial of a study a preset.
+    """Turn the best trial of a study into a preset.
 
     Args:
         study: name of the study.

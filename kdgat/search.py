@@ -200,7 +200,7 @@ def history(study: optuna.Study) -> list[dict[str, Any]]:
 
 
 def write_preset(study: str, name: str, base: str) -> Path:
-    """Make the best trial of a study a preset; returns its file.
+    """Turn the best trial of a study into a preset; returns its file.
 
     Raises:
         KdgatError: no such study, no completed trial, a name that is taken.

@@ -242,7 +242,7 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
 
 
 def _stores(task: Task, protocols: Collection[str], root: Path | None) -> dict[tuple[str, str], list[GraphStore]]:
-    """(scenario, protocol) → windows to score, one store a capture; variants with the same features share them on disk."""
+    """(scenario, protocol) → windows to score, one store per capture; variants with the same features share them on disk."""
     tests = test_captures(task.dataset, root)
     for c in tests:
         log_reading(task, c.split, c)

@@ -9,7 +9,7 @@ import {base, modelColor, modelDash, modelSymbol} from "./lib/theme.js";
 export const epochsOf = (rows) => (rows.length ? extent(rows, (row) => row.epoch) : [0, 0]);
 
 /**
- * Training curves, a panel a metric, a line a run, coloured by model.
+ * Training curves, one panel per metric, one line per run, coloured by model.
  * `rows`: rows of `curves`; `smoothing` is the number of epochs of a centred moving average (1: none); `epochs` the span that is drawn;
  * `zoom`: the input that holds that span, which brushing over a panel then sets.
  */

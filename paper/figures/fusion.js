@@ -9,7 +9,7 @@ const SCALE = {scheme: "cividis", legend: true, marginLeft: 12};
 const EDGE = {inset: 0.5, stroke: "currentColor", strokeOpacity: 0.35}; // by which the darkest cells are seen on a dark page, too
 const NONE = "This release holds no fusion policy for the selection.";
 
-/** How often each weight α was chosen, a row an attack. `rows`: rows of `policy` of one dataset and model. */
+/** How often each weight α was chosen, one row per attack. `rows`: rows of `policy` of one dataset and model. */
 export function alphaByAttack(rows, {width = 640} = {}) {
   if (!rows.length) return message(NONE);
   const cells = rollups(rows, (group) => group.length, (row) => row.attack, (row) => Math.round(row.alpha * 20) / 20).flatMap(([attack, counts]) => {

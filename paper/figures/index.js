@@ -1,4 +1,4 @@
-// What the pages use: the release, inputs, and one function a figure, `(rows, {width, …}) → Node`.
+// What the pages use: the release, inputs, and one function per figure, `(rows, {width, …}) → Node`.
 export {checkbox, range, select, selectAttention, selectWindow, span, threshold} from "./lib/inputs.js";
 export {benchmarks, open} from "./lib/release.js";
 export {metricLabel, metrics, modelLabel, scenarioLabel} from "./lib/registry.js";

@@ -138,7 +138,7 @@ const whole = (scanned, {columns}) => scanned.rows({}, ofPart(columns));
 
 /**
  * Rows of `benchmarks` of every release of the store, in the order of time, each with the name of its `release`. `base`: the folder that
- * holds a folder a release and index.json, their names.
+ * holds one folder per release and index.json, their names.
  */
 export async function benchmarks(base) {
   try {

@@ -36,12 +36,12 @@ const frames = [0x100, 0x200, 0x100, 0x300].map((id, frame) => ({
 }));
 
 describe("a window as a graph", () => {
-  test("has a node an ID and an edge a transition, with counts", () => {
+  test("has one node per identifier and one edge per transition, with counts", () => {
     const {nodes, edges} = toGraph(frames);
     expect(nodes).toEqual([{id: 0x100, count: 2, injected: 0}, {id: 0x200, count: 1, injected: 0}, {id: 0x300, count: 1, injected: 1}]);
     expect(edges.map((e) => [hex(e.source), hex(e.target), e.count])).toEqual([["100", "200", 1], ["200", "100", 1], ["100", "300", 1]]);
   });
-  test("is drawn with a circle a node and an arrow an edge", () => {
+  test("is drawn with one circle per node and one arrow per edge", () => {
     const node = windowGraph(frames, {width: 400});
     expect(node.querySelectorAll("circle").length).toBe(3);
     expect(node.querySelectorAll("path").length).toBe(3);
@@ -82,7 +82,7 @@ test.each(["#fff", "#16191d"])("colours of models and categories stand out from 
 });
 
 describe("the leaderboard", () => {
-  test("draws a dot a value, in the model's colour", () => {
+  test("draws one dot per value, in the model's colour", () => {
     const node = leaderboard(summary, {width: 600});
     const dots = [...node.querySelectorAll("[aria-label=dot] path")];
     expect(dots.length).toBe(4);
@@ -123,7 +123,7 @@ describe("the leaderboard", () => {
   });
 });
 
-test("training curves draw a line a run and metric", () => {
+test("training curves draw one line per run and metric", () => {
   const rows = ["a", "b"].flatMap((run) => [0, 1, 2].map((epoch) => ({run, epoch, metric: "train_loss", value: epoch, model: "gat-student", seed: 0, dataset: "d"})));
   expect(curves(rows).querySelectorAll("[aria-label=line] path").length).toBe(2);
   expect(curves([]).getAttribute("role")).toBe("status");
@@ -159,7 +159,7 @@ describe("what dragging and typing ask for", () => {
 });
 
 describe("ablations", () => {
-  test("draw a dot a changed level and scenario, filled where the interval excludes zero", () => {
+  test("draw one dot per changed level and scenario, filled where the interval excludes zero", () => {
     const node = forest(fixed.ablations, {width: 800});
     const dots = [...node.querySelectorAll("circle")];
     expect(dots.length).toBe(4);
@@ -206,7 +206,7 @@ test("costs tell the slope of each kind of work that was measured at several siz
   expect(titles).toEqual(["detect: 2.5 µs per frame", "run: 30 s per seed"]);
 });
 
-test("speeds have a panel a benchmark", () => {
+test("speeds have one panel per benchmark", () => {
   expect(speeds(fixed.benchmarks).querySelectorAll("svg").length).toBe(2);
   expect(speeds([]).textContent).toContain("make bench");
 });
