@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from kdgat import config, selection
+from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
 from kdgat.config import PRESETS, override, preset
 from kdgat.dataset.prepare import prepare
@@ -56,6 +57,27 @@ def test_a_blind_choice_opens_no_test_capture(both_folders: str, tmp_path: Path)
     assert done.stdout.strip() == ""
     names = [p.relative_to(tmp_path / "blind").as_posix() for p in (tmp_path / "blind").rglob("*.csv")]
     assert names and not any("test_" in name or selection.KEPT_OUT.search(name) for name in names)
+
+
+def moving_bytes(frames: Frames) -> int:
+    """Byte positions of all identifiers that hold more than one value in benign frames."""
+    benign = frames.take(frames.label == 0)
+    of_id = (benign.payload[benign.id == i] for i in np.unique(benign.id))
+    return sum(int((payload != payload[0]).any(axis=0).sum()) for payload in of_id)
+
+
+def test_attack_free_recordings_of_the_chevrolets_move_less_than_half_the_bytes_of_the_others(
+    both_folders: str,
+) -> None:
+    moving: dict[tuple[str, bool], list[int]] = {}
+    for dataset in ("set_01", "set_02"):
+        for c in datasets.captures(dataset, Path(both_folders)):
+            if c.split == "train":
+                number = moving_bytes(Frames.from_table(c.frames()))
+                moving.setdefault((c.vehicle, c.attack == "benign"), []).append(number)
+    for car in ("impala", "traverse"):
+        if (car, True) in moving and (car, False) in moving:
+            assert 2 * max(moving[car, True]) < min(moving[car, False])
 
 
 def test_a_car_left_out_is_in_no_training_folder(both_folders: str, tmp_path: Path) -> None:
