@@ -44,11 +44,12 @@ def standing(extended: Mapping[str, pa.Table], tables: Mapping[str, pa.Table]) -
     kept = {level[0] for level, seeds in before.items() if after.get(level, 0) <= seeds}
     anew = pa.array({dataset for dataset, *_ in before} - kept, pa.string())
     runs = held["runs"]
-    fallen = pc.and_(pc.is_in(runs["dataset"], anew), pc.equal(runs["stage"], "ablation"))
-    names = runs.filter(fallen)["run"].combine_chunks()
-    held["runs"] = runs.filter(pc.invert(fallen))
+    fallen = runs.filter(pc.and_(pc.is_in(runs["dataset"], anew), pc.equal(runs["stage"], "ablation")))
+    names = fallen["run"].combine_chunks()
     held["ablations"] = held["ablations"].filter(pc.invert(pc.is_in(held["ablations"]["dataset"], anew)))
-    held["hyperparameters"] = held["hyperparameters"].filter(pc.invert(pc.is_in(held["hyperparameters"]["run"], names)))
+    for name, table in held.items():
+        if "run" in table.column_names:
+            held[name] = table.filter(pc.invert(pc.is_in(table["run"], names)))
     return {name: table for name, table in held.items() if table.num_rows}
 
 
