@@ -63,6 +63,9 @@ class Windows(_Frozen):
         description="training windows of captures: as many as there are, or as many of each vehicle as of another",
         json_schema_extra=ADDED,
     )
+    hidden: tuple[str, ...] = Field(
+        (), description="columns of a frame in `memory` that no network sees, worst nor mean", json_schema_extra=ADDED
+    )
 
 
 class Augmentation(_Frozen):
@@ -100,6 +103,10 @@ class Augmentation(_Frozen):
     )
     waking: float = Field(
         0.5, ge=0, le=1, description="share of trips on which senders wake after the recording began",
+        json_schema_extra=ADDED,
+    )  # fmt: skip
+    parked: float = Field(
+        0.0, ge=0, le=1, description="share of trips that begin with the car parked: most of its values stand still",
         json_schema_extra=ADDED,
     )  # fmt: skip
 

@@ -1,19 +1,21 @@
 """Choosing the configuration blind: candidates are scored where no test folder can be opened.
 
-`kdgat select` leaves each training car out once, trains every candidate on the others, and judges it on
+`kdgat select` leaves each platform out once, a training car and its sisters, trains every candidate on the other cars, and
+judges it on
 
-- the captures of the car left out, their attacks included,
-- virtual cars cut from that car's recordings, and cars drawn from ranges that no candidate trains on, under each kind of
+- the captures of the cars left out, their attacks included,
+- virtual cars cut from those cars' recordings, and cars drawn from ranges that no candidate trains on, under each kind of
   attack that labels tell of,
 
 each knowing nothing of the car, and with a profile from other traffic of it. The criterion is the mean, over cars, kinds of
-attack and both protocols, of recall at 1 % false positives; the worst case and the alarms an hour on attack-free traffic
-stand beside it. All candidates are screened with one seed on `SCREENED` cars, the best two judged with all seeds on all.
-Then the threshold's rule, the settings of the protocol `adapted` and the k-of-n of alarms are chosen from the same scores.
-The choice is written to `data/choice.toml`, from which the presets `paper` and `demo` are made.
+attack and both protocols, of recall at 1 % false positives; the worst case stands beside it, and the alarms an hour far from
+attacks in all captures of the cars left out: attack-free ones may be of a car that does not move. All candidates are screened
+with one seed on the platforms of `SCREENED`, the best two judged with all seeds on all. Then the threshold's rule, the
+settings of the protocol `adapted` and the k-of-n of alarms are chosen from the same scores. The choice is written to
+`data/choice.toml`, from which the presets `paper` and `demo` are made.
 
-Candidates are screened as students without a teacher, on fewer drives and over fewer epochs: ranking recipes needs less than
-training them out. Captures that match `KEPT_OUT` are left for the end.
+Candidates are trained as students without a teacher and without a curriculum, otherwise as the preset `paper` would: a
+shorter training has fewer false alarms. Captures that match `KEPT_OUT` are left for the end.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -35,8 +37,10 @@ import numpy as np
 
 from kdgat import atomic, provenance
 from kdgat.catalog import datasets
+from kdgat.catalog.contents import relation
+from kdgat.catalog.datasets import Capture
 from kdgat.config import CHOICE, PRESETS, Adaptation, Augmentation, Config, override, settings_lines
-from kdgat.dataset.sources import captures
+from kdgat.dataset.sources import benign_identifiers, captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation import adaptation
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
@@ -46,14 +50,14 @@ from kdgat.evaluation.thresholds import logit
 from kdgat.front_door import start
 from kdgat.runtime import work_folder
 
-#: whose training cars are left out one by one
+#: whose training cars are left out, platform by platform
 DATASET = "universal"
 #: training captures that no choice sees: they are tests of models that left their car out
 KEPT_OUT = re.compile(r"accessory-2|targeted_payload_fuzzing-2|untargeted_payload_fuzzing-1")
-#: cars that all candidates are judged on
+#: cars whose platforms all candidates are judged on
 SCREENED = ("soul", "impala")
-#: what candidates are judged with, over their own settings
-BUDGET = {"training.epochs": 3, "training.curriculum": "none", "augmentation.vehicles": 400}
+#: what candidates are judged with, over their own settings: no autoencoder is trained here
+ALONE = {"training.curriculum": "none"}
 
 #: what all candidates have, over the preset `demo`
 _BASE: dict[str, Any] = {
@@ -67,14 +71,20 @@ _BASE: dict[str, Any] = {
     "windows.balance": "vehicle",
     "windows.causal": True,
 }
-_FEW, _AWAKE = {"augmentation.evaders": 0.1}, {"augmentation.waking": 0.2}
+#: what the choice before this one added: fewer evaders, senders that are awake, fewer attacked windows
+_BEFORE = _BASE | {"augmentation.evaders": 0.1, "augmentation.waking": 0.2, "augmentation.attacked": 0.3}
+_STEADY = {"windows.hidden": ("jump", "new_bits", "out_of_range")}
+_TIMING = {
+    "windows.hidden": ("flips", "flip_excess", "jump", "new_bits", "broken_counters", "out_of_range", "dlc_change")
+}
+_PARKED = {"augmentation.parked": 0.5}
 #: candidate → settings over the preset `demo`
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "drives": _BASE,
-    "fewer-evaders": _BASE | _FEW,
-    "awake": _BASE | _AWAKE,
-    "fewer-evaders-awake": _BASE | _FEW | _AWAKE,
-    "fewer-evaders-awake-calm": _BASE | _FEW | _AWAKE | {"augmentation.attacked": 0.3},
+    "before": _BEFORE,
+    "steady": _BEFORE | _STEADY,
+    "steady-parked": _BEFORE | _STEADY | _PARKED,
+    "steady-parked-short": _BEFORE | _STEADY | _PARKED | {"training.epochs": 2},
+    "timing-parked": _BEFORE | _TIMING | _PARKED,
 }
 #: how a threshold may be chosen on validation windows: settings
 THRESHOLDS: dict[str, dict[str, Any]] = {
@@ -91,7 +101,7 @@ ADAPTATIONS = [
 ]
 #: when an alarm may sound
 ALARMS = (SINGLE, AlarmRule(2, 3), AlarmRule(3, 5))
-#: alarms an hour on attack-free traffic of a car left out that a threshold's rule may cost, and a k-of-n
+#: alarms an hour far from attacks, on cars left out, that a threshold's rule may cost, and a k-of-n
 BOUND, EVENT_BOUND = 30.0, 5.0
 #: share of benign windows over the threshold that recall is taken at
 RATE = 0.01
@@ -111,14 +121,17 @@ class Fold:
     """What is trained on and what is judged.
 
     Attributes:
-        car: that is left out.
+        cars: that are left out, each with the folder of its own training captures.
         root: folder of the other cars' training captures.
-        judged: folder of its own.
     """
 
-    car: str
+    cars: Mapping[str, Path]
     root: Path
-    judged: Path
+
+    @property
+    def name(self) -> str:
+        """The cars left out."""
+        return "+".join(self.cars)
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,7 @@ class Case:
     """Scored windows of one recording.
 
     Attributes:
+        car: that was left out.
         source: one of `SOURCES`.
         family: kind of attack, `benign` for none.
         protocol: one of `PROTOCOLS`.
@@ -133,6 +147,7 @@ class Case:
         scores: P(attack), f64[n].
     """
 
+    car: str
     source: str
     family: str
     protocol: str
@@ -145,22 +160,24 @@ class Trial:
     """A candidate trained on one fold with one seed.
 
     Attributes:
+        fold: name of the fold.
         cases: what it was judged on.
         points: rule of `THRESHOLDS` → protocol → threshold; without rules that the validation windows are too few for.
     """
 
     candidate: str
-    car: str
+    fold: str
     seed: int
     cases: list[Case]
     points: dict[str, dict[str, float]]
 
 
 def blind_root(folder: Path, root: Path | None) -> list[Fold]:
-    """Link training captures into folders of their own, two a car; nothing of a test folder is linked or opened.
+    """Link training captures into folders of their own, one of each car and one of all other platforms; no test folder is
+    linked or opened.
 
     Raises:
-        KdgatError: there are captures of fewer than two cars.
+        KdgatError: there are captures of fewer than two platforms.
     """
     train: list[tuple[str, str, str, Path]] = []
     for member in datasets.members(DATASET):
@@ -168,34 +185,50 @@ def blind_root(folder: Path, root: Path | None) -> list[Fold]:
         for name, split, path in datasets.files(member, root):
             if split == "train" and not KEPT_OUT.search(name):
                 train.append((datasets.first_match(entry["vehicles"], name), entry["folder"], name, path))
-    cars = list(dict.fromkeys(car for car, *_ in train))
-    if len(cars) < 2:
+
+    def linked(name: str, cars: Collection[str]) -> Path:
+        for car, member, capture, path in train:
+            if car in cars:
+                to = folder / name / member / capture
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.symlink_to(path.resolve())
+        return folder / name
+
+    own = {car: linked(f"{car}-only", [car]) for car in dict.fromkeys(car for car, *_ in train)}
+    sent = {car: _identifiers(judged) for car, judged in own.items()}
+    platforms: list[list[str]] = []
+    for car, ids in sent.items():
+        sisters = [p for p in platforms if any(relation(ids, sent[other]) != "other" for other in p)]
+        platforms = [p for p in platforms if p not in sisters] + [[*(c for p in sisters for c in p), car]]
+    if len(platforms) < 2:
         raise KdgatError(
-            f"dataset {DATASET}: a blind choice leaves out one training car of two or more, and there are captures of "
-            f"{' and '.join(cars) or 'none'} in {datasets.root_folder(root)}"
+            f"dataset {DATASET}: a blind choice leaves out one platform of two or more, and there are captures of "
+            f"{' and '.join(own) or 'none'} in {datasets.root_folder(root)}"
         )
-    folds = [Fold(car, folder / f"{car}-out", folder / f"{car}-only") for car in cars]
-    for fold in folds:
-        for car, member, name, path in train:
-            to = (fold.judged if car == fold.car else fold.root) / member / name
-            to.parent.mkdir(parents=True, exist_ok=True)
-            to.symlink_to(path.resolve())
-    return folds
+    return [
+        Fold({car: own[car] for car in platform}, linked(f"{'+'.join(platform)}-out", set(own) - set(platform)))
+        for platform in platforms
+    ]
 
 
-def recordings(fold: Fold, config: Config) -> Iterator[tuple[str, str, Any, Any, Any]]:
-    """Give (source, family, frames, profile, frames that are scored with the profile) of all that a fold is judged on."""
+def _captures(judged: Path) -> list[Capture]:
+    """Captures of a folder, each content once."""
+    members = [m for m in datasets.members(DATASET) if datasets.files(m, judged)]
+    return [c for member in members for c in captures(member, judged) if not c.duplicate_of]
+
+
+def _identifiers(judged: Path) -> frozenset[int]:
+    """Identifiers that a car sends, in whichever of its captures."""
+    return frozenset().union(*(benign_identifiers(c.frames()) for c in _captures(judged)))
+
+
+def recordings(car: str, judged: Path, config: Config) -> Iterator[tuple[str, str, Any, Any, Any]]:
+    """Give (source, family, frames, profile, frames scored with the profile) of all that is judged of a car left out."""
     from kdgat.captures.frames import Frames
     from kdgat.dataset.profiles import of_recording
     from kdgat.synthetic import attacks, drives, forging
 
-    own = [
-        (c, Frames.from_table(c.frames()))
-        for member in datasets.members(DATASET)
-        if datasets.files(member, fold.judged)
-        for c in captures(member, fold.judged)
-        if not c.duplicate_of
-    ]
+    own = [(c, Frames.from_table(c.frames())) for c in _captures(judged)]
     benign = [frames for c, frames in own if c.attack == "benign"]
     calm = max(benign, key=len, default=Frames.empty(0))
     for c, frames in own:
@@ -209,14 +242,14 @@ def recordings(fold: Fold, config: Config) -> Iterator[tuple[str, str, Any, Any,
     for number, (kind, source) in enumerate(product(kinds, SOURCES[1:])):
         rng = np.random.default_rng([_SEED, number])
         drive = drives.drive(
-            number, {fold.car: benign}, _JUDGED, config.windows.size, rng, (kind,), cut=float(source == "cut")
+            number, {car: benign}, _JUDGED, config.windows.size, rng, (kind,), cut=float(source == "cut")
         )
         assert drive.profile is not None
         yield source, kind, drive.frames, of_recording(drive.profile.to_table(), config), drive.frames
 
 
 def judge(candidate: str, config: Config, fold: Fold, seed: int) -> Trial:
-    """Train a candidate's student on one fold, and score what the fold is judged on."""
+    """Train a candidate's student on one fold, and score what it is judged on, car by car."""
     from kdgat.dataset.prepare import prepare
     from kdgat.experiment.operating_points import operating_points
     from kdgat.experiment.scoring import scored_windows
@@ -226,7 +259,9 @@ def judge(candidate: str, config: Config, fold: Fold, seed: int) -> Trial:
     from kdgat.training.session import Session
 
     prepared = prepare(DATASET, fold.root, config, seed)
-    model, _, _ = fit_gat(config, prepared, config.gat_student, seed, Session(f"{candidate} {fold.car} seed {seed}"))
+    model, _, _ = fit_gat(
+        config, prepared, config.gat_student, seed, Session(f"{candidate} without {fold.name} seed {seed}")
+    )
     on_validation = gat_scores(model, prepared, prepared.store("validation"))
     points = {}
     for rule, settings in THRESHOLDS.items():
@@ -236,23 +271,24 @@ def judge(candidate: str, config: Config, fold: Fold, seed: int) -> Trial:
             continue
         points[rule] = {protocol: chosen[protocol].threshold for protocol in PROTOCOLS}
     cases = []
-    for source, family, frames, profile, rest in recordings(fold, config):
-        for protocol, known, scored in zip(PROTOCOLS, (None, profile), (frames, rest), strict=True):
-            begins = starts(len(scored), config.windows.size, config.windows.stride)
-            parts = [("judged", family, scored.to_table(), begins)]
-            store = GraphStore.build(parts, config.windows.size, config.features, [known])
-            scores = gat_scores(model, prepared, store)
-            cases.append(Case(source, family, protocol, scored_windows([store], config), scores))
-    return Trial(candidate, fold.car, seed, cases, points)
+    for car, judged in fold.cars.items():
+        for source, family, frames, profile, rest in recordings(car, judged, config):
+            for protocol, known, scored in zip(PROTOCOLS, (None, profile), (frames, rest), strict=True):
+                begins = starts(len(scored), config.windows.size, config.windows.stride)
+                parts = [("judged", family, scored.to_table(), begins)]
+                store = GraphStore.build(parts, config.windows.size, config.features, [known])
+                scores = gat_scores(model, prepared, store)
+                cases.append(Case(car, source, family, protocol, scored_windows([store], config), scores))
+    return Trial(candidate, fold.name, seed, cases, points)
 
 
 def _cached(candidate: str, config: Config, fold: Fold, seed: int) -> Trial:
-    key = "\n".join([config.canonical(), fold.car, str(seed), provenance.code_hash()])
+    key = "\n".join([config.canonical(), fold.name, str(seed), provenance.code_hash()])
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    path = work_folder() / "selection" / f"{candidate}-{fold.car}-s{seed}-{digest}.npz"
+    path = work_folder() / "selection" / f"{candidate}-{fold.name}-s{seed}-{digest}.npz"
     if not path.is_file():
         trial = judge(candidate, config, fold, seed)
-        head = {"points": trial.points, "cases": [[c.source, c.family, c.protocol] for c in trial.cases]}
+        head = {"points": trial.points, "cases": [[c.car, c.source, c.family, c.protocol] for c in trial.cases]}
         columns = {
             f"{i}.{f.name}": getattr(c.windows, f.name)
             for i, c in enumerate(trial.cases)
@@ -266,36 +302,43 @@ def _cached(candidate: str, config: Config, fold: Fold, seed: int) -> Trial:
         head = json.loads(str(data["head"]))
         cases = [
             Case(
-                source, family, protocol,
+                car, source, family, protocol,
                 ScoredWindows(*(data[f"{i}.{f.name}"] for f in fields(ScoredWindows))),
                 data[f"{i}.scores"],
             )
-            for i, (source, family, protocol) in enumerate(head["cases"])
+            for i, (car, source, family, protocol) in enumerate(head["cases"])
         ]  # fmt: skip
-    return Trial(candidate, fold.car, seed, cases, head["points"])
+    return Trial(candidate, fold.name, seed, cases, head["points"])
 
 
 def recalls(trial: Trial) -> dict[str, float]:
-    """Case `car source family · protocol` → recall at `RATE`; its threshold is over all far windows of source and protocol."""
+    """Case `car source family · protocol` → recall at `RATE`; its threshold is over all far windows of car, source and protocol."""
     out = {}
-    for source, protocol in product(SOURCES, PROTOCOLS):
-        cases = [c for c in trial.cases if (c.source, c.protocol) == (source, protocol)]
-        if not cases:
-            continue
+    for cases in _grouped(trial, PROTOCOLS):
         limit = np.quantile(np.concatenate([c.scores[c.windows.far()] for c in cases]), 1 - RATE, method="higher")
         for family in dict.fromkeys(c.family for c in cases):
             attacked = np.concatenate([c.scores[c.windows.y == 1] for c in cases if c.family == family])
             if len(attacked):
-                out[f"{trial.car} {source} {family} · {protocol}"] = float(np.mean(attacked > limit))
+                out[f"{cases[0].car} {cases[0].source} {family} · {cases[0].protocol}"] = float(
+                    np.mean(attacked > limit)
+                )
     return out
+
+
+def _grouped(trial: Trial, protocols: Sequence[str]) -> list[list[Case]]:
+    """Cases of one car, source and protocol each."""
+    groups: dict[tuple[str, str, str], list[Case]] = {}
+    for case in trial.cases:
+        if case.protocol in protocols:
+            groups.setdefault((case.car, case.source, case.protocol), []).append(case)
+    return list(groups.values())
 
 
 def f1s(trial: Trial, rule: str, settings: Adaptation | None = None) -> float:
     """Mean F1 over sources and families at a rule's thresholds; with `settings`, of margins over what follows the stream."""
     values = []
-    protocols = PROTOCOLS if settings is None else PROTOCOLS[:1]
-    for source, protocol in product(SOURCES, protocols):
-        cases = [c for c in trial.cases if (c.source, c.protocol) == (source, protocol) and c.family != "benign"]
+    for group in _grouped(trial, PROTOCOLS if settings is None else PROTOCOLS[:1]):
+        cases = [c for c in group if c.family != "benign"]
         for family in dict.fromkeys(c.family for c in cases):
             parts = [c for c in cases if c.family == family]
             over = np.concatenate([_over(trial, c, rule, settings) for c in parts])
@@ -304,13 +347,14 @@ def f1s(trial: Trial, rule: str, settings: Adaptation | None = None) -> float:
 
 
 def alarms_an_hour(trials: Iterable[Trial], rule: str, settings: Adaptation | None = None) -> float:
-    """Alarm events an hour on attack-free captures of the cars left out, both protocols, or adapted alone."""
+    """Alarm events an hour far from attacks in captures of the cars left out, both protocols, or adapted alone."""
     events, seconds = 0, 0.0
     for trial in trials:
         for c in trial.cases:
-            if c.family == "benign" and (settings is None or c.protocol == PROTOCOLS[0]):
-                events += int(rising(c.windows.recording, _over(trial, c, rule, settings)).sum())
-                seconds += float(c.windows.duration.sum())
+            if c.source == "captures" and (settings is None or c.protocol == PROTOCOLS[0]):
+                far = c.windows.far()
+                events += int((rising(c.windows.recording, _over(trial, c, rule, settings)) & far).sum())
+                seconds += float(c.windows.duration[far].sum())
     return events / seconds * 3600 if seconds else 0.0
 
 
@@ -366,7 +410,7 @@ def ranking(trials: Sequence[Trial]) -> list[dict[str, Any]]:
                 "worst": recall[worst],
                 "worst_case": worst,
                 "alarms": alarms_an_hour(own, "half"),
-                "cars": len({t.car for t in own}),
+                "cars": len({c.car for t in own for c in t.cases}),
                 "seeds": len({t.seed for t in own}),
                 "recall": recall,
             }
@@ -413,7 +457,7 @@ def _judged(
 ) -> list[Trial]:
     """Judge candidates on folds, each with all seeds."""
     tasks = [
-        pool.submit(_cached, name, override(PRESETS["demo"], CANDIDATES[name] | BUDGET), fold, seed)
+        pool.submit(_cached, name, override(PRESETS["demo"], CANDIDATES[name] | ALONE), fold, seed)
         for seed in seeds
         for fold in folds
         for name in names
@@ -423,16 +467,16 @@ def _judged(
         trial = task.result()
         trials.append(trial)
         mean = float(np.mean(list(recalls(trial).values())))
-        print(f"{n}/{len(tasks)} {trial.candidate}, without {trial.car}: mean recall {mean:.4f}", flush=True)
+        print(f"{n}/{len(tasks)} {trial.candidate}, without {trial.fold}: mean recall {mean:.4f}", flush=True)
     return trials
 
 
 def choose(root: Path | None, seeds: Sequence[int], names: Sequence[str], jobs: int) -> dict[str, Any]:
-    """Screen candidates, judge the best two on all cars with all seeds, and choose the winner's operating points."""
+    """Screen candidates, judge the best two on all platforms with all seeds, and choose the winner's operating points."""
     folder = work_folder() / "selection" / "blind"
     shutil.rmtree(folder, ignore_errors=True)
     folds = blind_root(folder, root)
-    screened = [f for f in folds if f.car in SCREENED] or folds[:2]
+    screened = [f for f in folds if f.cars.keys() & set(SCREENED)] or folds[:2]
     with ProcessPoolExecutor(jobs) as pool:
         screening = ranking(_judged(names, screened, seeds[:1], pool))
         finalists = [r["candidate"] for r in screening[:2]]
@@ -481,7 +525,7 @@ def write_choice(choice: dict[str, Any], seeds: str) -> None:
     lines = [
         "# Written by `python -m kdgat.selection`: the settings of the presets `paper` and `demo`, chosen on training captures",
         "# and virtual cars alone, before any test capture was scored with them. Recall is at 1 % false positives, the mean",
-        "# over seeds; alarms are events an hour on attack-free traffic of cars left out.",
+        "# over seeds; alarms are events an hour far from attacks, on captures of cars left out.",
         f"candidate = {json.dumps(best['candidate'])}",
         f'config_hash = "{override(PRESETS["paper"], settings).hash()}"',
         f"seeds = {json.dumps(seeds)}",

@@ -23,7 +23,7 @@ from kdgat.dataset.profiles import of_recording
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
 from kdgat.errors import KdgatError
-from kdgat.graphs.features import of_profile, takes_profile
+from kdgat.graphs.features import of_frame_columns, of_profile, takes_profile
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.splits import PARTS, sample, split, starts
@@ -41,9 +41,11 @@ class Prepared:
 
     Attributes:
         folder: holds a graph store a part, and `prepared.json`.
+        hidden: columns of a frame that no network sees.
     """
 
     folder: Path
+    hidden: tuple[str, ...] = ()
 
     @cached_property
     def meta(self) -> dict[str, Any]:
@@ -56,8 +58,10 @@ class Prepared:
 
     @cached_property
     def scalers(self) -> Scalers:
-        """Fitted on benign training windows."""
-        return Scalers.from_dict(self.meta["scalers"])
+        """Fitted on benign training windows; what is hidden becomes 0."""
+        return Scalers.from_dict(self.meta["scalers"]).hiding(
+            of_frame_columns(self.hidden, self.store("train").node_features)
+        )
 
     @cached_property
     def training(self) -> Training:
@@ -79,7 +83,7 @@ class Prepared:
 
 def made_of(config: Config) -> list[str]:
     """What of a configuration decides which stores `prepare` makes."""
-    return [config.features, config.windows.model_dump_json(), config.augmentation.model_dump_json()]
+    return [config.features, config.windows.model_dump_json(exclude={"hidden"}), config.augmentation.model_dump_json()]
 
 
 def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_rows: OnBadRows = "raise") -> Prepared:
@@ -106,7 +110,7 @@ def prepare(dataset: str, root: Path | None, config: Config, seed: int, on_bad_r
                 _build(temporary, train, config, seed, on_bad_rows)
         except FileExistsError:
             pass  # another process built the same store first
-    return Prepared(folder)
+    return Prepared(folder, config.windows.hidden)
 
 
 def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on_bad_rows: OnBadRows) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +34,6 @@ from kdgat.experiment.stages import Stage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
 from kdgat.graphs.features import FEATURES
-from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.layers import count_parameters
 from kdgat.runtime import work_folder
@@ -59,7 +57,6 @@ class Variant:
         settings: over the reference's.
         teaching: `distilled` from the reference's teacher, or `alone`, from none.
         reference: it is the reference of its factor.
-        hidden: names of frame columns whose worst and mean the model does not see.
     """
 
     factor: str
@@ -67,7 +64,6 @@ class Variant:
     settings: dict[str, Any] = field(default_factory=dict)
     teaching: Literal["distilled", "alone"] = "distilled"
     reference: bool = False
-    hidden: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -75,9 +71,9 @@ class Variant:
         return f"gat-student ({self.factor}: {self.level})"
 
     @property
-    def trained_as(self) -> tuple[str, str, tuple[str, ...]]:
+    def trained_as(self) -> tuple[str, str]:
         """Variants that are trained alike share this; references of several factors are trained once."""
-        return str(sorted(self.settings.items())), self.teaching, self.hidden
+        return str(sorted(self.settings.items())), self.teaching
 
 
 def _factor(factor: str, path: str, reference: str, levels: Sequence[str]) -> list[Variant]:
@@ -122,8 +118,7 @@ VARIANTS: tuple[Variant, ...] = (
     *_alone("attacked virtual windows", "the configuration's", {"a quarter": {"augmentation.attacked": 0.25}}),
     *_alone("identifiers of virtual cars", "10 to 120", {"18 to 50": {"augmentation.identifiers": (18, 50)}}),
     # attacks of published recordings run by the clock, and these columns tell how long the recording has run
-    Variant("time since the start", "seen", _ALONE, "alone", reference=True),
-    Variant("time since the start", "hidden", _ALONE, "alone", hidden=("age", "seen", "joined")),
+    *_alone("time since the start", "seen", {"hidden": {"windows.hidden": ("age", "seen", "joined")}}),
     *_alone("graph", "graph attention", {"features pooled": {"gat_student.layers": 0}}),
     *_alone("threshold", "the configuration's", {"one half": {"operating_point": "half", "false_alarm_rate": None}}),
 )
@@ -144,7 +139,8 @@ def trainings(factors: str = "all", features: FeatureSet = "memory") -> list[Var
         KdgatError: a factor that is unknown.
     """
     columns = FEATURES[features][0]
-    without = {v.factor for v in VARIANTS if not {f"{column}_worst" for column in v.hidden}.issubset(columns)}
+    hidden = [(v.factor, v.settings.get("windows.hidden", ())) for v in VARIANTS]
+    without = {factor for factor, names in hidden if not {f"{name}_worst" for name in names}.issubset(columns)}
     known = [factor for factor in dict.fromkeys(v.factor for v in VARIANTS) if factor not in without]
     chosen = known if factors == "all" else [f.strip() for f in factors.split(",")]
     if unknown := [f for f in chosen if f not in known]:
@@ -175,21 +171,6 @@ def train_reference(task: Task, root: Path | None) -> Reference:
 
 
 @dataclass(frozen=True)
-class Blind(Prepared):
-    """Training data in which the worst and the mean of the frame columns `hidden` are 0 once they are scaled."""
-
-    hidden: tuple[str, ...]
-
-    @cached_property
-    def scalers(self) -> Scalers:
-        """Those of the data, with an infinite scale for what is hidden."""
-        scalers, names = super().scalers, self.store("train").node_features
-        scale = scalers.nodes.scale.copy()
-        scale[[names.index(f"{column}_{of}") for column in self.hidden for of in ("worst", "mean")]] = np.inf
-        return replace(scalers, nodes=replace(scalers.nodes, scale=scale))
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What one training of a variant gave.
 
@@ -212,11 +193,9 @@ class Outcome:
 def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -> tuple[Stage, Outcome]:
     """Train one variant and score it on the test folders."""
     config = override(task.config, variant.settings)
-    prepared = reference.prepared
+    prepared = replace(reference.prepared, hidden=config.windows.hidden)
     if made_of(config) != made_of(task.config):
         prepared = prepare(task.dataset, root, config, task.seed)
-    if variant.hidden:
-        prepared = Blind(prepared.folder, variant.hidden)
     own = replace(task, config=config)
     tables = Tables()
     recorder = Recorder(

@@ -24,7 +24,10 @@ Everything is causal: a frame is judged by the frames before it. Running values 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kdgat.config import FeatureSet
+from kdgat.errors import KdgatError
 
 _PUBLISHED_NODE = (
     *(f"byte{k}_mean" for k in range(8)),
@@ -149,3 +152,15 @@ def of_profile(feature_set: FeatureSet) -> list[int]:
     own = len(_RELATIVE_NODE) if feature_set == "profile" else None
     names = FEATURES[feature_set][0]
     return [k for k, name in enumerate(names) if name.startswith("profile_") or (own is not None and k >= own)]
+
+
+def of_frame_columns(names: Sequence[str], columns: Sequence[str]) -> list[int]:
+    """Positions among the node's `columns` of the worst and the mean of frame columns.
+
+    Raises:
+        KdgatError: one that is not among them.
+    """
+    wanted = [f"{name}_{of}" for name in names for of in ("worst", "mean")]
+    if unknown := [name for name in wanted if name not in columns]:
+        raise KdgatError(f"windows.hidden: no column of a frame is called {unknown[0].rpartition('_')[0]!r}")
+    return [list(columns).index(name) for name in wanted]

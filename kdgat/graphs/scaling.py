@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kdgat.errors import KdgatError
 from kdgat.graphs.store import GraphStore
+
+#: scale of a column that is not to be seen: large enough for 0, and a number that JSON has
+UNSEEN = 1e30
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class Scalers:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"nodes": self.nodes.to_dict(), "edges": self.edges.to_dict()}
+
+    def hiding(self, columns: Sequence[int]) -> Scalers:
+        """Put 0 in place of these columns of a node, whatever they hold."""
+        mean, scale = self.nodes.mean.copy(), self.nodes.scale.copy()
+        mean[list(columns)], scale[list(columns)] = 0.0, UNSEEN
+        return replace(self, nodes=Scaler(mean, scale))
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Scalers:

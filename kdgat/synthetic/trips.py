@@ -28,6 +28,8 @@ _CHANGES, _DIFFUSION = (0.02, 2.0), (0.5, 40.0)
 _SWITCHED = 0.03
 #: share of trips whose senders started at other times than before
 _NEW_PHASES = 0.7
+#: of trips that begin parked: share that stays so, and share of the moving bytes that stand still until then
+_STAYS, _STILL = 0.5, (0.5, 1.0)
 #: longest that a genuine frame waits for the bus before its successor takes its place (s)
 PATIENCE = 0.1
 
@@ -48,12 +50,14 @@ class Car:
         sender: i64[m].
         pace: f64[m, 8], see `kdgat.synthetic.kernels.traffic.payloads`.
         waking: share of its trips on which senders wake late.
+        parked: share of its trips that begin with the car parked.
     """
 
     vehicle: Vehicle
     sender: np.ndarray
     pace: np.ndarray
     waking: float
+    parked: float
 
     @property
     def bit_time(self) -> float:
@@ -73,7 +77,7 @@ class Car:
         m = len(vehicle.id)
         changes, diffusion = log_uniform(_CHANGES, rng, (m, 8)), log_uniform(_DIFFUSION, rng, (m, 8))
         pace = np.where(vehicle.kind == KINDS.index("enum"), changes, diffusion)
-        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace, augmentation.waking)
+        return Car(vehicle, rng.integers(0, max(m // 6, 2), m), pace, augmentation.waking, augmentation.parked)
 
     def trip(self, seconds: float, rng: np.random.Generator, *, running: bool = False) -> Frames:
         """Benign traffic of `seconds` s from t = 0, in bus order; with `running`, no sender has yet to wake."""
@@ -93,7 +97,8 @@ class Car:
         due, number, owner = due[sent], number[sent], np.repeat(np.arange(m), n)[sent]
         first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=m))])
         payload = np.empty((len(due), 8), np.uint8)
-        traffic.payloads(due, number, first, v.dlc, v.kind, self._base(rng), self.pace, seeds[1], payload)
+        base, still = self._base(rng), self._still(seconds, rng)
+        traffic.payloads(due, number, first, v.dlc, v.kind, base, self.pace, still, seeds[1], payload)
         frames = Frames(due, v.id[owner], v.dlc[owner], payload, np.zeros(len(due), np.uint8))
         return send(frames, v.bit_time)
 
@@ -105,6 +110,14 @@ class Car:
         # bits that decide how a byte moves stay: a trip changes levels, not meanings
         fresh = (rng.integers(0, 64, v.kind.shape) * 4 + v.base % 4).astype(np.uint8)
         return np.where(moving, fresh, v.base).astype(np.uint8)
+
+    def _still(self, seconds: float, rng: np.random.Generator) -> np.ndarray:
+        """Until when each byte stands still on a trip, f64[m, 8] (s): half of the parked cars drive off."""
+        shape = self.vehicle.kind.shape
+        if not self.parked or rng.random() >= self.parked:
+            return np.zeros(shape)
+        until = seconds if rng.random() < _STAYS else rng.uniform(0, seconds)
+        return np.where(rng.random(shape) < rng.uniform(*_STILL), until, 0.0)
 
     def _disturb(
         self,

@@ -17,7 +17,7 @@ from kdgat.config import override
 from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.experiment.ablation import VARIANTS, Blind, Outcome, effects, run, summarise, train_reference, trainings
+from kdgat.experiment.ablation import VARIANTS, Outcome, effects, run, summarise, train_reference, trainings
 from kdgat.experiment.task import Task
 
 KEY = ("test_01", "zero-shot")
@@ -97,18 +97,22 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
 
 def test_hidden_columns_are_zero_and_the_others_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
-    (variant,) = [v for v in trainings("time since the start") if v.hidden]
+    (hidden,) = [v.settings["windows.hidden"] for v in trainings("time since the start") if v.level == "hidden"]
     config = override(CONFIG, {"features": "memory"})
     seen = prepare("synthetic", None, config, 0)
-    blind = Blind(seen.folder, variant.hidden)
+    blind = prepare("synthetic", None, override(config, {"windows.hidden": hidden}), 0)
+    assert blind.folder == seen.folder, "the store is the same"
     store = seen.store("validation")
-    columns = [k for k, name in enumerate(store.node_features) if name.rpartition("_")[0] in variant.hidden]
-    assert len(columns) == 2 * len(variant.hidden)
+    columns = [k for k, name in enumerate(store.node_features) if name.rpartition("_")[0] in hidden]
+    assert len(columns) == 2 * len(hidden)
     assert (seen.scalers.nodes(store.x)[:, columns] != 0).any(), "the columns say something where they are seen"
     scaled = blind.scalers.nodes(store.x)
-    assert (scaled[:, columns] == 0).all()
+    assert (np.abs(scaled[:, columns]) < 1e-28).all()
     others = np.delete(np.arange(scaled.shape[1]), columns)
     np.testing.assert_array_equal(scaled[:, others], seen.scalers.nodes(store.x)[:, others])
+    unknown = prepare("synthetic", None, override(config, {"windows.hidden": ("colour",)}), 0)
+    with pytest.raises(KdgatError, match="no column of a frame is called 'colour'"):
+        _ = unknown.scalers
 
 
 def test_the_flow_runs_to_its_table(repo: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def schedule(first, period, phase, event, delay, burst, spacing, seed, due):  # 
 
 
 @kernel
-def payloads(due, number, first, dlc, kind, base, pace, seed, out):  # noqa: C901, PLR0913
+def payloads(due, number, first, dlc, kind, base, pace, still, seed, out):  # noqa: C901, PLR0913
     """Fill the payload of every frame, identifier by identifier.
 
     Args:
@@ -69,6 +69,7 @@ def payloads(due, number, first, dlc, kind, base, pace, seed, out):  # noqa: C90
         dlc: u8[m].
         kind, base: u8[m, 8], see `kdgat.synthetic.vehicle.Vehicle`.
         pace: f64[m, 8], changes a second of an enumerated byte; diffusion (per √s) of a physical one.
+        still: f64[m, 8], until when such a byte does not move (s).
         seed: u64, not 0.
         out: u8[n, 8], is filled; zero from the DLC on.
     """
@@ -86,7 +87,7 @@ def payloads(due, number, first, dlc, kind, base, pace, seed, out):  # noqa: C90
             for k in range(begin, end):
                 if what == _ENUM:
                     state = _next(state)
-                    if _uniform(state) < pace[i, byte] * (due[k] - before):
+                    if due[k] >= still[i, byte] and _uniform(state) < pace[i, byte] * (due[k] - before):
                         level ^= 1 << np.int64(state & np.uint64(1))
                     before = due[k]
                     out[k, byte] = level
@@ -95,7 +96,8 @@ def payloads(due, number, first, dlc, kind, base, pace, seed, out):  # noqa: C90
                     for _ in range(3):  # a sum of three is near enough to normal
                         state = _next(state)
                         step += _uniform(state) - 0.5
-                    value += 2.0 * step * pace[i, byte] * np.sqrt(max(due[k] - before, 0.0))
+                    if due[k] >= still[i, byte]:
+                        value += 2.0 * step * pace[i, byte] * np.sqrt(max(due[k] - before, 0.0))
                     before = due[k]
                     if level % 4:  # most stop at the ends of their range, low bytes of wider values go round
                         value = min(max(value, 0.0), 255.0)
