@@ -24,6 +24,13 @@ from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge,
 from kdgat.synthetic.kernels import traffic
 from kdgat.synthetic.trips import Car, send
 
+
+def moving_bytes(frames: Frames) -> int:
+    """Byte positions of all identifiers that hold more than one value."""
+    of_id = (frames.payload[frames.id == i] for i in np.unique(frames.id))
+    return sum(int((payload != payload[0]).any(axis=0).sum()) for payload in of_id)
+
+
 DRIVES = Augmentation(kind="drives", seconds=(12.0, 16.0), bursts=(0.0, 0.2))
 BEGIN, END = 6.0, 9.0
 
@@ -84,6 +91,19 @@ def test_trips_of_a_car_differ_and_have_its_identifiers(car: Car) -> None:
         assert (np.diff(frames.timestamp) > 0).all() and frames.timestamp[-1] < 30.0 + trips.PATIENCE + 1e-2
         assert not frames.payload[np.arange(8) >= frames.dlc[:, None]].any()
     assert not np.array_equal(one.payload[:500], two.payload[:500])
+
+
+def test_values_of_a_parked_car_stand_still_until_it_drives() -> None:
+    moved = []
+    for parked in (0.0, 1.0):
+        for n in range(12):
+            car = Car.draw(np.random.default_rng(n), Augmentation(parked=parked, waking=0.0))
+            trip = car.trip(10.0, np.random.default_rng(n))
+            halves = [trip.take(late) for late in (trip.timestamp < 5.0, trip.timestamp >= 5.0)]
+            moved.append([moving_bytes(half) for half in halves])
+    running, parked_ = np.array(moved[:12]), np.array(moved[12:])
+    assert parked_.sum() < 0.8 * running.sum()
+    assert (parked_[:, 0] < parked_[:, 1]).any(), "some drive off on the way"
 
 
 def test_buses_wake_late_fall_silent_and_lose_senders() -> None:

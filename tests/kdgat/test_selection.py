@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_drives import moving_bytes
 
 from kdgat import config, selection
 from kdgat.captures.frames import Frames
@@ -60,13 +61,6 @@ def test_a_blind_choice_opens_no_test_capture(both_folders: str, tmp_path: Path)
     assert names and not any("test_" in name or selection.KEPT_OUT.search(name) for name in names)
 
 
-def moving_bytes(frames: Frames) -> int:
-    """Byte positions of all identifiers that hold more than one value in benign frames."""
-    benign = frames.take(frames.label == 0)
-    of_id = (benign.payload[benign.id == i] for i in np.unique(benign.id))
-    return sum(int((payload != payload[0]).any(axis=0).sum()) for payload in of_id)
-
-
 def test_attack_free_recordings_of_the_chevrolets_move_less_than_half_the_bytes_of_the_others(
     both_folders: str,
 ) -> None:
@@ -74,7 +68,8 @@ def test_attack_free_recordings_of_the_chevrolets_move_less_than_half_the_bytes_
     for dataset in ("set_01", "set_02"):
         for c in datasets.captures(dataset, Path(both_folders)):
             if c.split == "train":
-                number = moving_bytes(Frames.from_table(c.frames()))
+                frames = Frames.from_table(c.frames())
+                number = moving_bytes(frames.take(frames.label == 0))
                 moving.setdefault((c.vehicle, c.attack == "benign"), []).append(number)
     for car in ("impala", "traverse"):
         if (car, True) in moving and (car, False) in moving:
