@@ -85,7 +85,7 @@ class KDGATFlow(FlowSpec):
         check_false_alarm_rate(self.config, self.prepared)
         self.next(self.vgae)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def vgae(self):
@@ -100,7 +100,7 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, stage.validation)
         self.next(self.gat)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def gat(self):
@@ -115,7 +115,7 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def fusion(self):
@@ -132,7 +132,7 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, [*stage.validation, *baselines.validation])
         self.next(self.evaluate)
 
-    @card(type="blank", id="evaluation")
+    @card(type="still", id="evaluation")
     @step
     @plain
     def evaluate(self):
@@ -155,7 +155,7 @@ class KDGATFlow(FlowSpec):
         evaluation_card(current.card, self.records)
         self.next(self.join)
 
-    @card(type="blank", id="leaderboard")
+    @card(type="still", id="leaderboard")
     @step
     @plain
     def join(self, inputs):
