@@ -17,7 +17,13 @@ from kdgat.paths import REPO
 
 BATCH = 128
 #: what a training's task does before its first batch, besides opening its store
-STARTING = "import kdgat.experiment.train, torch; torch.optim.AdamW([torch.zeros(1, requires_grad=True)])"
+STARTING = """
+from kdgat import collector
+collector.skip_at_exit()
+with collector.paused():
+    import kdgat.experiment.train, torch
+torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+"""
 
 
 def _epochs(name: str, windows: int | None) -> tuple[Callable[[], None], Callable[[], None]]:

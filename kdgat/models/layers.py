@@ -98,6 +98,13 @@ class IdEncoding(nn.Module):
         return self.table(row)
 
 
+class _Undrawn(nn.Linear):
+    """A linear layer whose owner draws its weights; torch's `skip_init` does the same and imports SymPy for it."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
 class GATv2(nn.Module):
     """GATv2 convolution with edge features (Brody et al. 2022, eq. 7): f32[N, width] → f32[N, hidden·heads].
 
@@ -116,8 +123,8 @@ class GATv2(nn.Module):
         out = hidden * heads
         self.att = nn.Parameter(torch.empty(1, heads, hidden))
         self.bias = nn.Parameter(torch.zeros(out))
-        self.lin_l, self.lin_r = (nn.utils.skip_init(nn.Linear, width, out) for _ in range(2))
-        self.lin_edge = None if edges is None else nn.utils.skip_init(nn.Linear, edges, out, bias=False)
+        self.lin_l, self.lin_r = (_Undrawn(width, out) for _ in range(2))
+        self.lin_edge = None if edges is None else _Undrawn(edges, out, bias=False)
         for _ in range(2):  # it draws when its parts are made, and again when it is: so a seed keeps its weights
             for linear in (self.lin_l, self.lin_r):
                 _glorot(linear.weight)

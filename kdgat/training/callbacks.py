@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightning as L
 import numpy as np
 from torch import Tensor
 
 from kdgat import terminal
 from kdgat.training import progress
 from kdgat.training.batches import Batches
+from kdgat.training.lightning import L
 from kdgat.training.session import Rows
 
 

@@ -8,14 +8,13 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import lightning as L
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from kdgat.training import devices
 from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum, History, Patience, Progress, SetEpoch
 from kdgat.training.checkpoint_io import SafetensorsIO, SaveEpoch
+from kdgat.training.lightning import L, LightningEnvironment
 from kdgat.training.modules import GATModule, VGAEModule
 from kdgat.training.session import Rows, Session
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import lightning as L
 import torch
 from torch import Tensor
 
 from kdgat.models.layers import GraphBatch
 from kdgat.settings import settings
+from kdgat.training.lightning import L
 
 T = TypeVar("T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +12,7 @@ from kdgat.config import Distillation, Training
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
+from kdgat.training.lightning import L
 from kdgat.training.micro_batches import MicroBatchModule
 
 #: share of the optimiser's steps in which the learning rate rises

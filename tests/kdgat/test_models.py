@@ -95,10 +95,10 @@ def test_readout_weighs_by_share() -> None:
 
 @pytest.fixture
 def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What was exported in a work folder where nothing is kept yet."""
+    """What was exported, where nothing is kept yet."""
     exported: list[object] = []
     original = export._export
-    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    monkeypatch.setattr(export, "kept_folder", lambda name: tmp_path / name)
     monkeypatch.setattr(export, "_export", lambda window, *rest: exported.append(window) or original(window, *rest))
     return exported
 
