@@ -9,9 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from kdgat.compiled import inlined, kernel
+from kdgat.graphs.features import FEATURES
 from kdgat.graphs.kernels.common import LOG2, bits, mask
 from kdgat.graphs.kernels.relative import FLOOR, LIMIT
 
+#: node columns of `relative`, which come first
+RELATIVE = len(FEATURES["relative"][0])
 #: columns of a frame without and with what its identifier's profile adds (`kdgat.graphs.features`)
 FRAME_COLUMNS = 18
 PROFILE_COLUMNS = 6
@@ -390,59 +393,60 @@ def advance(frames, begin, end, row, state, profile, out):  # noqa: PLR0915
 
 
 @kernel
-def fill(frames, starts, size, node_of, node_ptr, row, columns, profile, x, first):  # noqa: C901, PLR0913
+def fill(frames, starts, size, node_of, node_ptr, row, columns, profile, x):  # noqa: C901, PLR0913
     """Worst and mean of the frames' columns for each node, and the window's counts against the profile.
 
     Args:
-        frames: as for `advance`; starts: i64[B]; node_of: u16[B, W] from `topology.count`; node_ptr: i64[B + 1].
+        frames: t and ids as for `advance`; starts: i64[B]; node_of: u16[B, W] from `topology.count`; node_ptr: i64[B + 1].
         row, columns: as `advance` took and left them.
         profile: seconds, ids u32[K] and rate f64[K], frames a second.
-        x: f32[·, F], written from column `first` on.
+        x: f32[·, F], written from column `RELATIVE` on.
     """
-    t, ids = frames[0], frames[1]
+    t, ids = frames
     seconds, known, rate = profile
     n_columns = columns.shape[1]
     counts = np.empty(size, np.int64)
+    worst = np.empty((size, n_columns), np.float32)
+    total = np.empty((size, n_columns), np.float32)
+    all_rates = rate.sum()
     for b in range(len(starts)):
         begin, n0 = starts[b], node_ptr[b]
         n_nodes = node_ptr[b + 1] - n0
         counts[:n_nodes] = 0
         for i in range(size):
-            u = node_of[b, i]
-            target = x[n0 + u]
-            values = columns[row[begin + i]]
+            u, r = node_of[b, i], row[begin + i]
             if counts[u] == 0:
                 for k in range(n_columns):
-                    target[first + k] = values[k]
-                    target[first + n_columns + k] = values[k]
+                    worst[u, k] = total[u, k] = columns[r, k]
             else:
                 for k in range(n_columns):
-                    target[first + k] = max(target[first + k], values[k])
-                    target[first + n_columns + k] += values[k]
+                    worst[u, k] = max(worst[u, k], columns[r, k])
+                    total[u, k] += columns[r, k]
             counts[u] += 1
-        rest = first + 2 * n_columns
+        rest = RELATIVE + 2 * n_columns
         duration = max(0.0, t[begin + size - 1] - t[begin])
-        missing = rate.sum() * duration
+        missing = all_rates * duration
+        u = 0  # nodes are numbered by first appearance
         for i in range(size):
-            u = node_of[b, i]
-            c = counts[u]
-            if c == 0:
-                continue  # this node is done
-            counts[u] = 0
-            target = x[n0 + u]
+            if node_of[b, i] != u:
+                continue
+            at, c = n0 + u, counts[u]
             for k in range(n_columns):
-                target[first + n_columns + k] /= c
+                x[at, RELATIVE + k] = worst[u, k]
+            for k in range(n_columns):
+                x[at, RELATIVE + n_columns + k] = total[u, k] / c
             for k in range(WINDOW_COLUMNS):
-                target[rest + k] = 0.0
+                x[at, rest + k] = 0.0
+            u += 1
             if seconds == 0:
                 continue
-            target[rest + 3] = 1.0
+            x[at, rest + 3] = 1.0
             p = np.searchsorted(known, ids[begin + i])
             if p < len(known) and known[p] == ids[begin + i]:
                 expected = rate[p] * duration
                 missing -= min(expected, float(c))
-                target[rest] = (c - expected) / size
-                target[rest + 1] = _clip(np.log2(c / max(expected, FLOOR)), -LIMIT, LIMIT)
+                x[at, rest] = (c - expected) / size
+                x[at, rest + 1] = _clip(np.log2(c / max(expected, FLOOR)), -LIMIT, LIMIT)
         if seconds > 0:
             for u in range(n_nodes):
                 x[n0 + u, rest + 2] = max(0.0, missing) / size
