@@ -76,8 +76,6 @@ def fill(  # noqa: C901, PLR0913, PLR0915
             of_count[c] = 0
         for u in range(n_nodes):
             of_count[counts[u]] += 1
-            scratch[u] = counts[u]
-        median_count = median(scratch, n_nodes)
         n_gaps = 0
         for u in range(n_nodes):
             if counts[u] > 1:
@@ -87,12 +85,15 @@ def fill(  # noqa: C901, PLR0913, PLR0915
                 scratch[n_gaps] = total / (counts[u] - 1)
                 n_gaps += 1
         median_mean_gap = median(scratch, n_gaps) if n_gaps else 0.0
-        below = 0
+        below, lower, upper = 0, 0, 0  # the middle two counts
         for c in range(size + 1):
             here = of_count[c]
             of_count[c] = below
             scratch[c] = here  # nodes with this count
             below += here
+            lower += below <= (n_nodes - 1) // 2
+            upper += below <= n_nodes // 2
+        median_count = 0.5 * (lower + upper)
 
         missing = 0.0
         if with_profile:
