@@ -38,10 +38,22 @@ def mask(dlc):
 
 
 @inlined
+def changed(word):
+    """The highest bit of each byte of a u64 that is not 0."""
+    low = np.uint64(0x7F7F7F7F7F7F7F7F)
+    return (((word & low) + low) | word) & ~low
+
+
+@inlined
 def changed_bytes(word):
     """Bytes of a u64 that are not 0, as i64."""
-    low = np.uint64(0x7F7F7F7F7F7F7F7F)
-    return bits((((word & low) + low) | word) & ~low)
+    return bits(changed(word))
+
+
+@inlined
+def byte(word, k):
+    """Byte `k` of a u64 (little-endian), as f64."""
+    return np.float64(np.int32((word >> np.uint64(8 * k)) & np.uint64(255)))
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdgat.compiled import inlined, kernel
 from kdgat.graphs.features import FEATURES
-from kdgat.graphs.kernels.common import LOG2, bits, mask
+from kdgat.graphs.kernels.common import LOG2, bits, byte, changed, mask
 from kdgat.graphs.kernels.relative import FLOOR, LIMIT
 
 #: node columns of `relative`, which come first
@@ -37,7 +37,7 @@ LATE, GONE = 2.0, 5.0  # octaves over its running gap from which on an identifie
 REGULAR = 0.5  # octaves of jitter; an identifier with more cannot be overdue
 FADE = 10.0  # s in which an identifier that joined late, or that the profile lacks, becomes half as strange
 
-#: state of one identifier; bytes from its DLC on are 0 in what is kept of its bytes
+#: state of one identifier
 IDENTIFIER = np.dtype(
     [
         ("t", np.float64),  # s, of the last frame
@@ -48,10 +48,10 @@ IDENTIFIER = np.dtype(
         ("least", np.float64),  # least gap, which leaks
         ("jitter", np.float64),  # running deviation of the gap
         ("hamming", np.float64),  # running share of bits that flip
-        ("value", np.float64, 8),  # bytes of the last payload
-        ("move", np.float64, 8),  # their running change
-        ("low", np.float64, 8),  # their running range
+        ("move", np.float64, 8),  # running change of each byte
+        ("low", np.float64, 8),  # and its running range
         ("high", np.float64, 8),
+        ("moved", np.uint64),  # the highest bit of each byte that has changed since it began
         ("word", np.uint64),  # the last payload
         ("flipped_old", np.uint64),  # bits that flipped in the generation before
         ("flipped", np.uint64),  # and in this one
@@ -95,7 +95,6 @@ EXPECTED = np.dtype(
 
 _NIBBLE_LOW = np.uint64(0x1111111111111111)
 _NIBBLE_HIGH = np.uint64(0x8888888888888888)
-_BYTE = np.uint64(255)
 _GOLDEN = np.uint32(0x9E3779B1)
 
 
@@ -219,28 +218,34 @@ def _timing(time, elapsed, log_gap, one):
 
 
 @inlined
-def _begin_bytes(word, first, one):
+def _begin_bytes(word, first, dlc, one):
     """Bytes from the `first` on were not in the frame before: they begin anew."""
-    for j in range(first, 8):
-        one.value[j] = one.low[j] = one.high[j] = np.float64(np.int32((word >> np.uint64(8 * j)) & _BYTE))
+    for j in range(first, dlc):
+        one.low[j] = one.high[j] = byte(word, j)
         one.move[j] = 0.0
+    one.moved &= mask(first)
 
 
 @inlined
-def _bytes(word, one, step, widen):
-    """Jumps of bytes against their running change (column 8), values outside their running range (11); learn from them."""
-    values, moves, lows, highs = one.value, one.move, one.low, one.high
+def _bytes(word, flips, step, widen, one):
+    """Jumps of bytes against their running change (column 8), values outside their running range (11); learn from them.
+
+    A byte that has not changed yet is where it was, in a range of no width: nothing is to be learned from it.
+    """
     jump, outside = 1.0, 0.0
-    for j in range(8):
-        value, low, high = np.float64(np.int32((word >> np.uint64(8 * j)) & _BYTE)), lows[j], highs[j]
-        move = abs(value - values[j])
-        jump = max(jump, (move + 1) / (moves[j] + 1))
-        moves[j] += step * (move - moves[j])
+    one.moved |= changed(flips)
+    left = one.moved
+    while left:
+        j = bits(~left & (left - np.uint64(1))) >> 3  # the byte of the lowest bit
+        left &= left - np.uint64(1)
+        value, before, low, high = byte(word, j), one.move[j], one.low[j], one.high[j]
+        move = abs(value - byte(one.word, j))
+        jump = max(jump, (move + 1) / (before + 1))
+        one.move[j] = before + step * (move - before)
         leak = LEAK * (high - low)
-        highs[j] = high + (widen * (value - high) if value > high else -leak)
-        lows[j] = low - (widen * (low - value) if value < low else -leak)
+        one.high[j] = high + (widen * (value - high) if value > high else -leak)
+        one.low[j] = low - (widen * (low - value) if value < low else -leak)
         outside = max(outside, max(value - high, low - value))
-        values[j] = value
     return _log2(jump), outside / 255
 
 
@@ -257,8 +262,8 @@ def _payload(word, dlc, elapsed, one):
         excess = _clip(_log2((share + 0.02) / (one.hamming + 0.02)), -LIMIT, LIMIT)
     one.hamming += step * (share - one.hamming)
     if dlc != one.dlc:
-        _begin_bytes(word & mask(dlc), both, one)
-    jump, outside = _bytes(word & mask(dlc), one, step, widen)
+        _begin_bytes(word, both, dlc, one)
+    jump, outside = _bytes(word, flips, step, widen, one)
     fresh = flips & ~(one.flipped | one.flipped_old)
     one.flipped |= flips
     if one.frames % GENERATION == 0:
@@ -296,7 +301,7 @@ def _against_profile(word, dlc, fresh, here, log_gap, expected):
         of_least = _clip(expected.least - log_gap, -LIMIT, LIMIT)
     if here > 0:
         for j in range(min(dlc, expected.dlc)):
-            value = np.float64((word >> np.uint64(8 * j)) & _BYTE)
+            value = byte(word, j)
             outside = max(outside, max(value - expected.high[j], expected.low[j] - value) / 255)
         outside = min(outside, here)
     new_bits = LOG2[1 + bits(fresh & ~expected.flipped)]
@@ -347,7 +352,7 @@ def advance(frames, begin, end, row, state, profile, out):  # noqa: PLR0915
         flips, excess, jump, new_bits, broken, outside, dlc_change = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         if new:
             one.first, one.t_before, one.joined = time, np.nan, age
-            _begin_bytes(word & mask(length), 0, one)
+            _begin_bytes(word, 0, length, one)
         else:
             elapsed = 0.0
             if one.epoch == bus.epoch:
