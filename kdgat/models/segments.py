@@ -6,6 +6,8 @@ Torch's are also what is exported and differentiated twice; the kernels give the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.autograd import Function
 
-from kdgat.models.kernels import attention, graphs
+from kdgat.models.kernels import attention, graphs, noise
 
 #: of the rectifier in GATv2, under 0
 SLOPE = 0.2
+#: edges that a kernel takes at once: a few hundred kB
+PART = 1024
 #: added to a variance before its root is divided by
 EPSILON = 1e-5
 
@@ -81,58 +85,139 @@ def attend(
 
 
 class _Attention(Function):
-    """`attend` by kernels."""
+    """`attend` by kernels, which take some edges at a time, so that what is of their number times D stays in the cache."""
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        left, right, edge, edge_weight, att, source, target = tensors
-        order, begins = attention.by_target(*_arrays(target), left.shape[0])
-        arrays = [*_arrays(left, right, edge, edge_weight.t(), att, source), order, begins, np.float32(SLOPE)]
-        out, alpha = (torch.from_numpy(array) for array in attention.forward(*arrays))
-        ctx.arrays, ctx.alpha = arrays, alpha
-        ctx.mark_non_differentiable(alpha)
-        return out, alpha
+        left, right, edge, edge_weight, att, source, target = (t.detach().contiguous() for t in tensors)
+        heads = att.shape[0]
+        order, begins, sources, targets, features = attention.by_target(*_arrays(source, target, edge), len(left))
+        edges = _Edges(torch.from_numpy(features), edge_weight.t().contiguous(), sources, targets, begins)
+        out, alpha = torch.zeros_like(left), torch.empty(len(order), heads)
+        for part in edges.parts():
+            z = edges.sums(part, left, right)
+            weights = alpha[part.edges].numpy()
+            attention.weigh(_by_head(z, heads), att.numpy(), np.float32(SLOPE), part.begins, weights)
+            attention.gather(_by_head(left, heads), *edges.ends(part), weights, _by_head(out, heads))
+        ctx.kept = (edges, left, right, att, alpha, order)
+        by_edge = torch.from_numpy(attention.in_order(alpha.numpy(), order))
+        ctx.mark_non_differentiable(by_edge)
+        return out, by_edge
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gradients = attention.backward(*_arrays(grad), *ctx.arrays, ctx.alpha.numpy(), ctx.needs_input_grad[2])
-        left, right, edge, edge_weight, att = (torch.from_numpy(m) for m in gradients)
-        return left, right, edge, edge_weight.t(), att, None, None
+        edges, left, right, att, alpha, order = ctx.kept
+        heads = att.shape[0]
+        to_left, to_right, to_att = (torch.zeros_like(t) for t in (left, right, att))
+        to_weight, to_edge = torch.zeros_like(edges.weight), torch.empty_like(edges.features)
+        given, slope = _by_head(grad.contiguous(), heads), np.float32(SLOPE)
+        for part in edges.parts():
+            z, ends, weights = edges.sums(part, left, right), edges.ends(part), alpha[part.edges].numpy()
+            scores, by_head = np.empty_like(weights), _by_head(z, heads)
+            attention.to_scores(given, _by_head(left, heads), *ends, weights, part.begins, scores)
+            attention.to_sums(scores, att.numpy(), slope, by_head, to_att.numpy())
+            attention.to_ends(given, by_head, *ends, weights, _by_head(to_left, heads), _by_head(to_right, heads))
+            to_weight.addmm_(edges.features[part.edges].t(), z)
+            if ctx.needs_input_grad[2]:
+                to_edge[part.edges] = z @ edges.weight.t()
+        by_edge = torch.from_numpy(attention.in_order(to_edge.numpy(), order)) if ctx.needs_input_grad[2] else None
+        return to_left, to_right, by_edge, to_weight.t(), to_att, None, None
 
 
-def normalise(
+def _by_head(x: Tensor, heads: int) -> Any:
+    """The array over the memory of a tensor f32[n, H·C], as f32[n, H, C]."""
+    return x.detach().numpy().reshape(x.shape[0], heads, -1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The edges of some neighbouring targets: which they are, and where those of each target begin among them, i64[n + 1]."""
+
+    edges: slice
+    begins: Any
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """E edges, sorted by target.
+
+    Attributes:
+        features, weight: f32[E, G] and what projects them, f32[G, D].
+        source, target: i64[E].
+        begins: i64[N + 1], where those of each target begin.
+    """
+
+    features: Tensor
+    weight: Tensor
+    source: Any
+    target: Any
+    begins: Any
+
+    def parts(self) -> Iterator[_Part]:
+        """Parts of about `PART` edges, or of one target with more."""
+        cuts = np.searchsorted(self.begins, np.arange(PART, len(self.source) + PART, PART))
+        first = 0
+        for cut in np.unique(np.minimum(cuts, len(self.begins) - 1)):
+            begins = self.begins[first : cut + 1]
+            yield _Part(slice(int(begins[0]), int(begins[-1])), begins - begins[0])
+            first = cut
+
+    def ends(self, part: _Part) -> tuple[Any, Any]:
+        """Sources and targets of a part."""
+        return self.source[part.edges], self.target[part.edges]
+
+    def sums(self, part: _Part, left: Tensor, right: Tensor) -> Tensor:
+        """What a part's edges are scored by, before the rectifier, f32[e, D]: of their features, sources and targets."""
+        z = self.features[part.edges] @ self.weight
+        attention.add_ends(left.numpy(), right.numpy(), *self.ends(part), z.numpy())
+        return z
+
+
+def activate(
     x: Float32[Tensor, "N D"],
     graph: Int64[Tensor, " N"],
     size: int,
     weight: Float32[Tensor, " D"],
     bias: Float32[Tensor, " D"],
     mean_scale: Float32[Tensor, " D"],
+    dropout: float = 0.0,
 ) -> Float32[Tensor, "N D"]:
-    """GraphNorm (Cai et al. 2021, eq. 6) over the nodes of each of `size` graphs."""
+    """ELU of GraphNorm (Cai et al. 2021, eq. 6) over the nodes of each of `size` graphs, then dropout."""
     if _by_kernel(x):
-        return _Normalised.apply(x, weight, bias, mean_scale, graph, size)
+        return _Activated.apply(x, weight, bias, mean_scale, graph, size, dropout)
     out = x - averaged(x, graph, size)[graph] * mean_scale
     variance = averaged(out.square(), graph, size)
-    return weight * out / (variance + EPSILON).sqrt()[graph] + bias
+    out = torch.nn.functional.elu(weight * out / (variance + EPSILON).sqrt()[graph] + bias)
+    return torch.nn.functional.dropout(out, dropout) if dropout else out
 
 
-class _Normalised(Function):
-    """`normalise` by kernels."""
+def kept(count: int, dropout: float) -> Any:
+    """Draw which of `count` numbers a dropout keeps, bool[count]: as torch does, and its generator moves on."""
+    state = torch.get_rng_state()
+    out = noise.kept(state.numpy().view(np.uint64), count, 1 - dropout)
+    torch.set_rng_state(state)
+    return out
+
+
+class _Activated(Function):
+    """`activate` by kernels."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean_scale: Tensor, graph: Tensor, size: int
-    ) -> Tensor:
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        x, weight, bias, mean_scale, graph, size, dropout = given
         rows, w, b, scale, of = _arrays(x, weight, bias, mean_scale, graph)
-        count = graphs.sizes(of, size)
-        out, *kept = graphs.normalised(rows, of, count, w, b, scale, np.float32(EPSILON))
-        ctx.arrays = (*kept, of, count, w, scale)
+        begins, keep = graphs.begins(of, size), np.empty((0, rows.shape[1]), bool)
+        if dropout:
+            keep = kept(rows.size, dropout).reshape(rows.shape)
+        factor = np.float32(1) / np.float32(1 - dropout)
+        out, *made = graphs.activated(rows, begins, w, b, scale, np.float32(EPSILON), keep, factor)
+        ctx.arrays = (out, *made, begins, w, scale, keep, factor)
         return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gradients = graphs.normalised_backward(*_arrays(grad), *ctx.arrays)
-        return (*(torch.from_numpy(m) for m in gradients), None, None)
+        gradients = graphs.activated_backward(*_arrays(grad), *ctx.arrays)
+        return (*(torch.from_numpy(m) for m in gradients), None, None, None)
 
 
 def read_out(
@@ -142,33 +227,36 @@ def read_out(
     size: int,
     *,
     least: bool = False,
-) -> Float32[Tensor, "{size} _"]:
-    """Graph vector of node states: mean, maximum, mean weighted by the share of frames and, if asked for, minimum.
+) -> Float32[Tensor, "{size} P D"]:
+    """Pool node states to a graph: mean, maximum, mean weighted by each ID's share of the frames, and, if `least`, minimum.
 
-    3·D columns, with the minimum 4·D.
+    Args:
+        h: node states.
+        share: share of the window's frames that the node's ID sent.
+        graph: of each node, ascending.
+        size: graphs.
+        least: with the minimum: P is 4, otherwise 3.
     """
-    if least:
-        return torch.cat([read_out(h, share, graph, size), extreme(h, graph, size, "amin")], 1)
     if _by_kernel(h):
-        return _Readout.apply(h, share, graph, size)
-    weighted = summed(h * share[:, None], graph, size)
-    return torch.cat([averaged(h, graph, size), extreme(h, graph, size, "amax"), weighted], 1)
+        return _Readout.apply(h, share, graph, size, least)
+    parts = [averaged(h, graph, size), extreme(h, graph, size, "amax"), summed(h * share[:, None], graph, size)]
+    return torch.stack([*parts, *([extreme(h, graph, size, "amin")] if least else [])], 1)
 
 
 class _Readout(Function):
     """`read_out` by kernels; the shares are data and get no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, share: Tensor, graph: Tensor, size: int) -> Tensor:
+    def forward(ctx: Any, h: Tensor, share: Tensor, graph: Tensor, size: int, least: bool) -> Tensor:
         rows, weights, of = _arrays(h, share, graph)
-        count = graphs.sizes(of, size)
-        out = graphs.readout(rows, weights, of, count)
-        ctx.arrays = (out, rows, weights, of, count)
+        begins = graphs.begins(of, size)
+        out = graphs.readout(rows, weights, begins, least)
+        ctx.arrays = (out, rows, weights, begins)
         return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return torch.from_numpy(graphs.readout_backward(*_arrays(grad), *ctx.arrays)), None, None, None
+        return torch.from_numpy(graphs.readout_backward(*_arrays(grad), *ctx.arrays)), None, None, None, None
 
 
 def around(x: Float32[Tensor, "N D"], edge_index: Int64[Tensor, "2 E"]) -> Float32[Tensor, "N D"]:
