@@ -6,8 +6,6 @@ Torch's are also what is exported and differentiated twice; the kernels give the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,6 @@ from kdgat.models.kernels import attention, graphs, noise
 
 #: of the rectifier in GATv2, under 0
 SLOPE = 0.2
-#: edges that a kernel takes at once: a few hundred kB
-PART = 1024
 #: added to a variance before its root is divided by
 EPSILON = 1e-5
 
@@ -85,92 +81,31 @@ def attend(
 
 
 class _Attention(Function):
-    """`attend` by kernels, which take some edges at a time, so that what is of their number times D stays in the cache."""
+    """`attend` by kernels."""
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        left, right, edge, edge_weight, att, source, target = (t.detach().contiguous() for t in tensors)
-        heads = att.shape[0]
+        left, right, edge, edge_weight, att, source, target = (t.detach() for t in tensors)
         order, begins, sources, targets, features = attention.by_target(*_arrays(source, target, edge), len(left))
-        edges = _Edges(torch.from_numpy(features), edge_weight.t().contiguous(), sources, targets, begins)
-        out, alpha = torch.zeros_like(left), torch.empty(len(order), heads)
-        for part in edges.parts():
-            z = edges.sums(part, left, right)
-            weights = alpha[part.edges].numpy()
-            attention.weigh(_by_head(z, heads), att.numpy(), np.float32(SLOPE), part.begins, weights)
-            attention.gather(_by_head(left, heads), *edges.ends(part), weights, _by_head(out, heads))
-        ctx.kept = (edges, left, right, att, alpha, order)
-        by_edge = torch.from_numpy(attention.in_order(alpha.numpy(), order))
+        z = (torch.from_numpy(features) @ edge_weight.t()).numpy()
+        arrays = [*_arrays(left, right), sources, targets, begins, z, *_arrays(att), np.float32(SLOPE)]
+        out, alpha = attention.forward(*arrays)
+        del arrays[1]
+        ctx.arrays, ctx.edges = (*arrays, alpha), (order, features, edge_weight)
+        by_edge = torch.from_numpy(attention.in_order(alpha, order))
         ctx.mark_non_differentiable(by_edge)
-        return out, by_edge
+        return torch.from_numpy(out), by_edge
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        edges, left, right, att, alpha, order = ctx.kept
-        heads = att.shape[0]
-        to_left, to_right, to_att = (torch.zeros_like(t) for t in (left, right, att))
-        to_weight, to_edge = torch.zeros_like(edges.weight), torch.empty_like(edges.features)
-        given, slope = _by_head(grad.contiguous(), heads), np.float32(SLOPE)
-        for part in edges.parts():
-            z, ends, weights = edges.sums(part, left, right), edges.ends(part), alpha[part.edges].numpy()
-            scores, by_head = np.empty_like(weights), _by_head(z, heads)
-            attention.to_scores(given, _by_head(left, heads), *ends, weights, part.begins, scores)
-            attention.to_sums(scores, att.numpy(), slope, by_head, to_att.numpy())
-            attention.to_ends(given, by_head, *ends, weights, _by_head(to_left, heads), _by_head(to_right, heads))
-            to_weight.addmm_(edges.features[part.edges].t(), z)
-            if ctx.needs_input_grad[2]:
-                to_edge[part.edges] = z @ edges.weight.t()
-        by_edge = torch.from_numpy(attention.in_order(to_edge.numpy(), order)) if ctx.needs_input_grad[2] else None
-        return to_left, to_right, by_edge, to_weight.t(), to_att, None, None
-
-
-def _by_head(x: Tensor, heads: int) -> Any:
-    """The array over the memory of a tensor f32[n, H·C], as f32[n, H, C]."""
-    return x.detach().numpy().reshape(x.shape[0], heads, -1)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The edges of some neighbouring targets: which they are, and where those of each target begin among them, i64[n + 1]."""
-
-    edges: slice
-    begins: Any
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """E edges, sorted by target.
-
-    Attributes:
-        features, weight: f32[E, G] and what projects them, f32[G, D].
-        source, target: i64[E].
-        begins: i64[N + 1], where those of each target begin.
-    """
-
-    features: Tensor
-    weight: Tensor
-    source: Any
-    target: Any
-    begins: Any
-
-    def parts(self) -> Iterator[_Part]:
-        """Parts of about `PART` edges, or of one target with more."""
-        cuts = np.searchsorted(self.begins, np.arange(PART, len(self.source) + PART, PART))
-        first = 0
-        for cut in np.unique(np.minimum(cuts, len(self.begins) - 1)):
-            begins = self.begins[first : cut + 1]
-            yield _Part(slice(int(begins[0]), int(begins[-1])), begins - begins[0])
-            first = cut
-
-    def ends(self, part: _Part) -> tuple[Any, Any]:
-        """Sources and targets of a part."""
-        return self.source[part.edges], self.target[part.edges]
-
-    def sums(self, part: _Part, left: Tensor, right: Tensor) -> Tensor:
-        """What a part's edges are scored by, before the rectifier, f32[e, D]: of their features, sources and targets."""
-        z = self.features[part.edges] @ self.weight
-        attention.add_ends(left.numpy(), right.numpy(), *self.ends(part), z.numpy())
-        return z
+        gradients = attention.backward(*_arrays(grad), *ctx.arrays)
+        to_left, to_right, to_z, to_att = (torch.from_numpy(m) for m in gradients)
+        order, features, edge_weight = ctx.edges
+        to_edge = None
+        if ctx.needs_input_grad[2]:
+            to_edge = torch.from_numpy(attention.in_order((to_z @ edge_weight).numpy(), order))
+        to_weight = (torch.from_numpy(features).t() @ to_z).t()
+        return to_left, to_right, to_edge, to_weight, to_att, None, None
 
 
 def activate(

@@ -1,7 +1,7 @@
 """GATv2's attention (Brody et al. 2022, eq. 7), forwards and backwards, over edges that are sorted by target.
 
-Arrays are f32 and contiguous; nodes N, edges of a part E, heads H of C columns each. Each kernel is one pass over a part's edges,
-whose inner loops write one row each: such are made vector instructions.
+Arrays are f32 and contiguous; nodes N, edges E, edge features G, heads H of C columns each, D = H·C. Loops over edges run one
+after the other, and their inner loops write one row each: such are made vector instructions.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _products(a, b, to):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def add_ends(left, right, source, target, z):  # type: ignore[no-untyped-def]
+def _add_ends(left, right, source, target, z):  # type: ignore[no-untyped-def]
     """Add to each edge's projected features `z` f32[E, D] the projections f32[N, D] of its source and of its target."""
     for e in range(len(source)):
         to, begin, end = z[e], left[source[e]], right[target[e]]
@@ -82,16 +82,8 @@ def add_ends(left, right, source, target, z):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def weigh(z, att, slope, begins, alpha):  # type: ignore[no-untyped-def]
-    """Softmax over the edges of each target of what heads score them by, into `alpha` f32[E, H].
-
-    Args:
-        z: f32[E, H, C], what `add_ends` gave.
-        att: f32[H, C].
-        slope: of the rectifier under 0.
-        begins: i64[n + 1], where the edges of each target of this part begin.
-        alpha: what is written.
-    """
+def _weigh(z, att, slope, begins, alpha):  # type: ignore[no-untyped-def]
+    """Softmax over the edges of each target of what heads score them by, into `alpha` f32[E, H], from z f32[E, H, C]."""
     heads = alpha.shape[1]
     for e in range(len(z)):
         _scores(att, z[e], slope, alpha[e])
@@ -115,18 +107,36 @@ def weigh(z, att, slope, begins, alpha):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(left, source, target, alpha, out):  # type: ignore[no-untyped-def]
-    """Add each source's projection f32[N, H, C], weighed by `alpha` f32[E, H], to its target's row of `out` f32[N, H, C]."""
-    for e in range(len(source)):
-        for h in range(alpha.shape[1]):
-            weight, value, to = alpha[e, h], left[source[e], h], out[target[e], h]
-            for c in range(len(to)):
+def forward(left, right, source, target, begins, z, att, slope):  # type: ignore[no-untyped-def]
+    """Weigh the sources of each node.
+
+    Args:
+        left, right: f32[N, D], projections of a node as source and as target.
+        source, target, begins: of `by_target`.
+        z: f32[E, D], projected features of the edges; those of their ends are added to it.
+        att: f32[H, C].
+        slope: of the rectifier under 0.
+
+    Returns:
+        output f32[N, D] and attention f32[E, H].
+    """
+    heads, columns = att.shape
+    out, alpha = np.zeros(left.shape, np.float32), np.empty((len(z), heads), np.float32)
+    _add_ends(left, right, source, target, z)
+    _weigh(z.reshape(len(z), heads, columns), att, slope, begins, alpha)
+    values, sums = left.reshape(len(left), heads, columns), out.reshape(len(out), heads, columns)
+    for e in range(len(z)):
+        for h in range(heads):
+            weight, value, to = alpha[e, h], values[source[e], h], sums[target[e], h]
+            for c in range(columns):
                 to[c] += weight * value[c]
+    return out, alpha
 
 
 @kernel
-def to_scores(grad, left, source, target, alpha, begins, out):  # type: ignore[no-untyped-def]
-    """Gradient of each edge's scores, into `out` f32[E, H], from that of the nodes' output, `grad` f32[N, H, C]."""
+def _to_scores(grad, left, source, target, begins, alpha):  # type: ignore[no-untyped-def]
+    """Gradient of each edge's scores f32[E, H], from that of the output, f32[N, H, C]."""
+    out = np.empty(alpha.shape, np.float32)
     for e in range(len(source)):
         _products(grad[target[e]], left[source[e]], out[e])
     for t in range(len(begins) - 1):
@@ -136,30 +146,46 @@ def to_scores(grad, left, source, target, alpha, begins, out):  # type: ignore[n
                 mean += alpha[e, h] * out[e, h]
             for e in range(begins[t], begins[t + 1]):
                 out[e, h] = alpha[e, h] * (out[e, h] - mean)
+    return out
 
 
 @kernel
-def to_sums(scores, att, slope, z, to_att):  # type: ignore[no-untyped-def]
-    """Replace `z` f32[E, H, C] by its gradient, from that of the scores f32[E, H]; add that of `att` to `to_att` f32[H, C]."""
+def _to_sums(scores, att, slope, z, to_z, to_att):  # type: ignore[no-untyped-def]
+    """Gradient of `z` f32[E, H, C] into `to_z`, from that of the scores f32[E, H]; that of `att` is added to `to_att` f32[H, C]."""
     for e in range(len(z)):
         for h in range(len(att)):
             score, of, at, to = scores[e, h], z[e, h], att[h], to_att[h]
             for c in range(len(to)):
                 to[c] += score * max(of[c], slope * of[c])
+            to = to_z[e, h]
             for c in range(len(to)):
-                of[c] = score * at[c] * (np.float32(1) if of[c] > 0 else slope)
+                to[c] = score * at[c] * (np.float32(1) if of[c] > 0 else slope)
 
 
 @kernel
-def to_ends(grad, z, source, target, alpha, to_left, to_right):  # type: ignore[no-untyped-def]
-    """Add to the gradients of sources and targets, f32[N, H, C], what each edge's `z`, its gradient by now, gives them."""
-    for e in range(len(source)):
-        for h in range(alpha.shape[1]):
-            weight, given, of, to = alpha[e, h], grad[target[e], h], z[e, h], to_left[source[e], h]
-            for c in range(len(to)):
-                to[c] += weight * given[c] + of[c]
-    for e in range(len(source)):
-        for h in range(alpha.shape[1]):
-            of, to = z[e, h], to_right[target[e], h]
-            for c in range(len(to)):
-                to[c] += of[c]
+def backward(grad, left, source, target, begins, z, att, slope, alpha):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+    """Gradients of left, right f32[N, D], z f32[E, D] and att f32[H, C].
+
+    Args:
+        grad: f32[N, D], of the output.
+        left, source, target, begins, att, slope: of `forward`.
+        z, alpha: what it left and gave.
+    """
+    heads, columns = att.shape
+    to_left, to_right, to_z = np.zeros(left.shape, np.float32), np.zeros(left.shape, np.float32), np.empty_like(z)
+    to_att = np.zeros(att.shape, np.float32)
+    given, values = grad.reshape(len(grad), heads, columns), left.reshape(len(left), heads, columns)
+    scores = _to_scores(given, values, source, target, begins, alpha)
+    by_head = to_z.reshape(len(z), heads, columns)
+    _to_sums(scores, att, slope, z.reshape(len(z), heads, columns), by_head, to_att)
+    to_values = to_left.reshape(len(left), heads, columns)
+    for e in range(len(z)):
+        for h in range(heads):
+            weight, own, of, to = alpha[e, h], given[target[e], h], by_head[e, h], to_values[source[e], h]
+            for c in range(columns):
+                to[c] += weight * own[c] + of[c]
+    for e in range(len(z)):
+        of, to = to_z[e], to_right[target[e]]
+        for j in range(len(to)):
+            to[j] += of[j]
+    return to_left, to_right, to_z, to_att
