@@ -127,7 +127,10 @@ def activate(
 
 
 def kept(count: int, dropout: float) -> Any:
-    """Draw which of `count` numbers a dropout keeps, bool[count]: as torch does, and its generator moves on."""
+    """Draw which of `count` numbers a dropout keeps, bool[count]: `torch.rand(count, dtype=torch.float64) < 1 - dropout`, sooner.
+
+    Those are the draws of torch's dropout wherever it does not leave them to MKL, and torch's generator moves on as with them.
+    """
     state = torch.get_rng_state()
     out = noise.kept(state.numpy().view(np.uint64), count, 1 - dropout)
     torch.set_rng_state(state)
