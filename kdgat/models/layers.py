@@ -156,17 +156,22 @@ def _glorot(weight: Tensor) -> None:
     nn.init.uniform_(weight, -bound, bound)
 
 
-class GraphNorm(nn.Module):
-    """Normalisation over the nodes of each graph (Cai et al. 2021), with torch_geometric's names of parameters."""
+class Activation(nn.Module):
+    """Normalisation over the nodes of each graph, ELU, dropout.
 
-    def __init__(self, width: int) -> None:
+    Parameters are called as those of torch_geometric's GraphNorm, whose weights older releases hold.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
         self.mean_scale = nn.Parameter(torch.ones(width))
+        self.dropout = dropout
 
     def forward(self, x: Float32[Tensor, "N D"], batch: Int64[Tensor, " N"], size: int) -> Float32[Tensor, "N D"]:
-        """Node states, normalised within each of `size` graphs."""
-        return segments.normalise(x, batch, size, self.weight, self.bias, self.mean_scale)
+        """Node states, normalised within each of `size` graphs, and what dropout leaves of their ELU while training."""
+        dropout = self.dropout if self.training else 0.0
+        return segments.activate(x, batch, size, self.weight, self.bias, self.mean_scale, dropout)
 
 
 def convolution(kind: str, width: int, hidden: int, heads: int, edges: int | None) -> nn.Module:

@@ -132,6 +132,23 @@ class SetEpoch(L.Callback):
         self.batches.epoch = trainer.current_epoch
 
 
+class Residence(L.Callback):
+    """Moves the graphs to the device that trains, unless that is the CPU, in each process that trains.
+
+    Args:
+        batches: for training and validation.
+    """
+
+    def __init__(self, *batches: Batches) -> None:
+        self.batches = batches
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        """Move them, once."""
+        device = trainer.strategy.root_device
+        for batches in self.batches if device.type != "cpu" else ():
+            batches.move(device)
+
+
 class Progress(L.Callback):
     """One plain line an epoch, readable in a log, and the same for a terminal (`kdgat.training.progress`)."""
 

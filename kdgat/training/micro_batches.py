@@ -81,6 +81,8 @@ class MicroBatchModule(L.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
+        # set by `fit`: optimiser steps in all, and whether one pass updates all weights
+        self.steps, self.fused = 1, False
         limits = settings().training
         self.budget = Budget(limits.nodes or math.inf, limits.edges or math.inf)
 
