@@ -12,7 +12,6 @@ from kdgat.config import Distillation, Training
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
-from kdgat.training.lightning import L
 from kdgat.training.micro_batches import MicroBatchModule
 
 #: share of the optimiser's steps in which the learning rate rises
