@@ -112,7 +112,9 @@ def _scored(windows: int, device: str, span: float) -> list[float]:
     from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae
 
     torch.set_num_threads(1)
-    prepared, config, where = prepare("synthetic", None, preset("smoke"), 0), preset("paper"), torch.device(device)
+    prepared, config = prepare("synthetic", None, preset("smoke"), 0), preset("paper")
+    # with its number: the graphs say that they lie there
+    where = torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device(device)
     store = prepared.store("train")
     features = len(store.node_features), len(store.edge_features)
     gat, vgae = (

@@ -70,6 +70,7 @@ def kept_folder(name: str) -> Path | None:
     if kept is not None and origin is not None and not kept.exists():
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             whole = shutil.copytree(origin, Path(folder) / name)
+            whole.chmod(0o700)  # a copy of what can only be read could be neither moved nor written into
             with contextlib.suppress(OSError):  # another process was first
                 whole.rename(kept)
     return kept

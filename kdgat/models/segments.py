@@ -1,6 +1,6 @@
 """Operations over the edges of a node and the nodes of a graph: compiled kernels on CPUs, torch's own elsewhere.
 
-Torch's are also what is exported and differentiated twice; the kernels give the same up to rounding, and
+Torch's are also what is exported; the kernels, whose gradients cannot be differentiated again, give the same up to rounding, and
 `tests/kdgat/test_segments.py` holds both to torch_geometric's.
 """
 
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from kdgat.models.kernels import attention, graphs, noise
 
@@ -97,6 +98,7 @@ class _Attention(Function):
         return torch.from_numpy(out), by_edge
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         gradients = attention.backward(*_arrays(grad), *ctx.arrays)
         to_left, to_right, to_z, to_att = (torch.from_numpy(m) for m in gradients)
@@ -127,7 +129,7 @@ def activate(
 
 
 def kept(count: int, dropout: float) -> Any:
-    """Draw which of `count` numbers a dropout keeps, bool[count]: `torch.rand(count, dtype=torch.float64) < 1 - dropout`, sooner.
+    """Draw which of `count` numbers a dropout keeps, bool[count]: `torch.rand(count, dtype=torch.float64) < 1 - dropout`, faster.
 
     Those are the draws of torch's dropout wherever it does not leave them to MKL, and torch's generator moves on as with them.
     """
@@ -149,12 +151,15 @@ class _Activated(Function):
             keep = kept(rows.size, dropout).reshape(rows.shape)
         factor = np.float32(1) / np.float32(1 - dropout)
         out, *made = graphs.activated(rows, begins, w, b, scale, np.float32(EPSILON), keep, factor)
-        ctx.arrays = (out, *made, begins, w, scale, keep, factor)
-        return torch.from_numpy(out)
+        ctx.arrays = (*made, begins, w, scale, keep, factor)
+        activated = torch.from_numpy(out)
+        ctx.save_for_backward(activated)  # so that torch refuses a gradient of what was changed in place
+        return activated
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gradients = graphs.activated_backward(*_arrays(grad), *ctx.arrays)
+        gradients = graphs.activated_backward(*_arrays(grad), *_arrays(*ctx.saved_tensors), *ctx.arrays)
         return (*(torch.from_numpy(m) for m in gradients), None, None, None)
 
 
@@ -193,6 +198,7 @@ class _Readout(Function):
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         return torch.from_numpy(graphs.readout_backward(*_arrays(grad), *ctx.arrays)), None, None, None, None
 

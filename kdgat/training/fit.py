@@ -31,7 +31,7 @@ def keep_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
-        library.mallopt(MMAP_THRESHOLD, 2**30)
+        library.mallopt(MMAP_THRESHOLD, 2**25)  # the most that every glibc takes
         library.mallopt(TRIM_THRESHOLD, 2**31 - 1)
 
 
@@ -71,7 +71,7 @@ def fit(
     history, io = History(), SafetensorsIO()
     # not Lightning's own estimate: the curriculum gives each epoch another number of batches
     module.steps = curriculum.steps(epochs) if curriculum else epochs * len(train)
-    # in mixed precision Lightning refuses to clip gradients for an optimiser that does so
+    # in mixed precision Lightning refuses to clip the gradients of a fused optimiser, which unscales them itself
     module.fused = on.precision == "32-true"
     resumed = state if state is not None and state.is_file() else None
     if resumed and curriculum:

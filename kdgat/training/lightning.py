@@ -25,7 +25,7 @@ def _version_of(name: str) -> str:
     return _version(name)
 
 
-# what torchmetrics asks when it is imported, and later never again; both packages can be imported as ever
+# what torchmetrics asks while it is imported; both packages can be imported as ever
 with patch.object(imports, "package_available", _package_available), patch.object(imports, "_version", _version_of):
     import torchmetrics  # noqa: F401
 

@@ -59,15 +59,15 @@ def predict_vgae(
 def _scores(
     model: nn.Module, batches: Batches, device: torch.device | None, score: Callable[[GraphBatch], tuple[Tensor, ...]]
 ) -> list[np.ndarray]:
-    """What `score` gives for each batch, joined on the device and copied from it once."""
+    """What `score` gives for each batch, in the main memory."""
     device = device or scorer()
     home = next(model.parameters()).device
     if device.type != "cpu":
         batches.move(device)
     model.to(device).eval()
     try:
-        results = [score(b.to(device)) for b in batches]
-        return [torch.cat(parts).cpu().numpy() for parts in zip(*results, strict=True)]
+        results = [[part.cpu() for part in score(b.to(device))] for b in batches]
+        return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
     finally:
         model.to(home)
 

@@ -99,7 +99,9 @@ class Resident:
 def _scaled(x: Tensor, scaler: Scaler) -> Tensor:
     """What `scaler` gives, on the device of `x` f32[n, F]."""
     mean, scale = (torch.from_numpy(v).to(x.device) for v in (scaler.mean, scaler.scale))
-    return ((x - mean) / scale).clamp(-scaler.CLIP, scaler.CLIP)
+    return (
+        (x - mean).div_(scale).clamp_(-scaler.CLIP, scaler.CLIP)
+    )  # in place: there may be room for one copy more, not for three
 
 
 def _rows(ptr: Tensor, index: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor]:

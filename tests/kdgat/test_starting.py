@@ -42,7 +42,7 @@ def loaded(code: str, *names: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_a_training_starts_without_what_torchmetrics_would_draw_and_hear_with() -> None:
+def test_a_training_starts_without_what_torchmetrics_imports_for_plots_and_audio() -> None:
     names = (
         "lightning",
         "matplotlib",

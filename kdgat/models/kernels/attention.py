@@ -1,7 +1,7 @@
 """GATv2's attention (Brody et al. 2022, eq. 7), forwards and backwards, over edges that are sorted by target.
 
 Arrays are f32 and contiguous; nodes N, edges E, edge features G, heads H of C columns each, D = H·C. Loops over edges run one
-after the other, and their inner loops write one row each: such are made vector instructions.
+after the other, and their inner loops write one row each, which the compiler vectorises.
 """
 
 from __future__ import annotations

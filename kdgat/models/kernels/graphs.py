@@ -1,5 +1,5 @@
 """Sums over the nodes of each graph, forwards and backwards. Arrays are f32 and contiguous: N nodes of D columns, B graphs;
-`begins` i64[B + 1] is where each graph's nodes begin. Loops run along one row and write one: such are made vector instructions.
+`begins` i64[B + 1] is where each graph's nodes begin. Loops run along one row and write one: the compiler vectorises these.
 """
 
 from __future__ import annotations
@@ -154,7 +154,10 @@ def activated_backward(grad, out, scaled, means, inverses, begins, weight, mean_
 
 @kernel
 def readout(h, share, begins, least):  # type: ignore[no-untyped-def]
-    """Mean, maximum, mean weighted by `share` f32[N] and, if `least`, minimum of each graph's rows, f32[B, 3 or 4, D]."""
+    """Mean, maximum, mean weighted by `share` f32[N] and, if `least`, minimum of each graph's rows, f32[B, 3 or 4, D].
+
+    Of NaN, means become NaN, extremes need not.
+    """
     width = h.shape[1]
     out = np.zeros((len(begins) - 1, 4 if least else 3, width), np.float32)
     for b in range(len(begins) - 1):
