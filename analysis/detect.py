@@ -199,6 +199,8 @@ class _Students:
 
     def score(self, stretch: tuple[Any, ...], profile: Profile | None) -> tuple[np.ndarray, ...]:
         """Window i64[n], begin and end f64[n] and P(attack) f64[n] of a stretch of `kdgat.graphs.stream.windows`."""
+        import torch
+
         from analysis.checks.models import mean_logit
         from kdgat.experiment.scoring import f32
         from kdgat.graphs.store import BENIGN, GraphStore
@@ -214,7 +216,8 @@ class _Students:
             capture_names=("",), attack_names=(BENIGN,),
         )  # fmt: skip
         probabilities = [
-            f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0]))
+            # a stretch is too little to be worth the way to a GPU
+            f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH), torch.device("cpu"))[0]))
             for model, scalers in self.models
         ]
         p = f32(mean_logit(probabilities)) if len(probabilities) > 1 else probabilities[0]

@@ -60,7 +60,8 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         print(f"differs from its preset: {difference}")
     print(f"recompute   {document['numbers'][number.key]['recompute']}")
     for claim in document["claims"]:
-        words = prose.plain(claim["text"], lambda key: numbers[key].text)
+        # an older release may lack a number that the claim shows beside this one
+        words = prose.plain(claim["text"], lambda key: numbers[key].text if key in numbers else key)
         print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {words}")
     return 0
 

@@ -21,8 +21,7 @@ def main() -> None:
     quick: bool = options.quick
 
     from benchmarks import against, attributions, detect, flow, latency, traffic, training
-    from kdgat import atomic, records
-    from kdgat.runtime import work_folder
+    from benchmarks.row import keep
 
     before = against.values(options.against, ["--quick"] if quick else []) if options.against else {}
     few = 2 if quick else 5
@@ -37,10 +36,7 @@ def main() -> None:
     for row in rows:
         ratio = f"  {row['value'] / before[row['name']]:.2f} of {options.against}" if row["name"] in before else ""
         print(f"{row['name']:56} {row['value']:14,.3f} {row['unit']:12} {row['n']} repetitions{ratio}")
-    table = records.table("benchmarks", rows)
-    target = work_folder() / "benchmarks.arrow"
-    atomic.write_bytes(target, records.dump({"benchmarks": table})["benchmarks"])
-    print(f"kept: {target}")
+    print(f"kept: {keep(rows, 'benchmarks.arrow')}")
 
 
 if __name__ == "__main__":

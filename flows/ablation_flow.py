@@ -6,6 +6,7 @@ Freeze it beside the main run: `kdgat freeze --run KDGATFlow/ID --run AblationFl
 
 from __future__ import annotations
 
+from kdgat import collector
 from support.steps import main, plain, ready
 
 ready()
@@ -53,7 +54,8 @@ class AblationFlow(FlowSpec):
     @plain
     def teach(self):
         """The VGAE's errors and the teacher's logits of one dataset and seed."""
-        from kdgat.experiment.ablation import train_reference
+        with collector.paused():
+            from kdgat.experiment.ablation import train_reference
 
         self.dataset, self.data_kind, self.seed = self.input
         self.reference = train_reference(task_of(self), self.root)
@@ -63,7 +65,8 @@ class AblationFlow(FlowSpec):
     @plain
     def variant(self):
         """Train and score one variant."""
-        from kdgat.experiment.ablation import run
+        with collector.paused():
+            from kdgat.experiment.ablation import run
 
         stage, self.outcome = run(task_of(self), self.input, self.reference, self.root)
         self.records = stage.records()

@@ -65,7 +65,7 @@ class HPOFlow(FlowSpec):
         print(f"trial {self.done['number']}: {self.done['state']}", flush=True)
         self.next(self.join)
 
-    @card(type="blank", id="search")
+    @card(type="still", id="search")
     @step
     @plain
     def join(self, inputs):

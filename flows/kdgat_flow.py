@@ -6,6 +6,7 @@ release. Heavy imports stay inside the steps, so that `--help` answers at once.
 
 from __future__ import annotations
 
+from kdgat import collector
 from kdgat.settings import settings
 from support.steps import main, plain, ready
 
@@ -55,10 +56,11 @@ class KDGATFlow(FlowSpec):
     @plain
     def start(self):
         """Check every name before anything runs."""
-        from kdgat import captures
-        from kdgat.config import override
-        from kdgat.experiment.plan import plan
-        from kdgat.tracking import trackers
+        with collector.paused():
+            from kdgat import captures
+            from kdgat.config import override
+            from kdgat.experiment.plan import plan
+            from kdgat.tracking import trackers
 
         self.root, self.config, self.tasks = plan(self.datasets, self.seeds, self.preset, self.data, self.configuration)
         settings = {"false_alarm_rate": self.false_alarms, "student_alone": self.student_alone}
@@ -74,21 +76,23 @@ class KDGATFlow(FlowSpec):
     @plain
     def prepare(self):
         """Graph stores of one dataset and seed."""
-        from kdgat.dataset.prepare import prepare
-        from kdgat.experiment.operating_points import check_false_alarm_rate
+        with collector.paused():
+            from kdgat.dataset.prepare import prepare
+            from kdgat.experiment.operating_points import check_false_alarm_rate
 
         self.dataset, self.data_kind, self.seed = self.input
         self.prepared = prepare(self.dataset, self.root, self.config, self.seed, self.bad_rows)
         check_false_alarm_rate(self.config, self.prepared)
         self.next(self.vgae)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def vgae(self):
         """Autoencoders, on benign windows."""
-        from kdgat.experiment.train import train_vgae
-        from support.cards import training_card
+        with collector.paused():
+            from kdgat.experiment.train import train_vgae
+            from support.cards import training_card
 
         stage = train_vgae(task_of(self), self.prepared)
         self.checkpoints, self.difficulty, self.runs = stage.checkpoints, stage.difficulty, stage.runs
@@ -96,13 +100,14 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, stage.validation)
         self.next(self.gat)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def gat(self):
         """Classifiers; the student is distilled."""
-        from kdgat.experiment.train import train_gat
-        from support.cards import training_card
+        with collector.paused():
+            from kdgat.experiment.train import train_gat
+            from support.cards import training_card
 
         stage = train_gat(task_of(self), self.prepared, self.difficulty)
         self.checkpoints, self.runs = self.checkpoints | stage.checkpoints, self.runs | stage.runs
@@ -110,13 +115,14 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, stage.validation)
         self.next(self.fusion)
 
-    @card(type="blank", id="training")
+    @card(type="still", id="training")
     @step
     @plain
     def fusion(self):
         """Fusion methods, and the baselines on the same windows."""
-        from kdgat.experiment.train import train_baselines, train_fusion
-        from support.cards import training_card
+        with collector.paused():
+            from kdgat.experiment.train import train_baselines, train_fusion
+            from support.cards import training_card
 
         stage = train_fusion(task_of(self), self.prepared, self.checkpoints)
         baselines = train_baselines(task_of(self), self.prepared, self.checkpoints, self.root, self.bad_rows)
@@ -126,16 +132,17 @@ class KDGATFlow(FlowSpec):
         training_card(current.card, self.records, [*stage.validation, *baselines.validation])
         self.next(self.evaluate)
 
-    @card(type="blank", id="evaluation")
+    @card(type="still", id="evaluation")
     @step
     @plain
     def evaluate(self):
         """The only step that reads test captures."""
-        from kdgat.experiment.evaluate import evaluate
-        from kdgat.experiment.kept import baseline_weights
-        from kdgat.experiment.scoring import Models
-        from kdgat.models.export import weights
-        from support.cards import evaluation_card
+        with collector.paused():
+            from kdgat.experiment.evaluate import evaluate
+            from kdgat.experiment.kept import baseline_weights
+            from kdgat.experiment.scoring import Models
+            from kdgat.models.export import weights
+            from support.cards import evaluation_card
 
         task = task_of(self)
         models = Models(self.checkpoints, self.fusions, self.baselines, self.runs, self.combined)
@@ -148,13 +155,14 @@ class KDGATFlow(FlowSpec):
         evaluation_card(current.card, self.records)
         self.next(self.join)
 
-    @card(type="blank", id="leaderboard")
+    @card(type="still", id="leaderboard")
     @step
     @plain
     def join(self, inputs):
         """Means over seeds and their intervals."""
-        from kdgat.experiment.join import summarise
-        from support.cards import leaderboard_card
+        with collector.paused():
+            from kdgat.experiment.join import summarise
+            from support.cards import leaderboard_card
 
         config, self.lineage = inputs[0].config, inputs[0].lineage
         self.records = summarise([(i.scored, i.metrics) for i in inputs], config)

@@ -6,6 +6,7 @@ The most expensive model of all, and none that others depend on: a flow of its o
 
 from __future__ import annotations
 
+from kdgat import collector
 from kdgat.settings import settings
 from support.steps import main, plain, ready
 
@@ -58,7 +59,8 @@ class PublishedFlow(FlowSpec):
     @plain
     def train(self):
         """Autoencoder, teacher and student of one dataset and seed."""
-        from kdgat.experiment.published import train_published
+        with collector.paused():
+            from kdgat.experiment.published import train_published
 
         self.dataset, self.data_kind, self.seed = self.input
         stage = train_published(task_of(self), self.root, self.bad_rows)
@@ -69,9 +71,10 @@ class PublishedFlow(FlowSpec):
     @plain
     def evaluate(self):
         """The only step that reads test captures."""
-        from kdgat.dataset.prepare import prepare
-        from kdgat.experiment.evaluate import evaluate
-        from kdgat.experiment.scoring import Models
+        with collector.paused():
+            from kdgat.dataset.prepare import prepare
+            from kdgat.experiment.evaluate import evaluate
+            from kdgat.experiment.scoring import Models
 
         prepared = prepare(self.dataset, self.root, self.config, self.seed, self.bad_rows)
         models = Models(self.checkpoints, {}, {}, self.runs)

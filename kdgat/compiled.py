@@ -1,10 +1,11 @@
 """Compiled functions: numba without the interpreter lock, machine code kept on disk and never used after a change.
 
-It is kept once for each user of a machine, whatever checkout, task or container asks for it.
+It is kept once for each user of a machine, whatever checkout, task or container asks for it (`kept_folder`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import os
@@ -58,22 +59,32 @@ def _trusted(folder: Path) -> bool:
     return status.st_uid in (0, os.getuid()) and not status.st_mode & 0o002
 
 
+def kept_folder(name: str) -> Path | None:
+    """Name the folder in which all of this user's processes keep what took long to make; None where nothing can be written.
+
+    One that can only be read, as in an image, is copied to the first place that can be written.
+    """
+    folders = list(_folders())
+    kept = next((f / name for f in folders if _own(f)), None)
+    origin = next((f / name for f in folders if _trusted(f / name)), None)
+    if kept is not None and origin is not None and not kept.exists():
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            whole = shutil.copytree(origin, Path(folder) / name)
+            whole.chmod(0o700)  # a copy of what can only be read could be neither moved nor written into
+            with contextlib.suppress(OSError):  # another process was first
+                whole.rename(kept)
+    return kept
+
+
 @cache
 def _cache_folder(package: Path) -> Path | None:
     """Where this state of a package's sources keeps its machine code; None where nothing can be written.
 
     numba takes cached code for current as long as the file of the outermost function is unchanged, and would keep using
-    it after a change to a function it calls in another file. So the folder's name is a hash of the whole package. Code in
-    a folder that can only be read, as in an image, is copied to the first that can be written.
+    it after a change to a function it calls in another file. So the folder's name is a hash of the whole package.
     """
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))).hexdigest()
-    name = f"kernels-{digest[:16]}"
-    folders = list(_folders())
-    kept = next((f / name for f in folders if _own(f)), None)
-    origin = next((f / name for f in folders if _trusted(f / name)), None)
-    if kept is not None and origin is not None and not kept.exists():
-        shutil.copytree(origin, kept, dirs_exist_ok=True)  # numba leaves out what is half copied
-    return kept
+    return kept_folder(f"kernels-{digest[:16]}")
 
 
 class Locator(_CacheLocator):

@@ -127,7 +127,7 @@ class GATConfig(_Frozen):
     heads: int = 4
     layers: int = Field(2, ge=0, description="of convolutions; 0: the nodes' features are pooled as they are")
     mlp: tuple[int, ...] = (64,)
-    dropout: float = 0.1
+    dropout: float = Field(0.1, ge=0, lt=1)
     jumping_knowledge: Literal["none", "cat", "max", "lstm"] = "cat"
     convolution: Literal["gatv2", "gat", "gps"] = "gatv2"
     edge_features: bool = True

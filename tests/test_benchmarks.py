@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from analysis.freeze import FreezeError, freeze, measured
+from benchmarks import row
+from kdgat.errors import KdgatError
 from tests.analysis.fake_run import make
 
 
@@ -25,6 +28,27 @@ def test_measured_rows_go_into_a_release(repo: Path, tmp_path: Path) -> None:
     assert {"virtual vehicles", "captures to graphs, one thread"} < rows.keys()
     assert all(r["value"] > 0 and r["name"] in done.stdout for r in rows.values())
     assert freeze("r", tables | content, weights, root=tmp_path / "frozen").table("benchmarks").num_rows == len(rows)
+
+
+def test_the_benchmark_of_a_gpu_is_rehearsed_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("torch_geometric")
+    from benchmarks import gpu
+
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    rows = {r["name"]: r for r in gpu.rows("cpu", ["gat-student"], 64, 64, 0.0, [1])}
+    assert all(r["value"] > 0 for r in rows.values())
+    assert {n.rpartition("on the CPU")[2] for n in rows} >= {"", ", over PyG's loop on it", ", 1 side by side"}
+    kept = measured(row.keep(list(rows.values()), "benchmarks-gpu.arrow"))
+    assert kept["benchmarks"].num_rows == len(rows)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_benchmark_says_so_and_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu
+
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    with pytest.raises(KdgatError, match="no GPU here: nothing was measured"):
+        gpu.main()
 
 
 def test_what_holds_no_benchmarks_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A release that extends another holds its rows and weights unchanged, but for ablations that it measured anew."""
+"""A release that extends another holds its rows and weights unchanged, but for ablations that it has with more seeds."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kdgat import terminal
+from kdgat import collector, terminal
 from kdgat.errors import ERROR_FILE, KdgatError, cli, missing, refusal, report
 from kdgat.runtime import configure, work_folder
 from kdgat.settings import workers
@@ -57,12 +57,14 @@ def plain(step: Callable[..., None]) -> Callable[..., None]:
 
 
 def ready() -> None:
-    """Settle store, site and workers; called before metaflow is imported, since it reads them from the environment."""
+    """Settle store, site, workers and threads; called before metaflow and numpy are imported, which read them."""
     try:
         if importlib.util.find_spec("metaflow") is None:
             raise missing("metaflow")
         configure()
         os.environ.setdefault("METAFLOW_RUN_MAX_WORKERS", str(workers(sys.argv)))  # `--max-workers` overrides it
+        # threads of OpenBLAS spin while they wait: beside other tasks a decomposition costs thirty times as much with two
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     except (KdgatError, OSError) as error:
         problem = refusal(error) if isinstance(error, OSError) else error
         if problem is None:
@@ -73,6 +75,7 @@ def ready() -> None:
 
 def main(flow: Any) -> None:
     """Start the command line of `flow`, a subclass of FlowSpec."""
+    collector.skip_at_exit()
     _raise_what_a_disk_refuses()
     if ERROR_FILE in os.environ:  # a task, or a flow started by another
         _end_with_parent()

@@ -120,14 +120,12 @@ def windows(
         columns = np.empty((len(block), rest_columns.shape[1]), np.float32)
         if state is not None:
             state.advance(block, 0, len(block), np.arange(len(block)), columns)
+        stretches = [(block, columns, len(block))]
         if len(rest) and size <= len(block):
             # windows that begin before the block need just its first W − 1 frames
             begun = np.concatenate([rest_columns, columns[: size - 1]])
-            stretches = [
-                (Frames.concat([rest, block.slice(0, size - 1)]), begun, len(rest)),
-                (block, columns, len(block)),
-            ]
-        else:
+            stretches.insert(0, (Frames.concat([rest, block.slice(0, size - 1)]), begun, len(rest)))
+        elif len(rest):
             joined = Frames.concat([rest, block])
             stretches = [(joined, np.concatenate([rest_columns, columns]), len(joined))]
         for stretch, its_columns, own in stretches:

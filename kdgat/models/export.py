@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kdgat import atomic
+from kdgat.compiled import kept_folder
 from kdgat.dataset.prepare import Prepared
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.gat import GAT
@@ -79,7 +80,7 @@ def _exported(
     window: nn.Module, features: int, edges: int, per_node: Tensor, inputs: tuple[str, ...], outputs: tuple[str, ...]
 ) -> bytes:
     """A model of one window, with any number of nodes and edges."""
-    folder = work_folder() / "onnx"
+    folder = kept_folder("onnx") or work_folder() / "onnx"
     folder.mkdir(exist_ok=True)
     window = window.eval()
     kept = folder / f"{_architecture(window)}.onnx"

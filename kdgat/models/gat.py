@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from kdgat.config import GATConfig
-from kdgat.models.layers import GPS, GraphBatch, GraphNorm, IdEncoding, convolution
+from kdgat.models.layers import GPS, Activation, GraphBatch, IdEncoding, convolution
 from kdgat.models.segments import read_out
 
 #: the LSTM of jumping knowledge dominates the cost of a large model: its hidden size is capped
@@ -43,7 +43,7 @@ class GAT(nn.Module):
         self.convolutions = nn.ModuleList(
             convolution(config.convolution, w, config.hidden, config.heads, edges) for w in widths
         )
-        self.norms = nn.ModuleList(GraphNorm(out) for _ in widths)
+        self.norms = nn.ModuleList(Activation(out, config.dropout) for _ in widths)
         self.dropout = nn.Dropout(config.dropout)
         # without layers a graph is what its nodes' features pool to
         self.jump, width = self._jumping(config, out if config.layers else given)
@@ -70,7 +70,7 @@ class GAT(nn.Module):
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
             edges = b.edge_attr if self.use_edges else None
             h = conv(h, b.edge_index, edges, b.batch) if isinstance(conv, GPS) else conv(h, b.edge_index, edges)
-            h = self.dropout(nn.functional.elu(norm(h, b.batch, b.size)))
+            h = norm(h, b.batch, b.size)
             states.append(h)
         return states or [h]
 
@@ -78,12 +78,12 @@ class GAT(nn.Module):
         """Graph embeddings."""
         states = self.layers(b)
         if isinstance(self.jump, nn.ModuleDict):
-            h = self.jump["lstm"]([self.jump["project"](s) for s in states])
-        elif self.kind == "cat":
-            h = torch.cat(states, 1)
-        else:
-            h = torch.stack(states, 2).amax(2) if self.kind == "max" else states[-1]
-        return read_out(h, b.share, b.batch, b.size, least=self.least)
+            states = [self.jump["lstm"]([self.jump["project"](s) for s in states])]
+        elif self.kind != "cat":
+            states = [torch.stack(states, 2).amax(2) if self.kind == "max" else states[-1]]
+        # all layers' states side by side are never made: each is pooled by itself
+        pooled = [read_out(h, b.share, b.batch, b.size, least=self.least) for h in states]
+        return torch.cat(pooled, 2).flatten(1)
 
     def forward(self, b: GraphBatch) -> Float32[Tensor, "{b.size} 2"]:
         """Logits: benign, attack."""

@@ -98,6 +98,13 @@ class IdEncoding(nn.Module):
         return self.table(row)
 
 
+class _Undrawn(nn.Linear):
+    """A linear layer whose owner draws its weights; torch's `skip_init` does the same and imports SymPy for it."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
 class GATv2(nn.Module):
     """GATv2 convolution with edge features (Brody et al. 2022, eq. 7): f32[N, width] → f32[N, hidden·heads].
 
@@ -116,8 +123,8 @@ class GATv2(nn.Module):
         out = hidden * heads
         self.att = nn.Parameter(torch.empty(1, heads, hidden))
         self.bias = nn.Parameter(torch.zeros(out))
-        self.lin_l, self.lin_r = (nn.utils.skip_init(nn.Linear, width, out) for _ in range(2))
-        self.lin_edge = None if edges is None else nn.utils.skip_init(nn.Linear, edges, out, bias=False)
+        self.lin_l, self.lin_r = (_Undrawn(width, out) for _ in range(2))
+        self.lin_edge = None if edges is None else _Undrawn(edges, out, bias=False)
         for _ in range(2):  # it draws when its parts are made, and again when it is: so a seed keeps its weights
             for linear in (self.lin_l, self.lin_r):
                 _glorot(linear.weight)
@@ -149,17 +156,22 @@ def _glorot(weight: Tensor) -> None:
     nn.init.uniform_(weight, -bound, bound)
 
 
-class GraphNorm(nn.Module):
-    """Normalisation over the nodes of each graph (Cai et al. 2021), with torch_geometric's names of parameters."""
+class Activation(nn.Module):
+    """Normalisation over the nodes of each graph, ELU, dropout.
 
-    def __init__(self, width: int) -> None:
+    Parameters are called as those of torch_geometric's GraphNorm, whose weights older releases hold.
+    """
+
+    def __init__(self, width: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
         self.mean_scale = nn.Parameter(torch.ones(width))
+        self.dropout = dropout
 
     def forward(self, x: Float32[Tensor, "N D"], batch: Int64[Tensor, " N"], size: int) -> Float32[Tensor, "N D"]:
-        """Node states, normalised within each of `size` graphs."""
-        return segments.normalise(x, batch, size, self.weight, self.bias, self.mean_scale)
+        """Node states, normalised within each of `size` graphs, and what dropout leaves of their ELU while training."""
+        dropout = self.dropout if self.training else 0.0
+        return segments.activate(x, batch, size, self.weight, self.bias, self.mean_scale, dropout)
 
 
 def convolution(kind: str, width: int, hidden: int, heads: int, edges: int | None) -> nn.Module:

@@ -1,6 +1,6 @@
 """Operations over the edges of a node and the nodes of a graph: compiled kernels on CPUs, torch's own elsewhere.
 
-Torch's are also what is exported and differentiated twice; the kernels give the same up to rounding, and
+Torch's are also what is exported; the kernels, whose gradients cannot be differentiated again, give the same up to rounding, and
 `tests/kdgat/test_segments.py` holds both to torch_geometric's.
 """
 
@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
-from kdgat.models.kernels import attention, graphs
+from kdgat.models.kernels import attention, graphs, noise
 
 #: of the rectifier in GATv2, under 0
 SLOPE = 0.2
@@ -85,54 +86,81 @@ class _Attention(Function):
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        left, right, edge, edge_weight, att, source, target = tensors
-        order, begins = attention.by_target(*_arrays(target), left.shape[0])
-        arrays = [*_arrays(left, right, edge, edge_weight.t(), att, source), order, begins, np.float32(SLOPE)]
-        out, alpha = (torch.from_numpy(array) for array in attention.forward(*arrays))
-        ctx.arrays, ctx.alpha = arrays, alpha
-        ctx.mark_non_differentiable(alpha)
-        return out, alpha
+        left, right, edge, edge_weight, att, source, target = (t.detach() for t in tensors)
+        order, begins, sources, targets, features = attention.by_target(*_arrays(source, target, edge), len(left))
+        z = (torch.from_numpy(features) @ edge_weight.t()).numpy()
+        arrays = [*_arrays(left, right), sources, targets, begins, z, *_arrays(att), np.float32(SLOPE)]
+        out, alpha = attention.forward(*arrays)
+        del arrays[1]
+        ctx.arrays, ctx.edges = (*arrays, alpha), (order, features, edge_weight)
+        by_edge = torch.from_numpy(attention.in_order(alpha, order))
+        ctx.mark_non_differentiable(by_edge)
+        return torch.from_numpy(out), by_edge
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gradients = attention.backward(*_arrays(grad), *ctx.arrays, ctx.alpha.numpy(), ctx.needs_input_grad[2])
-        left, right, edge, edge_weight, att = (torch.from_numpy(m) for m in gradients)
-        return left, right, edge, edge_weight.t(), att, None, None
+        gradients = attention.backward(*_arrays(grad), *ctx.arrays)
+        to_left, to_right, to_z, to_att = (torch.from_numpy(m) for m in gradients)
+        order, features, edge_weight = ctx.edges
+        to_edge = None
+        if ctx.needs_input_grad[2]:
+            to_edge = torch.from_numpy(attention.in_order((to_z @ edge_weight).numpy(), order))
+        to_weight = (torch.from_numpy(features).t() @ to_z).t()
+        return to_left, to_right, to_edge, to_weight, to_att, None, None
 
 
-def normalise(
+def activate(
     x: Float32[Tensor, "N D"],
     graph: Int64[Tensor, " N"],
     size: int,
     weight: Float32[Tensor, " D"],
     bias: Float32[Tensor, " D"],
     mean_scale: Float32[Tensor, " D"],
+    dropout: float = 0.0,
 ) -> Float32[Tensor, "N D"]:
-    """GraphNorm (Cai et al. 2021, eq. 6) over the nodes of each of `size` graphs."""
+    """ELU of GraphNorm (Cai et al. 2021, eq. 6) over the nodes of each of `size` graphs, then dropout."""
     if _by_kernel(x):
-        return _Normalised.apply(x, weight, bias, mean_scale, graph, size)
+        return _Activated.apply(x, weight, bias, mean_scale, graph, size, dropout)
     out = x - averaged(x, graph, size)[graph] * mean_scale
     variance = averaged(out.square(), graph, size)
-    return weight * out / (variance + EPSILON).sqrt()[graph] + bias
+    out = torch.nn.functional.elu(weight * out / (variance + EPSILON).sqrt()[graph] + bias)
+    return torch.nn.functional.dropout(out, dropout) if dropout else out
 
 
-class _Normalised(Function):
-    """`normalise` by kernels."""
+def kept(count: int, dropout: float) -> Any:
+    """Draw which of `count` numbers a dropout keeps, bool[count]: `torch.rand(count, dtype=torch.float64) < 1 - dropout`, faster.
+
+    Those are the draws of torch's dropout wherever it does not leave them to MKL, and torch's generator moves on as with them.
+    """
+    state = torch.get_rng_state()
+    out = noise.kept(state.numpy().view(np.uint64), count, 1 - dropout)
+    torch.set_rng_state(state)
+    return out
+
+
+class _Activated(Function):
+    """`activate` by kernels."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean_scale: Tensor, graph: Tensor, size: int
-    ) -> Tensor:
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        x, weight, bias, mean_scale, graph, size, dropout = given
         rows, w, b, scale, of = _arrays(x, weight, bias, mean_scale, graph)
-        count = graphs.sizes(of, size)
-        out, *kept = graphs.normalised(rows, of, count, w, b, scale, np.float32(EPSILON))
-        ctx.arrays = (*kept, of, count, w, scale)
-        return torch.from_numpy(out)
+        begins, keep = graphs.begins(of, size), np.empty((0, rows.shape[1]), bool)
+        if dropout:
+            keep = kept(rows.size, dropout).reshape(rows.shape)
+        factor = np.float32(1) / np.float32(1 - dropout)
+        out, *made = graphs.activated(rows, begins, w, b, scale, np.float32(EPSILON), keep, factor)
+        ctx.arrays = (*made, begins, w, scale, keep, factor)
+        activated = torch.from_numpy(out)
+        ctx.save_for_backward(activated)  # so that torch refuses a gradient of what was changed in place
+        return activated
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        gradients = graphs.normalised_backward(*_arrays(grad), *ctx.arrays)
-        return (*(torch.from_numpy(m) for m in gradients), None, None)
+        gradients = graphs.activated_backward(*_arrays(grad), *_arrays(*ctx.saved_tensors), *ctx.arrays)
+        return (*(torch.from_numpy(m) for m in gradients), None, None, None)
 
 
 def read_out(
@@ -142,33 +170,37 @@ def read_out(
     size: int,
     *,
     least: bool = False,
-) -> Float32[Tensor, "{size} _"]:
-    """Graph vector of node states: mean, maximum, mean weighted by the share of frames and, if asked for, minimum.
+) -> Float32[Tensor, "{size} P D"]:
+    """Pool node states to a graph: mean, maximum, mean weighted by each ID's share of the frames, and, if `least`, minimum.
 
-    3·D columns, with the minimum 4·D.
+    Args:
+        h: node states.
+        share: share of the window's frames that the node's ID sent.
+        graph: of each node, ascending.
+        size: graphs.
+        least: with the minimum: P is 4, otherwise 3.
     """
-    if least:
-        return torch.cat([read_out(h, share, graph, size), extreme(h, graph, size, "amin")], 1)
     if _by_kernel(h):
-        return _Readout.apply(h, share, graph, size)
-    weighted = summed(h * share[:, None], graph, size)
-    return torch.cat([averaged(h, graph, size), extreme(h, graph, size, "amax"), weighted], 1)
+        return _Readout.apply(h, share, graph, size, least)
+    parts = [averaged(h, graph, size), extreme(h, graph, size, "amax"), summed(h * share[:, None], graph, size)]
+    return torch.stack([*parts, *([extreme(h, graph, size, "amin")] if least else [])], 1)
 
 
 class _Readout(Function):
     """`read_out` by kernels; the shares are data and get no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, share: Tensor, graph: Tensor, size: int) -> Tensor:
+    def forward(ctx: Any, h: Tensor, share: Tensor, graph: Tensor, size: int, least: bool) -> Tensor:
         rows, weights, of = _arrays(h, share, graph)
-        count = graphs.sizes(of, size)
-        out = graphs.readout(rows, weights, of, count)
-        ctx.arrays = (out, rows, weights, of, count)
+        begins = graphs.begins(of, size)
+        out = graphs.readout(rows, weights, begins, least)
+        ctx.arrays = (out, rows, weights, begins)
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return torch.from_numpy(graphs.readout_backward(*_arrays(grad), *ctx.arrays)), None, None, None
+        return torch.from_numpy(graphs.readout_backward(*_arrays(grad), *ctx.arrays)), None, None, None, None
 
 
 def around(x: Float32[Tensor, "N D"], edge_index: Int64[Tensor, "2 E"]) -> Float32[Tensor, "N D"]:

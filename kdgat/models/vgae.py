@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdgat.config import VGAEConfig
-from kdgat.models.layers import BUCKETS, GraphBatch, GraphNorm, convolution, hashed
+from kdgat.models.layers import BUCKETS, Activation, GraphBatch, convolution, hashed
 from kdgat.models.segments import around, averaged, extreme
 
 
@@ -55,7 +55,7 @@ class VGAE(nn.Module):
             convolution("gatv2", w, hidden, config.heads, edge_features)
             for w, hidden in zip(widths, config.hidden, strict=False)
         )
-        self.norms = nn.ModuleList(GraphNorm(w) for w in widths[1:])
+        self.norms = nn.ModuleList(Activation(w) for w in widths[1:])
         self.mean = nn.Linear(widths[-1], config.latent)
         self.log_variance = nn.Linear(widths[-1], config.latent)
         middle = config.hidden[0]
@@ -68,7 +68,7 @@ class VGAE(nn.Module):
         """Mean and log variance of the latent."""
         h = b.x
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
-            h = F.elu(norm(conv(h, b.edge_index, edge_attr=b.edge_attr), b.batch, b.size))
+            h = norm(conv(h, b.edge_index, edge_attr=b.edge_attr), b.batch, b.size)
         return self.mean(h), self.log_variance(h).clamp(-8, 8)
 
     def forward(self, b: GraphBatch) -> VGAEOutput:

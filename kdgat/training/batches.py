@@ -10,6 +10,8 @@ import torch
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
 from kdgat.models.layers import GraphBatch
+from kdgat.training import resident
+from kdgat.training.resident import Resident
 
 
 class Batches:
@@ -29,9 +31,8 @@ class Batches:
         self.store, self.scaler, self.size, self.seed = store, scaler, size, seed
         self.index = np.arange(len(store)) if index is None else index
         self.epoch = 0
-        names = store.node_features
-        # the share of frames a node stands for weighs the readout; `published` keeps the count instead
-        self._weight = names.index("share") if "share" in names else names.index("count")
+        self._weight = resident.weight_column(store)
+        self.resident: Resident | None = None
 
     def __len__(self) -> int:
         return -(-len(self.index) // self.size)
@@ -40,8 +41,39 @@ class Batches:
         index = self.index
         if self.seed is not None:
             index = np.random.default_rng([self.seed, self.epoch]).permutation(index)
+        if self.resident is not None:
+            yield from self._on_device(self.resident, index)
+            return
         for begin in range(0, len(index), self.size):
             yield self.batch(index[begin : begin + self.size])
+
+    def move(self, device: torch.device, room: float | None = None) -> None:
+        """Keep the graphs on a device, so that batches are made there; where they do not fit, batches are copied one by one.
+
+        Args:
+            device: where.
+            room: bytes that they may take there; None: `resident.room`.
+        """
+        if self.resident is not None and self.resident.x.device == device:
+            return
+        needed, room = resident.size(self.store), resident.room(device) if room is None else room
+        if needed > room:
+            print(
+                f"graphs of {needed / 1e9:.1f} GB, room for {room / 1e9:.1f} GB on {device}: batches are copied one by one"
+            )
+        self.resident = Resident.of(self.store, self.scaler, device) if needed <= room else None
+
+    def _on_device(self, graphs: Resident, index: np.ndarray) -> Iterator[GraphBatch]:
+        """The batches of `index`, which goes to the device as one."""
+        there = torch.from_numpy(np.ascontiguousarray(index, np.int64)).to(graphs.y.device)
+        nodes, edges = (np.diff(ptr)[index] for ptr in (self.store.node_ptr, self.store.edge_ptr))
+        for begin in range(0, len(index), self.size):
+            own = slice(begin, begin + self.size)
+            yield graphs.batch(there[own], int(nodes[own].sum()), int(edges[own].sum()))
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: without what lies on a device of this one."""
+        return vars(self) | {"resident": None}
 
     def batch(self, index: np.ndarray) -> GraphBatch:
         """The graphs `index`, scaled, as tensors."""

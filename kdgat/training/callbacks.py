@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightning as L
 import numpy as np
 from torch import Tensor
 
 from kdgat import terminal
 from kdgat.training import progress
 from kdgat.training.batches import Batches
+from kdgat.training.lightning import L
 from kdgat.training.session import Rows
 
 
@@ -130,6 +130,23 @@ class SetEpoch(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
         """Tell the batches."""
         self.batches.epoch = trainer.current_epoch
+
+
+class Residence(L.Callback):
+    """Moves the graphs to the device that trains, unless that is the CPU, in each process that trains.
+
+    Args:
+        batches: for training and validation.
+    """
+
+    def __init__(self, *batches: Batches) -> None:
+        self.batches = batches
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        """Move them, once."""
+        device = trainer.strategy.root_device
+        for batches in self.batches if device.type != "cpu" else ():
+            batches.move(device)
 
 
 class Progress(L.Callback):

@@ -10,9 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.fabric.plugins import CheckpointIO
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,6 +18,7 @@ from torch import Tensor
 from kdgat import atomic
 from kdgat.errors import KdgatError
 from kdgat.training import interrupt
+from kdgat.training.lightning import CheckpointIO, L
 
 
 def _flat(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -9,14 +9,13 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 from torch.multiprocessing import ProcessExitedException
 
 from kdgat.errors import KdgatError
 from kdgat.settings import settings
 from kdgat.training import interrupt
+from kdgat.training.lightning import DDPStrategy, L
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import lightning as L
 import torch
 from torch import Tensor
 
 from kdgat.models.layers import GraphBatch
 from kdgat.settings import settings
+from kdgat.training.lightning import L
 
 T = TypeVar("T")
 
@@ -81,6 +81,8 @@ class MicroBatchModule(L.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
+        # set by `fit`: optimiser steps in all, and whether one pass updates all weights
+        self.steps, self.fused = 1, False
         limits = settings().training
         self.budget = Budget(limits.nodes or math.inf, limits.edges or math.inf)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,7 +33,6 @@ class VGAEModule(MicroBatchModule):
         self, model: VGAE, training: Training, beta: float, teacher: Tensor | None = None, weight: float = 0.7
     ) -> None:
         super().__init__()
-        self.steps = 1  # optimiser steps in all, set by `fit`
         self.model, self.training_config, self.beta, self.weight = model, training, beta, weight
         self.teacher = teacher
         self.project = nn.Linear(model.mean.out_features, teacher.shape[1]) if teacher is not None else None
@@ -44,7 +42,8 @@ class VGAEModule(MicroBatchModule):
         out = self.model(batch)
         loss = self.model.loss(out, self.beta)
         if self.teacher is not None and self.project is not None:
-            match = F.mse_loss(self.project(out.latent), _of(self.teacher, batch))
+            self.teacher = self.teacher.to(batch.index.device)  # once: a copy per step would wait for the device
+            match = F.mse_loss(self.project(out.latent), self.teacher[batch.index])
             loss = (1 - self.weight) * loss + self.weight * match
         return loss
 
@@ -73,7 +72,6 @@ class GATModule(MicroBatchModule):
         self, model: GAT, training: Training, distillation: Distillation, teacher: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.steps = 1  # optimiser steps in all, set by `fit`
         self.model, self.training_config, self.distillation = model, training, distillation
         self.teacher = teacher
 
@@ -82,7 +80,8 @@ class GATModule(MicroBatchModule):
         logits = self.model(batch)
         if self.teacher is None:
             return F.cross_entropy(logits, batch.y)
-        return distillation_loss(logits, _of(self.teacher, batch), batch.y, self.distillation)
+        self.teacher = self.teacher.to(batch.index.device)  # once: a copy per step would wait for the device
+        return distillation_loss(logits, self.teacher[batch.index], batch.y, self.distillation)
 
     def validation_metrics(self, batch: GraphBatch) -> dict[str, Tensor]:
         """Cross-entropy and accuracy of the validation windows."""
@@ -95,11 +94,6 @@ class GATModule(MicroBatchModule):
         return _optimiser(self, self.training_config, self.steps)
 
 
-def _of(teacher: Tensor, batch: GraphBatch) -> Tensor:
-    """The teacher's rows for a batch's graphs; those of the whole store stay in the main memory."""
-    return teacher[batch.index.to(teacher.device)].to(batch.index.device)
-
-
 def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Distillation) -> Tensor:
     """λ·T²·KL(softmax(teacher/T) ‖ softmax(student/T)) + (1 − λ)·CE(student, y); logits f32[B, 2] (Hinton et al. 2015)."""
     t = config.temperature
@@ -109,8 +103,10 @@ def distillation_loss(student: Tensor, teacher: Tensor, y: Tensor, config: Disti
     return config.weight * t * t * divergence + (1 - config.weight) * F.cross_entropy(student, y)
 
 
-def _optimiser(module: L.LightningModule, config: Training, steps: int) -> Any:
-    optimiser = torch.optim.AdamW(module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+def _optimiser(module: MicroBatchModule, config: Training, steps: int) -> Any:
+    optimiser = torch.optim.AdamW(
+        module.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=module.fused
+    )
     # the rate stays as it is where nobody knows how long training will take, or it is too short to warm up in
     if config.patience or WARM_UP * steps <= 1:
         return optimiser

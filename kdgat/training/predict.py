@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from kdgat.models.gat import GAT
+from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
 from kdgat.training.batches import Batches
 
@@ -13,29 +17,59 @@ from kdgat.training.batches import Batches
 SCORING_BATCH = 512
 
 
-@torch.no_grad()
-def predict_gat(model: GAT, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
-    """Logits f32[n, 2] and graph embeddings f32[n, 3D] of all graphs of `batches`, in its order."""
-    model.eval()
-    logits, embeddings = [], []
-    for b in batches:
+def scorer() -> torch.device:
+    """The device that scores: the GPU, where this process sees one."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def predict_gat(model: GAT, batches: Batches, device: torch.device | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Logits f32[n, 2] and graph embeddings f32[n, 3D] of all graphs of `batches`, in its order.
+
+    Args:
+        model: the classifier; it comes back to where it is.
+        batches: graphs.
+        device: what scores; None: `scorer`.
+    """
+
+    def score(b: GraphBatch) -> tuple[Tensor, ...]:
         g = model.embed(b)
-        logits.append(model.head(g).numpy())
-        embeddings.append(g.numpy())
-    return np.concatenate(logits), np.concatenate(embeddings)
+        return model.head(g), g
+
+    logits, embeddings = _scores(model, batches, device, score)
+    return logits, embeddings
+
+
+def predict_vgae(
+    model: VGAE, batches: Batches, device: torch.device | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors by part f32[n, 3], latent statistics f32[n, 4], graph latents f32[n, L]; with z = μ, so nothing is random.
+
+    Args as those of `predict_gat`.
+    """
+
+    def score(b: GraphBatch) -> tuple[Tensor, ...]:
+        out = model(b)
+        return out.parts, out.stats, out.latent
+
+    parts, stats, latent = _scores(model, batches, device, score)
+    return parts, stats, latent
 
 
 @torch.no_grad()
-def predict_vgae(model: VGAE, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Errors by part f32[n, 3], latent statistics f32[n, 4], graph latents f32[n, L]; with z = μ, so nothing is random."""
-    model.eval()
-    parts, stats, latent = [], [], []
-    for b in batches:
-        out = model(b)
-        parts.append(out.parts.numpy())
-        stats.append(out.stats.numpy())
-        latent.append(out.latent.numpy())
-    return np.concatenate(parts), np.concatenate(stats), np.concatenate(latent)
+def _scores(
+    model: nn.Module, batches: Batches, device: torch.device | None, score: Callable[[GraphBatch], tuple[Tensor, ...]]
+) -> list[np.ndarray]:
+    """What `score` gives for each batch, in the main memory."""
+    device = device or scorer()
+    home = next(model.parameters()).device
+    if device.type != "cpu":
+        batches.move(device)
+    model.to(device).eval()
+    try:
+        results = [[part.cpu() for part in score(b.to(device))] for b in batches]
+        return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
+    finally:
+        model.to(home)
 
 
 def attack_probability(logits: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,13 @@ def test_a_searchs_card_has_history_and_importance(dumped: dict[str, bytes]) -> 
     assert "trial 0, validation loss 0.50000" in card.text() and card.cells()[0] == [["x", "0.1235"]]
     assert card.charts()[0]["data"]["values"] == history
     assert card.charts()[1]["data"]["values"] == [{"parameter": "x", "importance": 0.75}]
+
+
+def test_the_cards_of_the_flows_are_drawn_once(repo: Path) -> None:
+    """Metaflow's own `blank` takes a second process, which says that nothing moves any more."""
+    from metaflow.plugins import CARDS
+
+    types = {card.type: card for card in CARDS}
+    flows = "".join(path.read_text() for path in (repo / "flows").glob("*_flow.py"))
+    assert set(re.findall(r'@card\(type="(\w+)"', flows)) == {"still"}
+    assert types["still"].ALLOW_USER_COMPONENTS and not types["still"].RUNTIME_UPDATABLE

@@ -47,7 +47,7 @@ def test_help_answers_without_heavy_imports(repo: Path, tmp_path: Path) -> None:
     assert done.returncode == 0 and "--preset" in done.stdout + done.stderr
     done = run(repo, tmp_path, "show")
     assert done.returncode == 0 and "Step evaluate" in done.stdout
-    code = f"import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path({str(repo / FLOW)!r}, run_name='flow')\nexcept SystemExit: pass\nprint([m for m in ('torch', 'lightning', 'wandb', 'pyarrow', 'numba') if m in sys.modules])"
+    code = f"import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path({str(repo / FLOW)!r}, run_name='flow')\nexcept SystemExit: pass\nprint([m for m in ('torch', 'lightning', 'wandb', 'pyarrow', 'numba', 'numpy') if m in sys.modules])"
     probe = subprocess.run(
         [sys.executable, "-c", code],
         env=clean_environment(PYTHONPATH=str(repo / "flows")),

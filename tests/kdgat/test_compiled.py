@@ -67,6 +67,7 @@ def test_code_that_can_only_be_read_is_copied_unless_anybody_could_have_put_it_t
 ) -> None:
     package = checkout(tmp_path) / "small_package"
     image, own = tmp_path / "image", tmp_path / "own"
+    own.mkdir()
     monkeypatch.setattr(compiled, "_folders", lambda: iter([image, own]))
     monkeypatch.setattr(compiled, "_own", lambda folder: folder == own)
     cache = compiled._cache_folder.__wrapped__(package)

@@ -88,17 +88,17 @@ def test_order_of_nodes_does_not_matter() -> None:
 def test_readout_weighs_by_share() -> None:
     h = torch.tensor([[1.0], [3.0], [10.0]])
     out = read_out(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2)
-    assert torch.allclose(out, torch.tensor([[2.0, 3.0, 2.5], [10.0, 10.0, 10.0]]))
+    assert torch.allclose(out.flatten(1), torch.tensor([[2.0, 3.0, 2.5], [10.0, 10.0, 10.0]]))
     least = read_out(h, torch.tensor([0.25, 0.75, 1.0]), torch.tensor([0, 0, 1]), 2, least=True)
-    assert torch.allclose(least, torch.cat([out, torch.tensor([[1.0], [10.0]])], 1))
+    assert torch.allclose(least, torch.cat([out, torch.tensor([[[1.0]], [[10.0]]])], 1))
 
 
 @pytest.fixture
 def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What was exported in a work folder where nothing is kept yet."""
+    """What was exported, where nothing is kept yet."""
     exported: list[object] = []
     original = export._export
-    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    monkeypatch.setattr(export, "kept_folder", lambda name: tmp_path / name)
     monkeypatch.setattr(export, "_export", lambda window, *rest: exported.append(window) or original(window, *rest))
     return exported
 

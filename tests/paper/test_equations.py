@@ -150,7 +150,7 @@ def test_the_readout(windows):
         own, share = h[windows.batch == window], windows.share[windows.batch == window]
         views = [own.mean(0), own.max(0).values, (share[:, None] * own).sum(0), own.min(0).values]
         pooled = read_out(h, windows.share, windows.batch, 2, least=True)
-        torch.testing.assert_close(pooled[window], torch.cat(views))
+        torch.testing.assert_close(pooled[window], torch.stack(views))
 
 
 def test_the_loss_of_the_student():

@@ -21,7 +21,6 @@ from kdgat.graphs.profile import NO_PROFILE, Profile
 #: most frames in a window: bounds the scratch arrays and keeps the integer sums of the kernels exact
 MAX_SIZE = 4096
 _CHUNK = 256  # windows a thread takes at once
-_RELATIVE = len(FEATURES["relative"][0])  # columns of `memory` before its own
 
 #: row of each frame in the columns of the state, i64[N], and these columns, f32[·, COLUMNS]
 Remembered: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -92,7 +91,7 @@ def graphs(
             relative.fill(t, ids, dlc, words[c], *where, *flags, *known[c], *target)
         if remembered is not None:
             at = (where[0], size, where[2], where[4])
-            memory.fill((t, ids), *at, *remembered[c], rates[c], x, _RELATIVE)
+            memory.fill((t, ids), *at, *remembered[c], rates[c], x)
 
     _each(fill, jobs, threads)
     return {

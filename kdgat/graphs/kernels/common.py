@@ -38,10 +38,22 @@ def mask(dlc):
 
 
 @inlined
+def changed(word):
+    """The highest bit of each byte of a u64 that is not 0."""
+    low = np.uint64(0x7F7F7F7F7F7F7F7F)
+    return (((word & low) + low) | word) & ~low
+
+
+@inlined
 def changed_bytes(word):
     """Bytes of a u64 that are not 0, as i64."""
-    low = np.uint64(0x7F7F7F7F7F7F7F7F)
-    return bits((((word & low) + low) | word) & ~low)
+    return bits(changed(word))
+
+
+@inlined
+def byte(word, k):
+    """Byte `k` of a u64 (little-endian), as f64."""
+    return np.float64(np.int32((word >> np.uint64(8 * k)) & np.uint64(255)))
 
 
 @kernel
@@ -70,25 +82,28 @@ def group(number, n_items, n_groups, count, offset, order):
 def median(values, n):
     """Median of `values[:n]` (mean of the middle two if n is even); reorders them. n ≥ 1."""
     k = n // 2
-    low, high = 0, n - 1
-    while low < high:  # Hoare's selection
+    low, high = 0, n
+    while high - low > 1:
+        # selection with three parts, swapping whether or not it must: gaps are so irregular that a branch is guessed wrong
         pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
+        below = low
+        for i in range(low, high):
+            value = values[i]
+            values[i] = values[below]
+            values[below] = value
+            below += value < pivot
+        if k < below:
+            high = below
+            continue
+        equal = below
+        for i in range(below, high):
+            value = values[i]
+            values[i] = values[equal]
+            values[equal] = value
+            equal += value == pivot
+        if k < equal:
             break
+        low = equal
     upper = values[k]
     if n % 2:
         return upper

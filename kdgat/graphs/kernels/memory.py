@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.compiled import kernel
-from kdgat.graphs.kernels.common import LOG2, bits, mask
+from kdgat.compiled import inlined, kernel
+from kdgat.graphs.features import FEATURES
+from kdgat.graphs.kernels.common import LOG2, bits, byte, changed, mask
 from kdgat.graphs.kernels.relative import FLOOR, LIMIT
 
+#: node columns of `relative`, which come first
+RELATIVE = len(FEATURES["relative"][0])
 #: columns of a frame without and with what its identifier's profile adds (`kdgat.graphs.features`)
 FRAME_COLUMNS = 18
 PROFILE_COLUMNS = 6
@@ -34,37 +37,83 @@ LATE, GONE = 2.0, 5.0  # octaves over its running gap from which on an identifie
 REGULAR = 0.5  # octaves of jitter; an identifier with more cannot be overdue
 FADE = 10.0  # s in which an identifier that joined late, or that the profile lacks, becomes half as strange
 
-# columns of the state, one row per identifier
-T, T_BEFORE, FIRST, GAP, LEAST, JITTER, HAMMING, JOINED, MOVE, LOW, HIGH, FLOATS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32
-WORD, FLIPPED_OLD, FLIPPED, DELTA, WORDS = 0, 1, 2, 3, 7
-DLC, COUNT, GAPS, DELTAS, EPOCH, IS_LATE, PROFILE, INTEGERS = 0, 1, 2, 3, 4, 5, 6, 7
-# of the bus
-BUS_T, SINCE, BUS_GAP, FRAMES, BUS_EPOCH, NEXT, LATE_COUNT, IDENTIFIERS, BUS_GAPS, BUS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+#: state of one identifier
+IDENTIFIER = np.dtype(
+    [
+        ("t", np.float64),  # s, of the last frame
+        ("t_before", np.float64),  # and of the one before; NaN: none since the bus slept
+        ("first", np.float64),  # of the first
+        ("joined", np.float64),  # age of the state then
+        ("gap", np.float64),  # running gap, log2 of s
+        ("least", np.float64),  # least gap, which leaks
+        ("jitter", np.float64),  # running deviation of the gap
+        ("hamming", np.float64),  # running share of bits that flip
+        ("move", np.float64, 8),  # running change of each byte
+        ("low", np.float64, 8),  # and its running range
+        ("high", np.float64, 8),
+        ("moved", np.uint64),  # the highest bit of each byte that has changed since it began
+        ("word", np.uint64),  # the last payload
+        ("flipped_old", np.uint64),  # bits that flipped in the generation before
+        ("flipped", np.uint64),  # and in this one
+        ("delta_1", np.uint64),  # by how much each nibble counted: at the last frame
+        ("delta_2", np.uint64),  # and those before
+        ("delta_3", np.uint64),
+        ("delta_4", np.uint64),
+        ("dlc", np.int64),
+        ("frames", np.int64),
+        ("gaps", np.int64),
+        ("deltas", np.int64),
+        ("epoch", np.int64),  # of the bus, at the last frame
+        ("late", np.int64),  # epoch in which it was found to be overdue; 0: it is not
+        ("profile", np.int64),  # its place in the profile, -1: the profile lacks it
+    ]
+)
+#: state of the bus
+BUS = np.dtype(
+    [
+        ("t", np.float64),  # s, of the last frame
+        ("since", np.float64),  # when the epoch began
+        ("gap", np.float64),  # running gap, log2 of s
+        ("gaps", np.int64),
+        ("epoch", np.int64),  # 0: no frame yet
+        ("turn", np.int64),  # the identifier that was looked at last
+        ("late", np.int64),  # identifiers that are overdue
+        ("identifiers", np.int64),
+    ]
+)
+#: what a profile says of one identifier
+EXPECTED = np.dtype(
+    [
+        ("period", np.float64),  # log2 of s, −∞ where it is not known
+        ("least", np.float64),  # its least gap, log2 of s
+        ("low", np.float64, 8),  # range of its bytes
+        ("high", np.float64, 8),
+        ("flipped", np.uint64),  # bits that flipped
+        ("dlc", np.int64),
+    ]
+)
 
 _NIBBLE_LOW = np.uint64(0x1111111111111111)
 _NIBBLE_HIGH = np.uint64(0x8888888888888888)
 _GOLDEN = np.uint32(0x9E3779B1)
 
 
-@kernel
+@inlined
 def _clip(value, low, high):
     return min(high, max(low, value))
 
 
-@kernel
+@inlined
 def _nibble_difference(a, b):
     """a − b modulo 16 for each of the 16 nibbles of two u64."""
-    a, b = np.uint64(a), np.uint64(b)
     return ((a | _NIBBLE_HIGH) - (b & ~_NIBBLE_HIGH)) ^ ((a ^ ~b) & _NIBBLE_HIGH)
 
 
-@kernel
+@inlined
 def _nibbles(word):
     """The lowest bit of each nibble of a u64 that is not 0."""
-    word = np.uint64(word)
-    word |= word >> np.uint64(1)
-    word |= word >> np.uint64(2)
-    return word & _NIBBLE_LOW
+    pairs = word | word >> np.uint64(1)
+    return (pairs | pairs >> np.uint64(2)) & _NIBBLE_LOW
 
 
 @kernel
@@ -79,300 +128,330 @@ def find(slot, keys, key):
     return -1 - np.int64(at)
 
 
-@kernel
-def _bus(time, bus, out):
-    """Age of the state (column 15) and the bus gap before the frame against the running one (16); a pause or a step back
-    begins an epoch, in which no gap reaches back to the one before."""
-    gap = time - bus[BUS_T]
-    if bus[FRAMES] == 0 or gap < -BACK or gap > PAUSE:
-        bus[BUS_EPOCH] += 1
-        bus[SINCE] = time
-        bus[LATE_COUNT] = 0
+@inlined
+def _octave(value):
+    """Round log2 of a normal f64 > 0 down."""
+    return np.float64((np.float64(value).view(np.int64) >> 52) - 1023)
+
+
+@inlined
+def _log2(ratio):
+    """log2 of a ratio that often is 1."""
+    return np.log2(ratio) if ratio != 1 else 0.0
+
+
+@inlined
+def _bus(time, bus):
+    """Age of the state, and the running bus gap over the one before the frame (columns 15 and 16).
+
+    A pause or a step back begins an epoch, in which no gap reaches back to the one before.
+    """
+    gap = time - bus.t
+    rush = 0.0
+    if bus.epoch == 0 or gap < -BACK or gap > PAUSE:
+        bus.epoch += 1
+        bus.since = time
+        bus.late = 0
     else:
         log_gap = np.log2(max(gap, 0.0) + FLOOR)
-        if bus[BUS_GAPS]:
-            out[16] = _clip(bus[BUS_GAP] - log_gap, -LIMIT, LIMIT)
-            step = max(1 / (bus[BUS_GAPS] + 1), STEP)
-            bus[BUS_GAP] += step * _clip((log_gap - bus[BUS_GAP]) / SOFT, -1.0, 1.0)
+        if bus.gaps:
+            rush = _clip(bus.gap - log_gap, -LIMIT, LIMIT)
+            step = max(1 / (bus.gaps + 1), STEP)
+            bus.gap += step * _clip((log_gap - bus.gap) / SOFT, -1.0, 1.0)
         else:
-            bus[BUS_GAP] = log_gap
-        bus[BUS_GAPS] += 1
-    bus[FRAMES] += 1
-    bus[BUS_T] = time
-    out[15] = min(np.log2(1 + max(0.0, time - bus[SINCE])), LIMIT)
+            bus.gap = log_gap
+        bus.gaps += 1
+    bus.t = time
+    return min(np.log2(1 + max(0.0, time - bus.since)), LIMIT), rush
 
 
-@kernel
-def _overdue(time, bus, floats, integers):
+@inlined
+def _overdue(time, bus, identifiers):
     """Look at the next identifier in turn: it is overdue from 4 to 32 running gaps without a frame. Share of them so far."""
-    known = np.int64(bus[IDENTIFIERS])
-    if known == 0:
-        return 0.0
-    i = np.int64(bus[NEXT]) % known
-    bus[NEXT] = i + 1
-    if integers[i, EPOCH] == bus[BUS_EPOCH] and integers[i, GAPS] > 2 and floats[i, JITTER] < REGULAR:
-        silent = np.log2(max(time - floats[i, T], 0.0) + FLOOR) - floats[i, GAP]
-        late = LATE < silent < GONE
-        if late != (integers[i, IS_LATE] == bus[BUS_EPOCH]):
-            integers[i, IS_LATE] = np.int64(bus[BUS_EPOCH]) if late else 0
-            bus[LATE_COUNT] += 1 if late else -1
-    return bus[LATE_COUNT] / known
+    turn = bus.turn if bus.turn < bus.identifiers else 0
+    bus.turn = turn + 1
+    one = identifiers[turn]
+    if one.epoch == bus.epoch and one.gaps > 2 and one.jitter < REGULAR:
+        gap = max(time - one.t, 0.0) + FLOOR
+        octave, late = _octave(gap), False
+        if octave + 1 - one.gap > LATE and octave - one.gap < GONE:  # the octave alone does not decide
+            late = LATE < np.log2(gap) - one.gap < GONE
+        if late != (one.late == bus.epoch):
+            one.late = bus.epoch if late else 0
+            bus.late += 1 if late else -1
+    return bus.late / bus.identifiers
 
 
-@kernel
+@inlined
 def _weight(k, most, speed, elapsed):
     """Weight of an identifier's k-th value in a running one: first as in a mean, then no more than its time allows."""
     return max(1 / k, most) if k <= WARM else min(most, speed * elapsed)
 
 
-@kernel
-def _timing(time, f, n, out):
-    """Gap to the identifier's last frame against what it was so far (columns 0–5), then learn from it. Returns log2 of it."""
-    log_gap = np.log2(max(time - f[T], 0.0) + FLOOR)
-    k = n[GAPS] + 1
-    if n[GAPS] == 0:
-        f[GAP] = f[LEAST] = log_gap
-        f[JITTER] = SOFT
+@inlined
+def _timing(time, elapsed, log_gap, one):
+    """Gap to the identifier's last frame against what it was so far (columns 0–4), then learn from it."""
+    short, of_least, in_jitter, pair, long = 0.0, 0.0, 0.0, 0.0, 0.0
+    k = one.gaps + 1
+    if k == 1:
+        one.gap = one.least = log_gap
+        one.jitter = SOFT
     else:
-        short = f[GAP] - log_gap
-        out[0] = _clip(short, -LIMIT, LIMIT)
-        out[1] = _clip(f[LEAST] - log_gap, -LIMIT, LIMIT)
-        out[2] = _clip(short / max(f[JITTER], LEAST_JITTER), -LIMIT, LIMIT)
-        if f[T_BEFORE] == f[T_BEFORE]:  # not after a pause
-            both = np.log2(max(time - f[T_BEFORE], 0.0) + FLOOR)
-            out[3] = _clip(f[GAP] + 1 - both, -LIMIT, LIMIT)
-        out[4] = _clip(-short, 0.0, LIMIT)
-        step = _weight(k, STEP, SPEED, max(time - f[T], 0.0))
-        f[JITTER] += step * _clip((min(abs(short), 1.0) - f[JITTER]) / SOFT, -1.0, 1.0)
-        f[JITTER] = max(f[JITTER], 0.0)
-        f[GAP] -= step * _clip(short / SOFT, -1.0, 1.0)
-        below = f[LEAST] - log_gap
-        f[LEAST] -= max(1 / k, FALL) * min(below, 1.0) if below > 0 else RISE * max(below, -1.0)
-    out[5] = f[JITTER]
-    n[GAPS] = k
-    f[T_BEFORE] = f[T]
-    return log_gap
+        gap, least, jitter = one.gap, one.least, one.jitter
+        deviation = gap - log_gap
+        short = _clip(deviation, -LIMIT, LIMIT)
+        of_least = _clip(least - log_gap, -LIMIT, LIMIT)
+        in_jitter = _clip(deviation / max(jitter, LEAST_JITTER), -LIMIT, LIMIT)
+        if one.t_before == one.t_before:  # not after a pause
+            both = np.log2(max(time - one.t_before, 0.0) + FLOOR)
+            pair = _clip(gap + 1 - both, -LIMIT, LIMIT)
+        long = _clip(-deviation, 0.0, LIMIT)
+        step = _weight(k, STEP, SPEED, elapsed)
+        jitter += step * _clip((min(abs(deviation), 1.0) - jitter) / SOFT, -1.0, 1.0)
+        one.jitter = max(jitter, 0.0)
+        one.gap = gap - step * _clip(deviation / SOFT, -1.0, 1.0)
+        below = least - log_gap
+        one.least = least - (max(1 / k, FALL) * min(below, 1.0) if below > 0 else RISE * max(below, -1.0))
+    one.gaps = k
+    one.t_before = one.t
+    return short, of_least, in_jitter, pair, long
 
 
-@kernel
-def _bytes(word, dlc, f, u, both, step, widen, out):
+@inlined
+def _begin_bytes(word, first, dlc, one):
+    """Bytes from the `first` on were not in the frame before: they begin anew."""
+    for j in range(first, dlc):
+        one.low[j] = one.high[j] = byte(word, j)
+        one.move[j] = 0.0
+    one.moved &= mask(first)
+
+
+@inlined
+def _bytes(word, flips, step, widen, one):
     """Jumps of bytes against their running change (column 8), values outside their running range (11); learn from them.
 
-    Bytes from `both` on were not in the frame before: they begin anew.
+    A byte that has not changed yet is where it was, in a range of no width: nothing is to be learned from it.
     """
     jump, outside = 1.0, 0.0
-    for j in range(dlc):
-        value = np.float64((word >> np.uint64(8 * j)) & np.uint64(255))
-        if j >= both:
-            f[LOW + j] = f[HIGH + j] = value
-            f[MOVE + j] = 0.0
-            continue
-        move = abs(value - np.float64((u[WORD] >> np.uint64(8 * j)) & np.uint64(255)))
-        jump = max(jump, (move + 1) / (f[MOVE + j] + 1))
-        f[MOVE + j] += step * (move - f[MOVE + j])
-        low, high = f[LOW + j], f[HIGH + j]
+    one.moved |= changed(flips)
+    left = one.moved
+    while left:
+        j = bits(~left & (left - np.uint64(1))) >> 3  # the byte of the lowest bit
+        left &= left - np.uint64(1)
+        value, before, low, high = byte(word, j), one.move[j], one.low[j], one.high[j]
+        move = abs(value - byte(one.word, j))
+        jump = max(jump, (move + 1) / (before + 1))
+        one.move[j] = before + step * (move - before)
         leak = LEAK * (high - low)
-        f[HIGH + j] += widen * (value - high) if value > high else -leak
-        f[LOW + j] -= widen * (low - value) if value < low else -leak
-        outside = max(outside, max(value - high, low - value) / 255)
-    out[8] = np.log2(jump)
-    out[11] = outside
+        one.high[j] = high + (widen * (value - high) if value > high else -leak)
+        one.low[j] = low - (widen * (low - value) if value < low else -leak)
+        outside = max(outside, max(value - high, low - value))
+    return _log2(jump), outside / 255
 
 
-@kernel
-def _payload(word, dlc, elapsed, f, u, n, out):
-    """Payload against the identifier's last one (columns 6–12), then learn from it. Returns bits flipped for the first time."""
-    both = min(dlc, n[DLC])
-    flips = (word ^ u[WORD]) & mask(both)
+@inlined
+def _payload(word, dlc, elapsed, one):
+    """Payload against the identifier's last one (columns 6–12), then learn from it; and the bits that never flipped before."""
+    both = min(dlc, one.dlc)
+    flips = (word ^ one.word) & mask(both)
     share = bits(flips) / (8 * both) if both else 0.0
-    step = _weight(n[COUNT], CHANGE, CHANGE_SPEED, elapsed)
-    widen = _weight(n[COUNT], WIDEN, WIDEN_SPEED, elapsed)
-    out[6] = share
-    if n[COUNT] > 1:
-        out[7] = _clip(np.log2((share + 0.02) / (f[HAMMING] + 0.02)), -LIMIT, LIMIT)
-    f[HAMMING] += step * (share - f[HAMMING])
-    _bytes(word, dlc, f, u, both, step, widen, out)
-    fresh = flips & ~(u[FLIPPED] | u[FLIPPED_OLD])
-    out[9] = LOG2[1 + bits(fresh)]
-    u[FLIPPED] |= flips
-    if n[COUNT] % GENERATION == 0:
-        u[FLIPPED_OLD] = u[FLIPPED]
-        u[FLIPPED] = np.uint64(0)
-    delta = _nibble_difference(word, u[WORD])
-    if n[DELTAS] >= 4:
-        unsteady = (
-            _nibbles(u[DELTA] ^ u[DELTA + 1]) | _nibbles(u[DELTA] ^ u[DELTA + 2]) | _nibbles(u[DELTA] ^ u[DELTA + 3])
-        )
-        counters = _nibbles(u[DELTA]) & ~unsteady & mask(both)
-        out[10] = LOG2[1 + bits(counters & _nibbles(delta ^ u[DELTA]))]
-    for k in range(3):
-        u[DELTA + 3 - k] = u[DELTA + 2 - k]
-    u[DELTA] = delta
-    n[DELTAS] += 1
-    out[12] = 1.0 if dlc != n[DLC] else 0.0
-    return fresh
+    step = _weight(one.frames, CHANGE, CHANGE_SPEED, elapsed)
+    widen = _weight(one.frames, WIDEN, WIDEN_SPEED, elapsed)
+    excess = 0.0
+    if one.frames > 1:
+        excess = _clip(_log2((share + 0.02) / (one.hamming + 0.02)), -LIMIT, LIMIT)
+    one.hamming += step * (share - one.hamming)
+    if dlc != one.dlc:
+        _begin_bytes(word, both, dlc, one)
+    jump, outside = _bytes(word, flips, step, widen, one)
+    fresh = flips & ~(one.flipped | one.flipped_old)
+    one.flipped |= flips
+    if one.frames % GENERATION == 0:
+        one.flipped_old = one.flipped
+        one.flipped = np.uint64(0)
+    delta = _nibble_difference(word, one.word)
+    broken = 0
+    if one.deltas >= 4:
+        last = one.delta_1
+        unsteady = _nibbles(last ^ one.delta_2) | _nibbles(last ^ one.delta_3) | _nibbles(last ^ one.delta_4)
+        counters = _nibbles(last) & ~unsteady & mask(both)
+        broken = bits(counters & _nibbles(delta ^ last))
+    one.delta_4, one.delta_3, one.delta_2, one.delta_1 = one.delta_3, one.delta_2, one.delta_1, delta
+    one.deltas += 1
+    return share, excess, jump, LOG2[1 + bits(fresh)], LOG2[1 + broken], outside, fresh
 
 
-@kernel
-def _strange(time, f, n, seconds):
+@inlined
+def _strange(time, one, seconds):
     """How strange an identifier is that the profile lacks: log2 of the frames it should have sent in so many seconds, fading."""
-    expected = seconds / np.exp2(f[GAP]) if n[GAPS] else seconds
-    return min(np.log2(1 + expected), LIMIT) * np.exp2(-max(0.0, time - f[FIRST]) / FADE)
+    sent = seconds / np.exp2(one.gap) if one.gaps else seconds
+    return min(np.log2(1 + sent), LIMIT) * np.exp2(-max(0.0, time - one.first) / FADE)
 
 
-@kernel
-def _against_profile(word, dlc, fresh, here, log_gap, p, profile, out):
-    """Columns of a frame against its identifier's profile `p`: gap, least gap, DLC, and what neither profile nor state knows.
+@inlined
+def _against_profile(word, dlc, fresh, here, log_gap, expected):
+    """Columns of a frame against its identifier's profile: gap, least gap, DLC, and what neither profile nor state knows.
 
     A payload may differ from one trip to the next, so flips and values count only where they are new here too: `fresh` are
     the bits that flip for the first time, `here` is how far a value leaves its running range.
     """
-    _, _, period, least, flipped, low, high, usual_dlc = profile
-    if log_gap > -np.inf and period[p] > -np.inf:
-        out[1] = _clip(period[p] - log_gap, -LIMIT, LIMIT)
-        out[2] = _clip(least[p] - log_gap, -LIMIT, LIMIT)
-    out[3] = LOG2[1 + bits(fresh & ~flipped[p])]
-    outside = 0.0
-    for j in range(min(dlc, usual_dlc[p])):
-        value = np.float64((word >> np.uint64(8 * j)) & np.uint64(255))
-        outside = max(outside, max(value - high[p, j], low[p, j] - value) / 255)
-    out[4] = min(outside, here)
-    out[5] = 1.0 if dlc != usual_dlc[p] else 0.0
+    short, of_least, outside = 0.0, 0.0, 0.0
+    if log_gap > -np.inf and expected.period > -np.inf:
+        short = _clip(expected.period - log_gap, -LIMIT, LIMIT)
+        of_least = _clip(expected.least - log_gap, -LIMIT, LIMIT)
+    if here > 0:
+        for j in range(min(dlc, expected.dlc)):
+            value = byte(word, j)
+            outside = max(outside, max(value - expected.high[j], expected.low[j] - value) / 255)
+        outside = min(outside, here)
+    new_bits = LOG2[1 + bits(fresh & ~expected.flipped)]
+    return short, of_least, new_bits, outside, 1.0 if dlc != expected.dlc else 0.0
 
 
 @kernel
-def _insert(key, place, state, known):
-    """Number of an identifier that is new, its rows of the state empty but for its place in the profile's `known`."""
-    slot, keys, floats, contents, integers, bus = state
-    i = np.int64(bus[IDENTIFIERS])
-    bus[IDENTIFIERS] += 1
+def _insert(key, place, slot, keys, identifiers, bus, known):
+    """Number of an identifier that is new, its state empty but for its place in the profile's `known`."""
+    i = bus.identifiers
+    bus.identifiers += 1
     slot[place], keys[i] = i, key
-    floats[i], contents[i], integers[i] = 0.0, np.uint64(0), 0
     p = np.searchsorted(known, key)
-    integers[i, PROFILE] = p if p < len(known) and known[p] == key else -1
+    identifiers[i].profile = p if p < len(known) and known[p] == key else -1
     return i
 
 
 @kernel
-def advance(frames, begin, end, row, state, profile, out):  # noqa: C901, PLR0915
+def advance(frames, begin, end, row, state, profile, out):  # noqa: PLR0915
     """Carry the state over frames `begin` … `end` − 1; write the columns of those that are wanted.
 
     Args:
         frames: t f64[N] in s, ids u32[N], dlc u8[N], words u64[N].
         row: i64[N], row of `out` for each frame, −1 where it is not wanted.
-        state: slot i32[S], keys u32[C], floats f64[C, ·], words u64[C, ·], integers i64[C, ·], bus f64[·].
-        profile: seconds (0: there is none), ids u32[K] ascending, log2 of period (−∞ where unknown) and of least
-            gap f64[K], flipped u64[K], low and high f64[K, 8], dlc u8[K].
+        state: slot i32[S], keys u32[C], identifiers IDENTIFIER[C], bus BUS[1].
+        profile: seconds (0: there is none), ids u32[K] ascending, what it says of them EXPECTED[K].
         out: f32[·, 18 + 6].
 
     Returns:
         the first frame that was not taken in because the tables are full, else `end`.
     """
     t, ids, dlc, words = frames
-    slot, keys, floats, contents, integers, bus = state
-    seconds, known = profile[0], profile[1]
-    line = np.empty(FRAME_COLUMNS + PROFILE_COLUMNS)
+    slot, keys, identifiers, buses = state
+    bus = buses[0]
+    seconds, known, expected = profile
     for at in range(begin, end):
         i = find(slot, keys, ids[at])
-        if i < 0 and bus[IDENTIFIERS] == len(keys):
+        if i < 0 and bus.identifiers == len(keys):
             return at
         time, word, length = t[at], words[at], np.int64(dlc[at])
-        line[:] = 0.0
-        _bus(time, bus, line)
+        age, rush = _bus(time, bus)
         new = i < 0
         if new:
-            i = _insert(ids[at], -1 - i, state, known)
-            floats[i, FIRST], floats[i, T_BEFORE], floats[i, JOINED] = time, np.nan, line[15]
-        f, u, n = floats[i], contents[i], integers[i]
+            i = _insert(ids[at], -1 - i, slot, keys, identifiers, bus, known)
+        one = identifiers[i]
         log_gap, fresh = -np.inf, np.uint64(0)
+        short, of_least, in_jitter, pair, long, jitter = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        flips, excess, jump, new_bits, broken, outside, dlc_change = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         if new:
-            for j in range(length):
-                f[LOW + j] = f[HIGH + j] = np.float64((word >> np.uint64(8 * j)) & np.uint64(255))
+            one.first, one.t_before, one.joined = time, np.nan, age
+            _begin_bytes(word, 0, length, one)
         else:
             elapsed = 0.0
-            if n[EPOCH] == bus[BUS_EPOCH]:
-                elapsed = max(time - f[T], 0.0)
-                log_gap = _timing(time, f, n, line)
-                if n[IS_LATE] == bus[BUS_EPOCH]:
-                    n[IS_LATE] = 0
-                    bus[LATE_COUNT] -= 1
+            if one.epoch == bus.epoch:
+                elapsed = max(time - one.t, 0.0)
+                log_gap = np.log2(elapsed + FLOOR)
+                short, of_least, in_jitter, pair, long = _timing(time, elapsed, log_gap, one)
+                jitter = one.jitter
+                if one.late == bus.epoch:
+                    one.late = 0
+                    bus.late -= 1
             else:
-                f[T_BEFORE] = np.nan
-                n[DELTAS] = 0
-            fresh = _payload(word, length, elapsed, f, u, n, line)
-        n[EPOCH], n[DLC], f[T], u[WORD] = np.int64(bus[BUS_EPOCH]), length, time, word
-        n[COUNT] += 1
-        if f[JOINED] > 0:
-            line[13] = f[JOINED] * np.exp2(-max(0.0, time - f[FIRST]) / FADE)
-        line[14] = LOG2[min(n[COUNT], 1024)]
-        line[17] = _overdue(time, bus, floats, integers)
-        if row[at] < 0:
+                one.t_before = np.nan
+                one.deltas = 0
+            flips, excess, jump, new_bits, broken, outside, fresh = _payload(word, length, elapsed, one)
+            dlc_change = 1.0 if length != one.dlc else 0.0
+        one.epoch, one.dlc, one.t, one.word = bus.epoch, length, time, word
+        one.frames += 1
+        joined = one.joined * np.exp2(-max(0.0, time - one.first) / FADE) if one.joined > 0 else 0.0
+        seen = LOG2[min(one.frames, 1024)]
+        overdue = _overdue(time, bus, identifiers)
+        to = row[at]
+        if to < 0:
             continue
+        out[to, 0], out[to, 1], out[to, 2], out[to, 3], out[to, 4], out[to, 5] = (
+            short, of_least, in_jitter, pair, long, jitter,
+        )  # fmt: skip
+        out[to, 6], out[to, 7], out[to, 8], out[to, 9], out[to, 10], out[to, 11] = (
+            flips, excess, jump, new_bits, broken, outside,
+        )  # fmt: skip
+        out[to, 12], out[to, 13], out[to, 14], out[to, 15], out[to, 16], out[to, 17] = (
+            dlc_change, joined, seen, age, rush, overdue,
+        )  # fmt: skip
+        for k in range(FRAME_COLUMNS, FRAME_COLUMNS + PROFILE_COLUMNS):
+            out[to, k] = 0.0
         if seconds > 0:
-            if n[PROFILE] < 0:
-                line[FRAME_COLUMNS] = _strange(time, f, n, seconds)
+            if one.profile < 0:
+                out[to, 18] = _strange(time, one, seconds)
             else:
-                _against_profile(word, length, fresh, line[11], log_gap, n[PROFILE], profile, line[FRAME_COLUMNS:])
-        target = out[row[at]]
-        for k in range(len(line)):
-            target[k] = line[k]
+                out[to, 19], out[to, 20], out[to, 21], out[to, 22], out[to, 23] = _against_profile(
+                    word, length, fresh, outside, log_gap, expected[one.profile]
+                )
     return end
 
 
 @kernel
-def fill(frames, starts, size, node_of, node_ptr, row, columns, profile, x, first):  # noqa: C901, PLR0913
+def fill(frames, starts, size, node_of, node_ptr, row, columns, profile, x):  # noqa: C901, PLR0913
     """Worst and mean of the frames' columns for each node, and the window's counts against the profile.
 
     Args:
-        frames: as for `advance`; starts: i64[B]; node_of: u16[B, W] from `topology.count`; node_ptr: i64[B + 1].
+        frames: t and ids as for `advance`; starts: i64[B]; node_of: u16[B, W] from `topology.count`; node_ptr: i64[B + 1].
         row, columns: as `advance` took and left them.
         profile: seconds, ids u32[K] and rate f64[K], frames a second.
-        x: f32[·, F], written from column `first` on.
+        x: f32[·, F], written from column `RELATIVE` on.
     """
-    t, ids = frames[0], frames[1]
+    t, ids = frames
     seconds, known, rate = profile
     n_columns = columns.shape[1]
     counts = np.empty(size, np.int64)
+    worst = np.empty((size, n_columns), np.float32)
+    total = np.empty((size, n_columns), np.float32)
+    all_rates = rate.sum()
     for b in range(len(starts)):
         begin, n0 = starts[b], node_ptr[b]
         n_nodes = node_ptr[b + 1] - n0
         counts[:n_nodes] = 0
         for i in range(size):
-            u = node_of[b, i]
-            target = x[n0 + u]
-            values = columns[row[begin + i]]
+            u, r = node_of[b, i], row[begin + i]
             if counts[u] == 0:
                 for k in range(n_columns):
-                    target[first + k] = values[k]
-                    target[first + n_columns + k] = values[k]
+                    worst[u, k] = total[u, k] = columns[r, k]
             else:
                 for k in range(n_columns):
-                    target[first + k] = max(target[first + k], values[k])
-                    target[first + n_columns + k] += values[k]
+                    worst[u, k] = max(worst[u, k], columns[r, k])
+                    total[u, k] += columns[r, k]
             counts[u] += 1
-        rest = first + 2 * n_columns
+        rest = RELATIVE + 2 * n_columns
         duration = max(0.0, t[begin + size - 1] - t[begin])
-        missing = rate.sum() * duration
+        missing = all_rates * duration
+        u = 0  # nodes are numbered by first appearance
         for i in range(size):
-            u = node_of[b, i]
-            c = counts[u]
-            if c == 0:
-                continue  # this node is done
-            counts[u] = 0
-            target = x[n0 + u]
+            if node_of[b, i] != u:
+                continue
+            at, c = n0 + u, counts[u]
             for k in range(n_columns):
-                target[first + n_columns + k] /= c
+                x[at, RELATIVE + k] = worst[u, k]
+            for k in range(n_columns):
+                x[at, RELATIVE + n_columns + k] = total[u, k] / c
             for k in range(WINDOW_COLUMNS):
-                target[rest + k] = 0.0
+                x[at, rest + k] = 0.0
+            u += 1
             if seconds == 0:
                 continue
-            target[rest + 3] = 1.0
+            x[at, rest + 3] = 1.0
             p = np.searchsorted(known, ids[begin + i])
             if p < len(known) and known[p] == ids[begin + i]:
                 expected = rate[p] * duration
                 missing -= min(expected, float(c))
-                target[rest] = (c - expected) / size
-                target[rest + 1] = _clip(np.log2(c / max(expected, FLOOR)), -LIMIT, LIMIT)
+                x[at, rest] = (c - expected) / size
+                x[at, rest + 1] = _clip(np.log2(c / max(expected, FLOOR)), -LIMIT, LIMIT)
         if seconds > 0:
             for u in range(n_nodes):
                 x[n0 + u, rest + 2] = max(0.0, missing) / size

@@ -50,7 +50,7 @@ def fill(  # noqa: C901, PLR0913, PLR0915
     log_gap = np.empty(size, np.float64)
     scratch = np.empty(size + 1, np.float64)
     of_count = np.empty(size + 1, np.int64)
-    histogram = np.zeros(256, np.int64)
+    histogram = np.empty(256, np.uint16)  # a window has at most 8 · 4096 bytes
     n_profile = len(p_ids)
     half = size / 2
     for b in range(len(starts)):
@@ -76,8 +76,6 @@ def fill(  # noqa: C901, PLR0913, PLR0915
             of_count[c] = 0
         for u in range(n_nodes):
             of_count[counts[u]] += 1
-            scratch[u] = counts[u]
-        median_count = median(scratch, n_nodes)
         n_gaps = 0
         for u in range(n_nodes):
             if counts[u] > 1:
@@ -87,12 +85,15 @@ def fill(  # noqa: C901, PLR0913, PLR0915
                 scratch[n_gaps] = total / (counts[u] - 1)
                 n_gaps += 1
         median_mean_gap = median(scratch, n_gaps) if n_gaps else 0.0
-        below = 0
+        below, lower, upper = 0, 0, 0  # the middle two counts
         for c in range(size + 1):
             here = of_count[c]
             of_count[c] = below
             scratch[c] = here  # nodes with this count
             below += here
+            lower += below <= (n_nodes - 1) // 2
+            upper += below <= n_nodes // 2
+        median_count = 0.5 * (lower + upper)
 
         missing = 0.0
         if with_profile:
@@ -115,9 +116,12 @@ def fill(  # noqa: C901, PLR0913, PLR0915
             after, after_low, n_after = 0.0, np.inf, 0
             early = 0
             repeats_info = 0.0
+            histogram[:] = 0
+            last_word, last_dlc, last_time = np.uint64(0), np.uint8(0), 0.0
             for j in range(first, first + c):
                 i = order[j]
                 f = begin + i
+                word, length, time = words[f], dlc[f], t[f]
                 early += i < half
                 if i > 0:
                     before += log_gap[i - 1]
@@ -127,31 +131,29 @@ def fill(  # noqa: C901, PLR0913, PLR0915
                     after += log_gap[i]
                     after_low = min(after_low, log_gap[i])
                     n_after += 1
-                low_dlc = min(low_dlc, dlc[f])
-                for k in range(dlc[f]):
-                    byte = (words[f] >> np.uint64(8 * k)) & np.uint64(255)
+                low_dlc = min(low_dlc, length)
+                rest = word
+                for _ in range(length):
+                    byte = rest & np.uint64(255)
+                    rest >>= np.uint64(8)
                     h = histogram[byte] + 1
                     histogram[byte] = h
                     repeats_info += GROWTH[h]
-                n_bytes += dlc[f]
+                n_bytes += length
                 if j > first:
-                    g = begin + order[j - 1]
-                    gap = max(0.0, t[f] - t[g])
+                    gap = max(0.0, time - last_time)
                     gaps += gap
                     shortest = min(shortest, gap)
                     longest = max(longest, gap)
-                    both = min(dlc[f], dlc[g])
-                    difference = (words[f] ^ words[g]) & mask(both)
+                    both = min(length, last_dlc)
+                    difference = (word ^ last_word) & mask(both)
                     varies |= difference
                     share = bits(difference) / (8 * both) if both else 0.0
                     hamming += share
                     hamming2 += share * share
-                    dlc_changed += dlc[f] != dlc[g]
-                    changed += words[f] != words[g] or dlc[f] != dlc[g]
-            for j in range(first, first + c):
-                f = begin + order[j]
-                for k in range(dlc[f]):
-                    histogram[(words[f] >> np.uint64(8 * k)) & np.uint64(255)] = 0
+                    dlc_changed += length != last_dlc
+                    changed += word != last_word or length != last_dlc
+                last_word, last_dlc, last_time = word, length, time
 
             row[0] = c / size
             row[1] = (of_count[c] + 0.5 * (scratch[c] - 1)) / (n_nodes - 1) if n_nodes > 1 else 0.0

@@ -22,7 +22,7 @@ class State:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        self._profile = _logarithms(profile or NO_PROFILE)
+        self._profile = _expected(profile or NO_PROFILE)
         self.forget()
 
     def forget(self) -> None:
@@ -42,16 +42,13 @@ class State:
 
     def _grow(self) -> None:
         """Double the tables."""
-        _, keys, *rest = self._state
-        bus = rest.pop()
-        grown = _tables(2 * len(keys))
-        grown[1][: len(keys)] = keys
-        for new, old in zip(grown[2:5], rest, strict=True):
-            new[: len(keys)] = old
-        grown[5][:] = bus
-        for i, key in enumerate(keys):
-            grown[0][-1 - kernel.find(grown[0], grown[1], key)] = i
-        self._state = grown
+        slot, keys, identifiers, bus = _tables(2 * len(self._state[1]))
+        _, old_keys, old_identifiers, bus[:] = self._state
+        n = len(old_keys)
+        keys[:n], identifiers[:n] = old_keys, old_identifiers
+        for i, key in enumerate(old_keys):
+            slot[-1 - kernel.find(slot, keys, key)] = i
+        self._state = slot, keys, identifiers, bus
 
 
 def _tables(capacity: int) -> tuple[np.ndarray, ...]:
@@ -59,18 +56,16 @@ def _tables(capacity: int) -> tuple[np.ndarray, ...]:
     return (
         np.full(4 * capacity, -1, np.int32),
         np.empty(capacity, np.uint32),
-        np.empty((capacity, kernel.FLOATS)),
-        np.empty((capacity, kernel.WORDS), np.uint64),
-        np.empty((capacity, kernel.INTEGERS), np.int64),
-        np.zeros(kernel.BUS),
+        np.zeros(capacity, kernel.IDENTIFIER),
+        np.zeros(1, kernel.BUS),
     )
 
 
-def _logarithms(profile: Profile) -> tuple[float | np.ndarray, ...]:
+def _expected(profile: Profile) -> tuple[float, np.ndarray, np.ndarray]:
     """A profile as `kernel.advance` takes it; a period that it does not know judges nothing: its logarithm is −∞."""
-    period = np.where(profile.period > 0, np.log2(profile.period + kernel.FLOOR), -np.inf)
-    least = np.log2(profile.least + kernel.FLOOR)
-    ranges = [np.ascontiguousarray(bound, np.float64) for bound in (profile.low, profile.high)]
-    return (
-        profile.seconds, frozen(profile.id), period, least, words(profile.flipped), *ranges, frozen(profile.dlc)
-    )  # fmt: skip
+    expected = np.zeros(len(profile.id), kernel.EXPECTED)
+    expected["period"] = np.where(profile.period > 0, np.log2(profile.period + kernel.FLOOR), -np.inf)
+    expected["least"] = np.log2(profile.least + kernel.FLOOR)
+    expected["low"], expected["high"], expected["dlc"] = profile.low, profile.high, profile.dlc
+    expected["flipped"] = words(profile.flipped)
+    return profile.seconds, frozen(profile.id), expected

@@ -1,7 +1,7 @@
-"""GATv2's attention (Brody et al. 2022, eq. 7), forwards and backwards, in one pass over the edges of each target.
+"""GATv2's attention (Brody et al. 2022, eq. 7), forwards and backwards, over edges that are sorted by target.
 
-Arrays are f32 and contiguous; nodes N, edges E, edge features G, heads H of C columns each, D = H·C. Nothing of the size
-E·D is ever made: what an edge adds to the score is computed where it is needed, and again on the way back.
+Arrays are f32 and contiguous; nodes N, edges E, edge features G, heads H of C columns each, D = H·C. Loops over edges run one
+after the other, and their inner loops write one row each, which the compiler vectorises.
 """
 
 from __future__ import annotations
@@ -9,145 +9,183 @@ from __future__ import annotations
 import numpy as np
 
 from kdgat.compiled import kernel, summing
+from kdgat.models.kernels.graphs import less_one
 
 
 @kernel
-def by_target(target, nodes):  # type: ignore[no-untyped-def]
-    """Sort edges by target, i64[E]: order i64[E], stable, and where each node's edges begin in it, i64[N + 1]."""
+def by_target(source, target, edge, nodes):  # type: ignore[no-untyped-def]
+    """Sort edges by target.
+
+    Args:
+        source, target: i64[E].
+        edge: f32[E, G], their features.
+        nodes: N.
+
+    Returns:
+        order i64[E], stable; where each node's edges begin in it, i64[N + 1]; source, target and features in that order.
+    """
     begins = np.zeros(nodes + 1, np.int64)
     for e in range(len(target)):
         begins[target[e] + 1] += 1
     for n in range(nodes):
         begins[n + 1] += begins[n]
     free = begins[:-1].copy()
-    order = np.empty(len(target), np.int64)
+    order, sources, targets = np.empty(len(target), np.int64), np.empty(len(target), np.int64), target.copy()
+    features = np.empty(edge.shape, np.float32)
     for e in range(len(target)):
-        order[free[target[e]]] = e
-        free[target[e]] += 1
-    return order, begins
+        at = free[target[e]]
+        free[target[e]] = at + 1
+        order[at], sources[at], targets[at] = e, source[e], target[e]
+        to, row = features[at], edge[e]
+        for g in range(len(row)):
+            to[g] = row[g]
+    return order, begins, sources, targets, features
 
 
 @kernel
-def _sums(left, right, edge, edge_weight, out):  # type: ignore[no-untyped-def]
-    """What an edge is scored by, before the rectifier, into `out` f32[D]: of its source, its target and its features f32[G]."""
-    for j in range(len(out)):
-        out[j] = left[j] + right[j]
-    for g in range(len(edge)):
-        value, row = edge[g], edge_weight[g]
-        for j in range(len(out)):
-            out[j] += value * row[j]
+def in_order(rows, order):  # type: ignore[no-untyped-def]
+    """Put rows f32[E, H] that are sorted by target back to where their edges were, which `order` says."""
+    out = np.empty(rows.shape, np.float32)
+    for e in range(len(order)):
+        for h in range(rows.shape[1]):
+            out[order[e], h] = rows[e, h]
+    return out
 
 
 @summing
-def _score(att, z, slope):  # type: ignore[no-untyped-def]
-    """One head's score of an edge, of f32[C] each."""
-    total = np.float32(0)
-    for c in range(len(att)):
-        total += att[c] * max(z[c], slope * z[c])
-    return total
+def _scores(att, z, slope, to):  # type: ignore[no-untyped-def]
+    """Score of an edge by each head, into `to` f32[H], from f32[H, C] each."""
+    for h in range(len(to)):
+        total = np.float32(0)
+        for c in range(att.shape[1]):
+            total += att[h, c] * max(z[h, c], slope * z[h, c])
+        to[h] = total
 
 
 @summing
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    """Scalar product of f32[n] each."""
-    total = np.float32(0)
-    for j in range(len(a)):
-        total += a[j] * b[j]
-    return total
+def _products(a, b, to):  # type: ignore[no-untyped-def]
+    """Scalar product of two rows f32[C] of each head, into `to` f32[H]."""
+    for h in range(len(to)):
+        total = np.float32(0)
+        for c in range(a.shape[1]):
+            total += a[h, c] * b[h, c]
+        to[h] = total
 
 
 @kernel
-def forward(left, right, edge, edge_weight, att, source, order, begins, slope):  # type: ignore[no-untyped-def]  # noqa: PLR0913
-    """Output f32[N, D] and attention f32[E, H].
+def _add_ends(left, right, source, target, z):  # type: ignore[no-untyped-def]
+    """Add to each edge's projected features `z` f32[E, D] the projections f32[N, D] of its source and of its target."""
+    for e in range(len(source)):
+        to, begin, end = z[e], left[source[e]], right[target[e]]
+        for j in range(len(to)):
+            to[j] += begin[j] + end[j]
+
+
+@kernel
+def _weigh(z, att, slope, begins, alpha):  # type: ignore[no-untyped-def]
+    """Softmax over the edges of each target of what heads score them by, into `alpha` f32[E, H], from z f32[E, H, C]."""
+    heads = alpha.shape[1]
+    for e in range(len(z)):
+        _scores(att, z[e], slope, alpha[e])
+    for t in range(len(begins) - 1):
+        for h in range(heads):
+            largest = np.float32(-np.inf)
+            for e in range(begins[t], begins[t + 1]):
+                largest = max(largest, alpha[e, h])
+            for e in range(begins[t], begins[t + 1]):
+                alpha[e, h] -= largest
+    flat = alpha.reshape(alpha.size)
+    for i in range(len(flat)):
+        flat[i] = less_one(flat[i]) + np.float32(1)
+    for t in range(len(begins) - 1):
+        for h in range(heads):
+            total = np.float32(0)
+            for e in range(begins[t], begins[t + 1]):
+                total += alpha[e, h]
+            for e in range(begins[t], begins[t + 1]):
+                alpha[e, h] /= total
+
+
+@kernel
+def forward(left, right, source, target, begins, z, att, slope):  # type: ignore[no-untyped-def]
+    """Weigh the sources of each node.
 
     Args:
         left, right: f32[N, D], projections of a node as source and as target.
-        edge, edge_weight: f32[E, G] and f32[G, D]; G may be 0.
+        source, target, begins: of `by_target`.
+        z: f32[E, D], projected features of the edges; those of their ends are added to it.
         att: f32[H, C].
-        source: i64[E].
-        order, begins: of `by_target`.
         slope: of the rectifier under 0.
+
+    Returns:
+        output f32[N, D] and attention f32[E, H].
     """
-    nodes, width = left.shape
     heads, columns = att.shape
-    out, alpha = np.zeros((nodes, width), np.float32), np.empty((len(source), heads), np.float32)
-    z = np.empty(width, np.float32)
-    for t in range(nodes):
-        for k in range(begins[t], begins[t + 1]):
-            e = order[k]
-            _sums(left[source[e]], right[t], edge[e], edge_weight, z)
-            for h in range(heads):
-                alpha[e, h] = _score(att[h], z[h * columns : (h + 1) * columns], slope)
+    out, alpha = np.zeros(left.shape, np.float32), np.empty((len(z), heads), np.float32)
+    _add_ends(left, right, source, target, z)
+    _weigh(z.reshape(len(z), heads, columns), att, slope, begins, alpha)
+    values, sums = left.reshape(len(left), heads, columns), out.reshape(len(out), heads, columns)
+    for e in range(len(z)):
         for h in range(heads):
-            largest, total = np.float32(-np.inf), np.float32(0)
-            for k in range(begins[t], begins[t + 1]):
-                largest = max(largest, alpha[order[k], h])
-            for k in range(begins[t], begins[t + 1]):
-                weight = np.exp(alpha[order[k], h] - largest)
-                alpha[order[k], h] = weight
-                total += weight
-            own = out[t, h * columns : (h + 1) * columns]
-            for k in range(begins[t], begins[t + 1]):
-                e = order[k]
-                weight = alpha[e, h] / total
-                alpha[e, h] = weight
-                value = left[source[e], h * columns : (h + 1) * columns]
-                for c in range(columns):
-                    own[c] += weight * value[c]
+            weight, value, to = alpha[e, h], values[source[e], h], sums[target[e], h]
+            for c in range(columns):
+                to[c] += weight * value[c]
     return out, alpha
 
 
 @kernel
-def _to_edge(to_z, edge_weight, out):  # type: ignore[no-untyped-def]
-    """Gradient of one edge's features, into `out` f32[G]."""
-    for g in range(len(out)):
-        out[g] = _dot(edge_weight[g], to_z)
+def _to_scores(grad, left, source, target, begins, alpha):  # type: ignore[no-untyped-def]
+    """Gradient of each edge's scores f32[E, H], from that of the output, f32[N, H, C]."""
+    out = np.empty(alpha.shape, np.float32)
+    for e in range(len(source)):
+        _products(grad[target[e]], left[source[e]], out[e])
+    for t in range(len(begins) - 1):
+        for h in range(out.shape[1]):
+            mean = np.float32(0)
+            for e in range(begins[t], begins[t + 1]):
+                mean += alpha[e, h] * out[e, h]
+            for e in range(begins[t], begins[t + 1]):
+                out[e, h] = alpha[e, h] * (out[e, h] - mean)
+    return out
 
 
 @kernel
-def backward(grad, left, right, edge, edge_weight, att, source, order, begins, slope, alpha, edges):  # type: ignore[no-untyped-def]  # noqa: PLR0913
-    """Gradients of left, right f32[N, D], edge f32[E, G], edge_weight f32[G, D] and att f32[H, C].
+def _to_sums(scores, att, slope, z, to_z, to_att):  # type: ignore[no-untyped-def]
+    """Gradient of `z` f32[E, H, C] into `to_z`, from that of the scores f32[E, H]; that of `att` is added to `to_att` f32[H, C]."""
+    for e in range(len(z)):
+        for h in range(len(att)):
+            score, of, at, to = scores[e, h], z[e, h], att[h], to_att[h]
+            for c in range(len(to)):
+                to[c] += score * max(of[c], slope * of[c])
+            to = to_z[e, h]
+            for c in range(len(to)):
+                to[c] = score * at[c] * (np.float32(1) if of[c] > 0 else slope)
+
+
+@kernel
+def backward(grad, left, source, target, begins, z, att, slope, alpha):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+    """Gradients of left, right f32[N, D], z f32[E, D] and att f32[H, C].
 
     Args:
         grad: f32[N, D], of the output.
-        left, right, edge, edge_weight, att, source, order, begins, slope: of `forward`.
-        alpha: f32[E, H], the attention that it gave.
-        edges: whether the gradient of `edge` is wanted; it is 0 otherwise.
+        left, source, target, begins, att, slope: of `forward`.
+        z, alpha: what it left and gave.
     """
-    nodes, width = left.shape
     heads, columns = att.shape
-    features = edge.shape[1]
-    to_left, to_right = np.zeros((nodes, width), np.float32), np.zeros((nodes, width), np.float32)
-    to_edge, to_weight = np.zeros(edge.shape, np.float32), np.zeros((features, width), np.float32)
-    to_att = np.zeros((heads, columns), np.float32)
-    to_alpha = np.empty((len(source), heads), np.float32)
-    z, to_z, mean = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(heads, np.float32)
-    for t in range(nodes):
-        mean[:] = 0
-        for k in range(begins[t], begins[t + 1]):
-            e = order[k]
-            for h in range(heads):
-                own = slice(h * columns, (h + 1) * columns)
-                to_alpha[e, h] = _dot(grad[t, own], left[source[e], own])
-                mean[h] += alpha[e, h] * to_alpha[e, h]
-        for k in range(begins[t], begins[t + 1]):
-            e = order[k]
-            s = source[e]
-            _sums(left[s], right[t], edge[e], edge_weight, z)
-            for h in range(heads):
-                weight = alpha[e, h]
-                to_score = weight * (to_alpha[e, h] - mean[h])
-                for c in range(columns):
-                    j = h * columns + c
-                    steep = np.float32(1) if z[j] > 0 else slope
-                    to_z[j] = to_score * att[h, c] * steep
-                    to_att[h, c] += to_score * steep * z[j]
-                    to_left[s, j] += weight * grad[t, j] + to_z[j]
-                    to_right[t, j] += to_z[j]
-            for g in range(features):
-                value = edge[e, g]
-                for j in range(width):
-                    to_weight[g, j] += value * to_z[j]
-            if edges:
-                _to_edge(to_z, edge_weight, to_edge[e])
-    return to_left, to_right, to_edge, to_weight, to_att
+    to_left, to_right, to_z = np.zeros(left.shape, np.float32), np.zeros(left.shape, np.float32), np.empty_like(z)
+    to_att = np.zeros(att.shape, np.float32)
+    given, values = grad.reshape(len(grad), heads, columns), left.reshape(len(left), heads, columns)
+    scores = _to_scores(given, values, source, target, begins, alpha)
+    by_head = to_z.reshape(len(z), heads, columns)
+    _to_sums(scores, att, slope, z.reshape(len(z), heads, columns), by_head, to_att)
+    to_values = to_left.reshape(len(left), heads, columns)
+    for e in range(len(z)):
+        for h in range(heads):
+            weight, own, of, to = alpha[e, h], given[target[e], h], by_head[e, h], to_values[source[e], h]
+            for c in range(columns):
+                to[c] += weight * own[c] + of[c]
+    for e in range(len(z)):
+        of, to = to_z[e], to_right[target[e]]
+        for j in range(len(to)):
+            to[j] += of[j]
+    return to_left, to_right, to_z, to_att
