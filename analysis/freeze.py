@@ -278,14 +278,16 @@ def run(
     ids = list(selection.ids) or None
     selected = runs.select(ids, latest=selection.latest, tag=selection.tag, best=selection.best)
     parts, weights = runs.read(selected)
-    for warning in tracker.check(concatenate(parts), work_folder()):
+    tables = concatenate(parts)
+    for warning in tracker.check(tables, work_folder()):
         terminal.warning(warning)
     name = name or LOCAL + "-".join(r.id for r in selected)
     extended = Release.open(extend) if extend is not None else None
     if extended:
         check_extended(name, extended, frozen_root())
-        parts, weights = [standing(extended.contents(), concatenate(parts)), *parts], weights_of_both(extended, weights)
-    tables = concatenate(parts) | measured(benchmarks)
+        tables = concatenate([standing(extended.contents(), tables), tables])
+        weights = weights_of_both(extended, weights)
+    tables |= measured(benchmarks)
     tables |= all_readings(tables, frozen_root())
     tables["runs"] = with_logs(tables["runs"], runs.log_hashes(tables["runs"].to_pylist()))
     release = freeze(name, tables, weights, policy, extended=extended, current=current)
