@@ -64,7 +64,9 @@ class Windows(_Frozen):
         json_schema_extra=ADDED,
     )
     hidden: tuple[str, ...] = Field(
-        (), description="columns of a frame in `memory` that no network sees, worst nor mean", json_schema_extra=ADDED
+        (),
+        description="columns of a frame in `memory` that no network sees, worst nor mean; boosting sees them",
+        json_schema_extra=ADDED,
     )
 
 
@@ -105,6 +107,11 @@ class Augmentation(_Frozen):
         0.5, ge=0, le=1, description="share of trips on which senders wake after the recording began",
         json_schema_extra=ADDED,
     )  # fmt: skip
+    cut_from: Literal["attack-free", "all"] = Field(
+        "attack-free",
+        description="captures that drives are cut from; all: also those with attacks, farther than 1 s from any",
+        json_schema_extra=ADDED,
+    )
     parked: float = Field(
         0.0, ge=0, le=1, description="share of trips that begin with the car parked: most of its values stand still",
         json_schema_extra=ADDED,

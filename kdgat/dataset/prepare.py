@@ -119,9 +119,11 @@ def _build(folder: Path, train: Sequence[Capture], config: Config, seed: int, on
         c.name: split(tables[c.name].num_rows, config.windows, seed, c.name) for c in train
     }
     benign: dict[str, list[Frames]] = {}
-    for c in (c for c in train if c.attack == "benign"):
-        segments = _segments(Frames.from_table(tables[c.name]), parts[c.name]["train"], config)
-        benign.setdefault(c.vehicle, []).extend(segments)
+    for c in train:
+        if c.attack == "benign" or config.augmentation.cut_from == "all":
+            frames, begins = Frames.from_table(tables[c.name]), parts[c.name]["train"]
+            calm = begins[~drives.near_attacks(frames, begins, config.windows.size)]
+            benign.setdefault(c.vehicle, []).extend(_segments(frames, calm, config))
     for part in PARTS:
         real = _real(train, tables, part, parts, config)
         if part == "train" and config.windows.balance == "vehicle":

@@ -119,6 +119,7 @@ VARIANTS: tuple[Variant, ...] = (
     *_alone("identifiers of virtual cars", "10 to 120", {"18 to 50": {"augmentation.identifiers": (18, 50)}}),
     # attacks of published recordings run by the clock, and these columns tell how long the recording has run
     *_alone("time since the start", "seen", {"hidden": {"windows.hidden": ("age", "seen", "joined")}}),
+    *_alone("ranges of values", "the configuration's", {"seen": {"windows.hidden": ()}}),
     *_alone("graph", "graph attention", {"features pooled": {"gat_student.layers": 0}}),
     *_alone("threshold", "the configuration's", {"one half": {"operating_point": "half", "false_alarm_rate": None}}),
 )
@@ -193,6 +194,9 @@ class Outcome:
 def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -> tuple[Stage, Outcome]:
     """Train one variant and score it on the test folders."""
     config = override(task.config, variant.settings)
+    if more := variant.settings.get("windows.hidden"):  # what the configuration hides stays hidden
+        hidden = dict.fromkeys((*task.config.windows.hidden, *more))
+        config = override(config, {"windows.hidden": tuple(hidden)})
     prepared = replace(reference.prepared, hidden=config.windows.hidden)
     if made_of(config) != made_of(task.config):
         prepared = prepare(task.dataset, root, config, task.seed)

@@ -88,6 +88,6 @@ def train_published(task: Task, root: Path | None, on_bad_rows: OnBadRows = "rai
     checkpoint = Checkpoint.of(
         "gat", model, config=config.gat_student.model_dump(), vocabulary=prepared.vocabulary, points=as_json(points),
         node_features=len(train.store.node_features), edge_features=len(train.store.edge_features),
-        scalers=prepared.meta["scalers"],
+        scalers=prepared.scalers.to_dict(),
     )  # fmt: skip
     return GATStage(tables=tables, checkpoints={PUBLISHED: checkpoint}, logits=np.empty((0, 2), np.float32))

@@ -155,12 +155,12 @@ def of_profile(feature_set: FeatureSet) -> list[int]:
 
 
 def of_frame_columns(names: Sequence[str], columns: Sequence[str]) -> list[int]:
-    """Positions among the node's `columns` of the worst and the mean of frame columns.
+    """Positions among the node's `columns` of the worst and the mean of frame columns of `memory`; it may have none of them.
 
     Raises:
-        KdgatError: one that is not among them.
+        KdgatError: one that no column of a frame is called.
     """
-    wanted = [f"{name}_{of}" for name in names for of in ("worst", "mean")]
-    if unknown := [name for name in wanted if name not in columns]:
-        raise KdgatError(f"windows.hidden: no column of a frame is called {unknown[0].rpartition('_')[0]!r}")
-    return [list(columns).index(name) for name in wanted]
+    if unknown := [name for name in names if name not in _MEMORY_FRAME + _MEMORY_PROFILE]:
+        raise KdgatError(f"windows.hidden: no column of a frame is called {unknown[0]!r}")
+    wanted = {f"{name}_{of}" for name in names for of in ("worst", "mean")}
+    return [k for k, name in enumerate(columns) if name in wanted]

@@ -160,7 +160,7 @@ def weights(dataset: str, seed: int, checkpoints: dict[str, Checkpoint], prepare
         checkpoint = checkpoints[name]
         stem = f"{dataset}/{name}-s{seed}"
         out[f"{stem}.safetensors"] = checkpoint.weights
-        meta = json.loads(checkpoint.json()) | {"scalers": prepared.meta["scalers"]}
+        meta = json.loads(checkpoint.json()) | {"scalers": prepared.scalers.to_dict()}
         out[f"{stem}.json"] = (json.dumps(meta, sort_keys=True) + "\n").encode()
     if not full:
         return out

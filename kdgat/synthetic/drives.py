@@ -228,12 +228,18 @@ def spilled_over(frames: Frames, begins: np.ndarray, size: int, strikes: Sequenc
         strikes: attacks on it, for those that no label tells of.
     """
     first, last = frames.timestamp[begins], frames.timestamp[begins + size - 1]
-    forged = np.sort(frames.timestamp[frames.label == 1])
-    near = np.searchsorted(forged, last + SPILL_OVER, "right") > np.searchsorted(forged, first - SPILL_OVER, "left")
+    near = near_attacks(frames, begins, size)
     for s in strikes:
         if s.kind == "suppress":
             near |= (last >= s.begin) & (first <= s.end + SPILL_OVER)
     return near & ~_attacked(frames, begins, size)
+
+
+def near_attacks(frames: Frames, begins: np.ndarray, size: int) -> np.ndarray:
+    """Which windows lie within `SPILL_OVER` of a forged frame or hold one, bool[B]; arguments as of `spilled_over`."""
+    first, last = frames.timestamp[begins], frames.timestamp[begins + size - 1]
+    forged = np.sort(frames.timestamp[frames.label == 1])
+    return np.searchsorted(forged, last + SPILL_OVER, "right") > np.searchsorted(forged, first - SPILL_OVER, "left")
 
 
 def _attacked(frames: Frames, begins: np.ndarray, size: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from kdgat.catalog.datasets import Capture
 from kdgat.config import PRESETS, Augmentation, Config, override
 from kdgat.dataset import prepare as preparing
 from kdgat.dataset import sources
-from kdgat.dataset.prepare import balanced, prepare, profile_source
+from kdgat.dataset.prepare import balanced, prepare, profile_source, virtual_drive
 from kdgat.synthetic import commands, trips
 from kdgat.synthetic.drives import FLOODS, SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, spilled_over, strikes_of
 from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge, given_up
@@ -320,6 +320,29 @@ def test_drives_cut_from_captures_have_other_identifiers_and_pauses(trip: Frames
     assert np.diff(frames.timestamp).max() > 1.4, "the bus is off between two stretches"
     assert set(frames.id.tolist()) <= set(car.named[car.kept].tolist())
     assert not np.array_equal(np.unique(frames.id), np.unique(trip.id))
+
+
+def test_drives_may_be_cut_from_what_lies_between_attacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    given: list[list[Frames]] = []
+    monkeypatch.setitem(preparing.VIRTUAL, "drives", lambda *args: given.append(args[3]) or virtual_drive(*args))
+    seconds = {}
+    for source in ("attack-free", "all"):
+        given.clear()
+        prepare("synthetic", None, override(CONFIG, {"augmentation.cut_from": source}), 0)
+        handed = max(given, key=len)
+        assert handed, "drives of the part train are cut"
+        for frames in (f for stretches in handed.values() for f in stretches):
+            assert not frames.label.any()
+        seconds[source] = sum(np.ptp(f.timestamp) for stretches in handed.values() for f in stretches)
+    assert seconds["all"] > 1.2 * seconds["attack-free"] > 0
+    for c in (c for c in sources.training_captures("synthetic") if c.attack != "benign"):
+        recorded = Frames.from_table(c.frames())
+        forged = recorded.timestamp[recorded.label == 1]
+        own = [f for f in handed[c.vehicle] if np.isin(f.timestamp, recorded.timestamp).all()]
+        for f in own:
+            inside = (forged > f.timestamp[0] - SPILL_OVER) & (forged < f.timestamp[-1] + SPILL_OVER)
+            assert not inside.any(), "farther from any attack than what it leaves behind"
 
 
 def capture(name: str, vehicle: str, attack: str) -> Capture:

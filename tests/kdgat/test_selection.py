@@ -133,8 +133,10 @@ def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest
     assert first["worst"] == min(first["recall"].values())
     # the preset demo is the same on a smaller budget
     paper, demo = (preset(name).flat() for name in ("paper", "demo"))
-    # as were the students that were judged, on no more of anything
-    assert all(selection.BUDGET[k] < paper[k] for k in config.DEMO_BUDGET)
+    # the students that were judged had the whole of it, but no curriculum
+    judged = override(PRESETS["demo"], selection.CANDIDATES[choice["candidate"]] | choice["settings"] | selection.ALONE)
+    different = {k for k, value in judged.flat().items() if value != paper[k]}
+    assert different == {"preset", "bootstrap_draws", *selection.ALONE}
     assert {k for k in paper if paper[k] != demo[k]} == {"preset", "bootstrap_draws", *config.DEMO_BUDGET}
     # settings that were edited after the choice are refused
     edited = tmp_path / "choice.toml"
