@@ -1,15 +1,18 @@
-"""What was measured when the settings were chosen: the share of attacks on virtual cars that the student found, by kind of attack.
+"""What was measured when the settings were chosen: what candidates found, and the attacks on virtual cars that the student found.
 
 Keys `choice.<kind>.<cars>.<protocol>`: recall at 1 % false positives in the fold of each car left out, mean over cars and seeds, from
 `data/choice.toml`. `recorded`: traffic of the car left out, its identifiers renamed; `drawn`: buses drawn at random.
-`choice.alarm_events_per_hour`: at the threshold chosen, on attack-free traffic of the cars left out. `readings.before_choice`: evaluations
-that had read test folders when the choice was written.
+`choice.alarm_events_per_hour`: at the threshold chosen, far from attacks in all training captures of the cars left out.
+`choice.screening.<candidate>.recall_at_fpr_1pct` and `….alarm_events_far_per_hour`: what a candidate was screened by, with one seed
+on two platforms; `choice.ranking.…`: the best two with all seeds on all platforms. `readings.before_choice`: evaluations that had
+read test folders when the choice was written.
 """
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 from analysis.numbers.number import Makers, Number
@@ -19,6 +22,7 @@ from kdgat.config import CHOICE, Config, override
 
 _CARS = {"cut": "recorded", "drawn": "drawn"}
 _SOURCE = "data/choice.toml"
+_RECALL, _ALARMS = "recall_at_fpr_1pct", "alarm_events_far_per_hour"
 
 
 @cache
@@ -54,10 +58,12 @@ def keys(release: Release) -> Makers:
     rate = f"{100 * document()['settings']['false_alarm_rate']:g} %"
     (alarms,) = (row["alarms"] for row in document()["points"] if (row["what"], row["name"]) == ("threshold", rate))
     key = "choice.alarm_events_per_hour"
-    yield (
-        key,
-        partial(_cited, key, by_metric("alarm_events_far_per_hour", alarms), alarms, f"[[points]] threshold {rate}"),
-    )
+    yield key, partial(_cited, key, by_metric(_ALARMS, alarms), alarms, f"[[points]] threshold {rate}")
+    for table, (field, metric) in product(("screening", "ranking"), (("mean", _RECALL), ("alarms", _ALARMS))):
+        for row in document()[table]:
+            key = f"choice.{table}.{slug(row['candidate'])}.{metric}"
+            where = f"[[{table}]] {row['candidate']}: {field}"
+            yield key, partial(_cited, key, by_metric(metric, row[field]), row[field], where)
     key = "readings.before_choice"
     yield key, partial(_readings_before, release, key)
 

@@ -130,6 +130,33 @@ def evader_table(release: Source = None) -> str:
     return markdown(header, body, left=1)
 
 
+#: what was tried when the settings were chosen, over the settings before
+_CANDIDATES = {
+    "before": "settings of the choice before",
+    "steady": "byte jumps, new bits and ranges hidden",
+    "unranged-driven-parked": "these hidden of profiles too; drives also cut from between attacks; half of the cars parked at first",
+    "timing-parked": "all payload columns of frames hidden; half of the cars parked at first",
+    "timing-driven": "all payload columns of frames hidden; drives also cut from between attacks",
+    "timing-driven-parked": "both of the two before",
+}
+
+
+def choice_table(release: Source = None) -> str:
+    """Candidates of the choice: recall and alarms where they were screened, and where the best two were judged."""
+    numbers = numbers_of(release)
+    columns = [
+        (part, metric)
+        for part in ("screening", "ranking")
+        for metric in ("recall_at_fpr_1pct", "alarm_events_far_per_hour")
+    ]
+    body = [
+        [label, *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns)]
+        for candidate, label in _CANDIDATES.items()
+    ]
+    header = ["Candidate", "Recall, screened", "Alarms per hour", "Recall, all platforms", "Alarms per hour"]
+    return markdown(header, body, left=1)
+
+
 def metric_table(
     metrics: Sequence[str],
     release: Source = None,

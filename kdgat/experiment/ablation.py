@@ -119,7 +119,12 @@ VARIANTS: tuple[Variant, ...] = (
     *_alone("identifiers of virtual cars", "10 to 120", {"18 to 50": {"augmentation.identifiers": (18, 50)}}),
     # attacks of published recordings run by the clock, and these columns tell how long the recording has run
     *_alone("time since the start", "seen", {"hidden": {"windows.hidden": ("age", "seen", "joined")}}),
-    *_alone("ranges of values", "the configuration's", {"seen": {"windows.hidden": ()}}),
+    *_alone("payload columns of frames", "the configuration's", {"seen": {"windows.hidden": ()}}),
+    *_alone(
+        "source of cut drives",
+        "the configuration's",
+        {"attack-free captures": {"augmentation.cut_from": "attack-free"}},
+    ),
     *_alone("graph", "graph attention", {"features pooled": {"gat_student.layers": 0}}),
     *_alone("threshold", "the configuration's", {"one half": {"operating_point": "half", "false_alarm_rate": None}}),
 )

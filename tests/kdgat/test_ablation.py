@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.experiment.ablation import VARIANTS, Outcome, effects, run, summarise, train_reference, trainings
 from kdgat.experiment.task import Task
+from kdgat.graphs.scaling import UNSEEN, Scalers
 
 KEY = ("test_01", "zero-shot")
 
@@ -47,7 +49,7 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
         (reference,) = [v for v in levels if v.reference]
         for v in levels:
             changed = [path for path, value in v.settings.items() if reference.settings.get(path) != value]
-            changes = len(changed) + (v.teaching != reference.teaching) + bool(v.hidden)
+            changes = len(changed) + (v.teaching != reference.teaching)
             assert changes == (v is not reference) or (factor, v.level) == ("threshold", "one half")
         override(CONFIG, reference.settings)
     assert len({v.trained_as for v in trainings()}) == len(trainings()) < len(VARIANTS)
@@ -110,6 +112,11 @@ def test_hidden_columns_are_zero_and_the_others_as_they_were(tmp_path: Path, mon
     assert (np.abs(scaled[:, columns]) < 1e-28).all()
     others = np.delete(np.arange(scaled.shape[1]), columns)
     np.testing.assert_array_equal(scaled[:, others], seen.scalers.nodes(store.x)[:, others])
+    # a release keeps them hidden, and sets without columns of frames have nothing to hide
+    written = Scalers.from_dict(json.loads(json.dumps(blind.scalers.to_dict())))
+    np.testing.assert_array_equal(written.nodes(store.x), scaled)
+    published = prepare("synthetic", None, override(config, {"windows.hidden": hidden, "features": "published"}), 0)
+    assert (published.scalers.nodes.scale < UNSEEN).all()
     unknown = prepare("synthetic", None, override(config, {"windows.hidden": ("colour",)}), 0)
     with pytest.raises(KdgatError, match="no column of a frame is called 'colour'"):
         _ = unknown.scalers
