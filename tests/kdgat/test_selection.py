@@ -136,6 +136,9 @@ def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest
     assert preset("paper").hash() == choice["config_hash"]
     first = choice["ranking"][0]
     assert first["candidate"] == choice["candidate"]
+    assert [(r["cars"], r["seeds"]) for r in choice["screening"]] == [(3, 1)] * len(selection.CANDIDATES)
+    assert len(selection.CANDIDATES) == 6
+    assert [(r["cars"], r["seeds"]) for r in choice["ranking"]] == [(4, 2)] * 2
     within = [r for r in choice["ranking"] if r["alarms"] <= selection.BOUND] or choice["ranking"]
     assert first["mean"] == max(r["mean"] for r in within)
     assert first["worst"] == min(first["recall"].values())
