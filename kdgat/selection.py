@@ -44,10 +44,9 @@ from kdgat.config import CHOICE, PRESETS, Adaptation, Augmentation, Config, over
 from kdgat.dataset.sources import benign_identifiers, captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation import adaptation
-from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, rising
+from kdgat.evaluation.alarms import SINGLE, AlarmRule, found_at_cost, rising
 from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.scored import ScoredWindows, joined
-from kdgat.evaluation.thresholds import logit
 from kdgat.front_door import start
 from kdgat.runtime import work_folder
 
@@ -377,29 +376,13 @@ def _over(trial: Trial, case: Case, rule: str, settings: Adaptation | None) -> n
 
 
 def events_found(trial: Trial, alarm: AlarmRule) -> float:
-    """Share of attack events found, mean over protocols, at the lowest threshold that costs `EVENT_BOUND` alarms an hour.
-
-    Counted over all but drawn cars, far from attacks.
-    """
+    """Share of attack events found at `EVENT_BOUND` alarms an hour far from attacks, mean over protocols; without drawn cars."""
     shares = []
     for protocol in PROTOCOLS:
         cases = [c for c in trial.cases if c.protocol == protocol and c.source != "drawn"]
-        windows = joined([c.windows for c in cases])
-        scores = logit(np.concatenate([c.scores for c in cases]))
-        far = windows.far()
-        allowed = EVENT_BOUND * windows.duration[far].sum() / 3600
-
-        def cost(threshold: float) -> int:
-            sounds = alarm.sounds(windows.recording, scores >= threshold)  # noqa: B023
-            return int((rising(windows.recording, sounds) & far).sum())  # noqa: B023
-
-        low, high = -14.0, 14.0
-        for _ in range(24):  # the cost falls with the threshold, nearly: at low ones alarms merge
-            middle = (low + high) / 2
-            low, high = (middle, high) if cost(middle) > allowed else (low, middle)
-        late = delays(windows, alarm.sounds(windows.recording, scores >= high))
-        shares.append(float(np.isfinite(late).mean()) if len(late) else 0.0)
-    return float(np.mean(shares))
+        scores = np.concatenate([c.scores for c in cases])
+        shares.append(found_at_cost(joined([c.windows for c in cases]), scores, alarm, EVENT_BOUND))
+    return float(np.nanmean(shares))
 
 
 def ranking(trials: Sequence[Trial]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from functools import cached_property, partial
 from itertools import permutations
 from typing import Any
 
-from analysis.numbers import at_half, choice, explanations, schedule
+from analysis.numbers import at_half, choice, explanations, quiet, schedule
 from analysis.numbers.effects import LEVEL, Effects, Side, phrase
 from analysis.numbers.number import KeyUnknown, Maker, Makers, Number
 from analysis.reference import PUBLISHED
@@ -206,6 +206,7 @@ class Numbers:
         yield from explanations.keys(self.release)
         yield from schedule.keys(self.release)
         yield from at_half.keys(self.release)
+        yield from quiet.keys(self.release)
         yield from choice.keys(self.release)
         yield from self._dataset_keys()
         yield from self._parameter_keys()

@@ -63,3 +63,39 @@ def delays(windows: ScoredWindows, sounds: np.ndarray) -> np.ndarray:
     at = np.where(inside, hit, 0)
     inside &= (windows.recording[at] == windows.recording[first]) & (windows.t0[at] <= windows.end[last] + EVENT_PAUSE)
     return np.where(inside, windows.end[at] - windows.t0[first], np.inf)
+
+
+def levels(recording: np.ndarray, scores: np.ndarray, rule: AlarmRule) -> np.ndarray:
+    """Thresholds under which the alarm sounds in each window, f64[n]: the k-th largest score of its recording's last n windows."""
+    last = np.full((rule.n, len(scores)), -np.inf)
+    for back in range(min(rule.n, len(scores))):
+        same = recording[back:] == recording[: len(recording) - back]
+        last[back, back:] = np.where(same, scores[: len(scores) - back], -np.inf)
+    return np.sort(last, axis=0)[-rule.k]
+
+
+def found_at_cost(windows: ScoredWindows, scores: np.ndarray, rule: AlarmRule, an_hour: float) -> float:
+    """Share of attack events found at the lowest threshold from which on `an_hour` alarm events an hour or fewer lie far from attacks.
+
+    Args:
+        scores: f64[n], larger is more suspicious.
+        rule: when the alarm sounds.
+
+    Returns:
+        NaN without an attack event.
+    """
+    level, far = levels(windows.recording, scores, rule), windows.far()
+    before = np.append(-np.inf, level[:-1])
+    before[np.flatnonzero(np.diff(windows.recording, prepend=-1))] = -np.inf
+    # an alarm begins in a window at thresholds from the level before to its own: +1 as the threshold falls under the one, −1 under the other
+    begins = far & (level > before)
+    at = np.concatenate([level[begins], before[begins]])
+    falling = np.argsort(-at, kind="stable")
+    change = np.repeat([1, -1], begins.sum())[falling]
+    at = at[falling]
+    cost = np.cumsum(change)
+    last_of_level = np.append(at[1:] != at[:-1], True)[: len(at)]
+    dear = np.flatnonzero(last_of_level & (cost > an_hour * windows.duration[far].sum() / 3600))
+    threshold = at[dear[0]] if len(dear) else -np.inf
+    late = delays(windows, level > threshold)
+    return float(np.isfinite(late).mean()) if len(late) else float("nan")

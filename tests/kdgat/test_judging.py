@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis.checks import metrics as again
 from kdgat.errors import KdgatError
-from kdgat.evaluation.alarms import AlarmRule, delays, rising
+from kdgat.evaluation.alarms import AlarmRule, delays, found_at_cost, rising
 from kdgat.evaluation.bootstrap import weighted_metrics
 from kdgat.evaluation.differences import corrected, differences, holm, verdict
 from kdgat.evaluation.metrics import POOLED, POOLED_METRICS, score
@@ -117,6 +117,25 @@ def test_an_alarm_ends_with_its_recording() -> None:
     recording, over = np.array([0, 0, 1, 1]), np.array([False, True, True, True])
     assert rising(recording, over).tolist() == [False, True, True, False]
     assert AlarmRule(2, 2).sounds(recording, over).tolist() == [False, False, False, True]
+
+
+@settings(max_examples=150, deadline=None)
+@given(scored(), st.sampled_from([(1, 1), (2, 3), (3, 5)]), st.sampled_from([0.0, 200.0, 1000.0]))
+def test_events_are_found_at_the_lowest_threshold_that_costs_no_more(
+    given_: tuple[ScoredWindows, np.ndarray], k_of_n: tuple[int, int], an_hour: float
+) -> None:
+    w, s = given_
+    rule, far = AlarmRule(*k_of_n), w.far()
+    found = None
+    for t in (*sorted(set(s), reverse=True), -1.0):  # at t the alarm sounds over t
+        sounds = rule.sounds(w.recording, s > t)
+        if (rising(w.recording, sounds) & far).sum() > an_hour * w.duration[far].sum() / 3600:
+            break
+        found = np.isfinite(delays(w, sounds))
+    if w.y.any():
+        assert found_at_cost(w, s, rule, an_hour) == pytest.approx(np.mean(found))
+    else:
+        assert np.isnan(found_at_cost(w, s, rule, an_hour))
 
 
 @pytest.mark.parametrize("regime", ["traffic", "seeds"])
