@@ -536,5 +536,5 @@ def _first_of(names: Sequence[str]) -> str:
 def _written(value: Any) -> str:
     """A configuration's value as text."""
     if isinstance(value, list):
-        return ", ".join(map(_written, value))
+        return ", ".join(map(_written, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)

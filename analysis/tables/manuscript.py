@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.numbers import quiet
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
 from analysis.reference.format import NA, slug
@@ -75,6 +76,25 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *
     header = [*(["Left out"] if several else []), "Car and attack", "Attacked windows", "Protocol"]
     header += [kind.capitalize() for kind in kinds]
     return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=1 + several)
+
+
+def quiet_table(release: Source = None) -> str:
+    """Attack events found on cars left out at five alarm events an hour: what was left out × protocol, detectors across."""
+    numbers = numbers_of(release)
+    there = numbers.release.manifest["datasets"]
+    left_out = {
+        name: sorted(entry["left_out"]) for name, entry in unions().items() if name in there and entry.get("left_out")
+    }
+    kinds = list(dict.fromkeys(m.kind for m in registry.compared("tbl-cars")))
+    body = []
+    for dataset, cars in sorted(left_out.items(), key=lambda item: (-len(item[1]), item)):
+        for protocol, profiled in _CARS.items():
+            of_kind = {m.kind: slug(m.name) for m in registry.compared("tbl-cars", profiled=profiled)}
+            prefix = f"{slug(dataset)}.pooled"
+            cells = [cell(numbers, f"{prefix}.{of_kind[kind]}.{slug(protocol)}.{quiet.NAME}") for kind in kinds]
+            body.append([" and ".join(car.capitalize() for car in cars), protocol, *cells])
+    header = ["Left out", "Protocol", *(kind.capitalize() for kind in kinds)]
+    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=2)
 
 
 #: dataset on whose cars one detector was trained, and what of it is shown: (heading, kind of detector, metric)

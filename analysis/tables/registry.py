@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[Source], str]] = {
     "tbl-cars": partial(manuscript.left_out_table, whole=False),
     "tbl-sisters": manuscript.left_out_table,
     "tbl-all-cars": manuscript.all_cars_table,
+    "tbl-quiet": manuscript.quiet_table,
     "tbl-choice": manuscript.choice_table,
     "tbl-evaders": manuscript.evader_table,
     "tbl-ranking": partial(manuscript.metric_table, ["recall_at_fpr_1pct"], models=_FEW),

@@ -16,6 +16,7 @@ from analysis.figures import statics
 from analysis.figures.style import style
 from analysis.freeze import freeze
 from analysis.numbers import KeyUnknown, Numbers
+from analysis.numbers.effects import windows_of
 from analysis.numbers.trace import difference
 from analysis.numbers.values import data_note
 from analysis.reference import labels
@@ -24,6 +25,7 @@ from analysis.reference.queries import queries
 from analysis.tables import results
 from kdgat import records
 from kdgat.errors import KdgatError
+from kdgat.evaluation.alarms import delays, rising
 
 HEADLINE = "hcrl_sa.test_01.gat_student.zero_shot.f1"
 
@@ -129,6 +131,26 @@ def test_operating_points_and_readings_have_keys(numbers, run, frozen):
     ]  # fmt: skip
     unknown = Numbers(freeze("unknown", tables | {"readings": records.table("readings", [])}, weights))
     assert "readings.evaluations" not in unknown
+
+
+def test_events_found_at_five_alarm_events_an_hour(numbers, shared_release):
+    """Once more by trying every threshold, on one seed after the other."""
+    number = numbers["hcrl_sa.pooled.gat_student.zero_shot.events_found_at_5_an_hour"]
+    table = shared_release.table("predictions").to_pylist()
+    shares = []
+    for seed in range(2):
+        rows = [r for r in table if (r["dataset"], r["protocol"], r["seed"]) == ("hcrl-sa", "zero-shot", seed)]
+        labelled = {r["scenario"] for r in rows if r["injected"]}
+        rows = sorted((r for r in rows if r["scenario"] in labelled), key=lambda r: (r["capture"], r["window"]))
+        windows = windows_of(pa.Table.from_pylist(rows))
+        scores, far = np.array([r["gat-student"] for r in rows]), windows.far()
+        allowed = 5 * windows.duration[far].sum() / 3600
+        for t in [*np.unique(scores)[::-1], -1.0]:
+            if (rising(windows.recording, scores > t) & far).sum() > allowed:
+                break
+            found = np.isfinite(delays(windows, scores > t)).mean()
+        shares.append(found)
+    assert number.value == pytest.approx(np.mean(shares)) and 0 < number.value <= 1
 
 
 def test_prerender_writes_the_keys_in_use_only(shared_release, tmp_path):
