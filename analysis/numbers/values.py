@@ -11,6 +11,7 @@ A key is dotted and lower-case, `-` written as `_`:
     hcrl_sa.published.gat.test_01.f1                 what others printed (`published.json`)
     hcrl_sa.test_01.floor_f1                         F1 of calling every window an attack
     hcrl_sa.test_01.timer_f1                         F1 of a timer that looks at nothing (`schedule.py`)
+    universal.pooled.gat_alone_student.zero_shot.events_found_at_5_an_hour    attack events found at five alarm events an hour (`quiet.py`)
     choice.evade_midpoint.recorded.zero_shot         recall on virtual cars, when the settings were chosen (`choice.py`)
     hcrl_sa.frames · hcrl_sa.test_01.positives · parameters.gat_student · config.windows.size · readings.evaluations · release.name
 
