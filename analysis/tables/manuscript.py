@@ -150,14 +150,14 @@ def evader_table(release: Source = None) -> str:
     return markdown(header, body, left=1)
 
 
-#: what was tried when the settings were chosen, over the settings before
+#: what was tried when the settings were chosen
 _CANDIDATES = {
-    "before": "settings of the choice before",
+    "before": "settings of the previous release",
     "steady": "byte jumps, new bits and ranges hidden",
-    "unranged-driven-parked": "these hidden of profiles too; drives also cut from between attacks; half of the cars parked at first",
-    "timing-parked": "all payload columns of frames hidden; half of the cars parked at first",
-    "timing-driven": "all payload columns of frames hidden; drives also cut from between attacks",
-    "timing-driven-parked": "both of the two before",
+    "unranged-driven-parked": "the same, also against the profile; driven cuts; parked cars",
+    "timing-parked": "all payload columns hidden; parked cars",
+    "timing-driven": "all payload columns hidden; driven cuts",
+    "timing-driven-parked": "all payload columns hidden; driven cuts; parked cars (chosen)",
 }
 
 
@@ -173,7 +173,7 @@ def choice_table(release: Source = None) -> str:
         [label, *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns)]
         for candidate, label in _CANDIDATES.items()
     ]
-    header = ["Candidate", "Recall, screened", "Alarms per hour", "Recall, all platforms", "Alarms per hour"]
+    header = ["Candidate", "Recall, screened", "Alarms, screened", "Recall, three platforms", "Alarms, three platforms"]
     return markdown(header, body, left=1)
 
 
