@@ -59,9 +59,10 @@ class Prepared:
     @cached_property
     def scalers(self) -> Scalers:
         """Fitted on benign training windows; what is hidden becomes 0."""
-        return Scalers.from_dict(self.meta["scalers"]).hiding(
-            of_frame_columns(self.hidden, self.store("train").node_features)
-        )
+        fitted = Scalers.from_dict(self.meta["scalers"])
+        if not self.hidden:
+            return fitted
+        return fitted.hiding(of_frame_columns(self.hidden, self.store("train").node_features))
 
     @cached_property
     def training(self) -> Training:
