@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.numbers import quiet
+from analysis.numbers import choice, quiet
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
 from analysis.reference.format import NA, slug
@@ -43,6 +43,16 @@ def whole_f1_table(release: Source = None) -> str:
     return main_table(release, dataset=numbers.main_dataset, only=only)
 
 
+def _left_out(numbers: Numbers) -> dict[str, list[str]]:
+    """Union of the release → the cars that it leaves out, as they are written; none for some."""
+    there = numbers.release.manifest["datasets"]
+    return {
+        name: [car.capitalize() for car in sorted(entry.get("left_out", ()))]
+        for name, entry in unions().items()
+        if name in there
+    }
+
+
 def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *, whole: bool = True) -> str:
     """One metric on captures of cars that were left out of training: scenario × protocol, models across; what was left out, if that differs.
 
@@ -52,12 +62,9 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *
         whole: False for the dataset alone that leaves out most cars.
     """
     numbers = numbers_of(release)
-    there = numbers.release.manifest["datasets"]
-    cars = {name: sorted(entry.get("left_out", ())) for name, entry in unions().items() if name in there}
+    cars = _left_out(numbers)
     most = max(map(len, cars.values()), default=0)
-    left_out = {
-        n: " and ".join(c).title().replace(" And ", " and ") for n, c in cars.items() if whole or len(c) == most
-    }
+    left_out = {n: " and ".join(c) for n, c in cars.items() if whole or len(c) == most}
     held: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for r in numbers.release.table("datasets").to_pylist():
         if left_out.get(r["dataset"]) and r["split"] != "train" and r["injected"]:
@@ -81,10 +88,7 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *
 def quiet_table(release: Source = None) -> str:
     """Attack events found on cars left out at five alarm events an hour: what was left out × protocol, detectors across."""
     numbers = numbers_of(release)
-    there = numbers.release.manifest["datasets"]
-    left_out = {
-        name: sorted(entry["left_out"]) for name, entry in unions().items() if name in there and entry.get("left_out")
-    }
+    left_out = {name: cars for name, cars in _left_out(numbers).items() if cars}
     kinds = list(dict.fromkeys(m.kind for m in registry.compared("tbl-cars")))
     body = []
     for dataset, cars in sorted(left_out.items(), key=lambda item: (-len(item[1]), item)):
@@ -92,7 +96,7 @@ def quiet_table(release: Source = None) -> str:
             of_kind = {m.kind: slug(m.name) for m in registry.compared("tbl-cars", profiled=profiled)}
             prefix = f"{slug(dataset)}.pooled"
             cells = [cell(numbers, f"{prefix}.{of_kind[kind]}.{slug(protocol)}.{quiet.NAME}") for kind in kinds]
-            body.append([" and ".join(car.capitalize() for car in cars), protocol, *cells])
+            body.append([" and ".join(cars), protocol, *cells])
     header = ["Left out", "Protocol", *(kind.capitalize() for kind in kinds)]
     return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=2)
 
@@ -157,7 +161,7 @@ _CANDIDATES = {
     "unranged-driven-parked": "the same, also against the profile; driven cuts; parked cars",
     "timing-parked": "all payload columns hidden; parked cars",
     "timing-driven": "all payload columns hidden; driven cuts",
-    "timing-driven-parked": "all payload columns hidden; driven cuts; parked cars (chosen)",
+    "timing-driven-parked": "all payload columns hidden; driven cuts; parked cars",
 }
 
 
@@ -170,7 +174,10 @@ def choice_table(release: Source = None) -> str:
         for metric in ("recall_at_fpr_1pct", "alarm_events_far_per_hour")
     ]
     body = [
-        [label, *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns)]
+        [
+            f"{label} (chosen)" if candidate == choice.document()["candidate"] else label,
+            *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns),
+        ]
         for candidate, label in _CANDIDATES.items()
     ]
     header = ["Candidate", "Recall, screened", "Alarms, screened", "Recall, three platforms", "Alarms, three platforms"]
