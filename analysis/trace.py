@@ -7,9 +7,10 @@ import json
 from analysis.claims import prose
 from analysis.claims.evaluate import matches
 from analysis.claims.grammar import parse
-from analysis.claims.judged import Judged, of_project
+from analysis.claims.judged import Judged, judged
 from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.format import slug
+from analysis.reference.sources import sources
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
@@ -36,7 +37,10 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
     if as_json:
         print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
         return 0
-    print(f"{number.key} = {number.text}" + (f"   95 % interval {number.interval}" if number.interval else ""))
+    print(
+        f"{number.key} = {prose.plain(number.text, str)}"
+        + (f"   95 % interval {number.interval}" if number.interval else "")
+    )
     print(
         f"release     {document['release']} ({document['data_kind']} data), manifest sha256 {document['manifest_sha256']}"
     )
@@ -69,11 +73,12 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
 def _resting_on(numbers: Numbers, key: str) -> list[Judged]:
     """Claims of the sources that name the key, by itself or among others."""
     names = {key, key.replace(f"{slug(numbers.main_dataset)}.", "main.", 1)}
-    return [
-        j
-        for j in of_project(numbers, REPO)
-        if any(matches(name, used.replace("@", "*")) for used in parse(j.claim.assertion).keys for name in names)
+    resting = [
+        claim
+        for claim in prose.stated(sources(REPO))
+        if any(matches(name, used.replace("@", "*")) for used in parse(claim.assertion).keys for name in names)
     ]
+    return judged(numbers, resting, REPO)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kdgat.errors import KdgatError
 from kdgat.paths import REPO
 
 FeatureSet = Literal["published", "relative", "profile", "memory"]
+#: what `memory` says of a frame (`kdgat.graphs.features` explains each)
+FrameColumn = Literal[
+    "short", "short_of_least", "short_in_jitter", "short_pair", "long", "jitter", "flips", "flip_excess", "jump",
+    "new_bits", "broken_counters", "out_of_range", "dlc_change", "joined", "seen", "age", "bus_rush", "overdue",
+    "profile_strange", "profile_short", "profile_short_of_least", "profile_new_bits", "profile_out_of_range",
+    "profile_dlc",
+]  # fmt: skip
 
 
 class _Frozen(BaseModel):
@@ -63,11 +70,19 @@ class Windows(_Frozen):
         description="training windows of captures: as many as there are, or as many of each vehicle as of another",
         json_schema_extra=ADDED,
     )
-    hidden: tuple[str, ...] = Field(
+    hidden: tuple[FrameColumn, ...] = Field(
         (),
-        description="columns of a frame in `memory` that no network sees, worst nor mean; boosting sees them",
+        description="columns of a frame in `memory` that no network sees, worst nor mean; boosting sees them, and other "
+        "features have none of them",
         json_schema_extra=ADDED,
     )
+
+    @field_validator("hidden")
+    @classmethod
+    def _each_once(cls, hidden: tuple[FrameColumn, ...]) -> tuple[FrameColumn, ...]:
+        if twice := [name for k, name in enumerate(hidden) if name in hidden[:k]]:
+            raise ValueError(f"{twice[0]!r} is named twice")
+        return hidden
 
 
 class Augmentation(_Frozen):

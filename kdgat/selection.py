@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ import numpy as np
 from kdgat import atomic, provenance
 from kdgat.catalog import datasets
 from kdgat.catalog.contents import relation
-from kdgat.catalog.datasets import Capture
+from kdgat.catalog.datasets import Capture, absolute_root
 from kdgat.config import CHOICE, PRESETS, Adaptation, Augmentation, Config, override, settings_lines
 from kdgat.dataset.sources import benign_identifiers, captures
 from kdgat.errors import KdgatError
@@ -47,6 +48,7 @@ from kdgat.evaluation import adaptation
 from kdgat.evaluation.alarms import SINGLE, AlarmRule, found_at_cost, rising
 from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.scored import ScoredWindows, joined
+from kdgat.experiment.plan import seed_numbers
 from kdgat.front_door import start
 from kdgat.runtime import work_folder
 
@@ -491,21 +493,22 @@ def run(root: Path | None, seeds: str, candidates: str | None, jobs: int) -> int
 
     Args:
         root: folders of captures; None: $KDGAT_DATA, else data/raw.
-        seeds: comma-separated; candidates are screened with the first.
+        seeds: comma-separated; candidates are screened with the least.
         candidates: names, comma-separated; None: all.
         jobs: trainings side by side, one thread each.
 
     Raises:
-        KdgatError: an unknown candidate, seeds that are no numbers, or missing captures.
+        KdgatError: an unknown candidate, seeds that are no numbers from 0 on, no jobs, a folder that is not there, or
+            missing captures.
     """
-    names = candidates.split(",") if candidates is not None else list(CANDIDATES)
+    names = list(dict.fromkeys(candidates.split(","))) if candidates is not None else list(CANDIDATES)
     if unknown := set(names) - set(CANDIDATES):
         raise KdgatError(f"no candidate is called {sorted(unknown)[0]!r}; known: {', '.join(CANDIDATES)}")
-    try:
-        numbers = [int(s) for s in seeds.split(",")]
-    except ValueError:
-        raise KdgatError(f"seeds are numbers, comma-separated; got {seeds!r}") from None
-    choice = choose(root, numbers, names, jobs)
+    if jobs < 1:
+        raise KdgatError(f"jobs are 1 or more, got {jobs}")
+    numbers = seed_numbers(seeds)
+    folders = absolute_root(str(root or os.environ.get("KDGAT_DATA", "")))
+    choice = choose(folders, numbers, names, jobs)
     for r in [*choice["screening"], *choice["ranking"]]:
         print(
             f"{r['candidate']:26s} {r['cars']} cars, {r['seeds']} seeds: mean {r['mean']:.4f}, worst {r['worst']:.4f} "
@@ -513,7 +516,7 @@ def run(root: Path | None, seeds: str, candidates: str | None, jobs: int) -> int
         )
     for row in choice["points"]:
         print(f"{row['what']:10s} {row['name']:24s} {row['worth']:.4f}, {row['alarms']:.1f} alarms an hour")
-    write_choice(choice, seeds)
+    write_choice(choice, ",".join(map(str, numbers)))
     print(f"wrote {CHOICE}; commit it before the preset `paper` is evaluated")
     return 0
 

@@ -47,9 +47,14 @@ def _cited(key: str, text: str, value: float, where: str) -> Number:
     return Number(key, f'[{text}]{{.cited data-source="{_SOURCE}"}}', value, f"{_SOURCE}, {where}", span=False)
 
 
+def covers(release: Release) -> bool:
+    """Whether a run of the release was trained with every setting of the choice."""
+    return any(_has_settings(configuration) for configuration in release.manifest["configurations"].values())
+
+
 def keys(release: Release) -> Makers:
     """Yield every number by key, for a release that was trained with the settings chosen."""
-    if not any(_has_settings(configuration) for configuration in release.manifest["configurations"].values()):
+    if not covers(release):
         return
     for (kind, cars, protocol), value in recalls().items():
         key = ".".join(("choice", *map(slug, (kind, cars, protocol))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -23,8 +24,16 @@ class KeyUnknown(KdgatError):
         self._key, self._known = key, known
 
     def __str__(self) -> str:
-        close = difflib.get_close_matches(self._key, self._known, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(self._key, self._likely(), n=3, cutoff=0.5)
         return super().__str__() + (f"; nearest: {', '.join(close)}" if close else "")
+
+    def _likely(self) -> list[str]:
+        """A hundred keys with most of the parts that were meant: comparing all as texts would take half a minute."""
+        parts = {part for key in self._known for part in key.split(".")}
+        meant = {
+            close for part in self._key.split(".") for close in difflib.get_close_matches(part, parts, n=1) or [part]
+        }
+        return heapq.nlargest(100, self._known, key=lambda key: len(meant.intersection(key.split("."))))
 
 
 @dataclass(frozen=True)

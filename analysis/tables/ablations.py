@@ -39,7 +39,7 @@ def table(release: Source = None, protocol: str = "zero-shot") -> str:
     scenarios = sorted({row["scenario"] for row in rows})
     header = ["Factor", "Level", "Parameters", *(scenario_label(numbers, s, numbers.main_dataset) for s in scenarios)]
     if not rows:
-        return markdown([*header, "F1"], [["not covered by this release", NA, NA, NA]], left=2)
+        return markdown([*header, "F1"], [], left=2)
     body = []
     for (factor, level), of_level in _distinct(rows).items():
         by_scenario = {row["scenario"]: row for row in of_level}

@@ -157,7 +157,7 @@ def schedule_table(release: Source = None) -> str:
         "F1 of a timer",
         "Same content as",
     ]
-    return markdown(header, body or [["not covered by this release", *["–"] * 7]], left=2)
+    return markdown(header, body, left=2)
 
 
 def layer_table(release: Source = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from analysis.numbers import choice, quiet
 from analysis.numbers.values import Numbers
 from analysis.reference import labels
-from analysis.reference.format import NA, slug
+from analysis.reference.format import slug
 from analysis.tables.results import Source, cell, main_table, markdown, numbers_of, scenario_label
 from kdgat.catalog.datasets import unions
 from kdgat.models import registry
@@ -82,7 +82,7 @@ def left_out_table(release: Source = None, metric: str = "recall_at_fpr_1pct", *
             body.append([*([left_out[place[0]]] if several else []), f"{car}, {attacks}", windows, protocol, *cells])
     header = [*(["Left out"] if several else []), "Car and attack", "Attacked windows", "Protocol"]
     header += [kind.capitalize() for kind in kinds]
-    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=1 + several)
+    return markdown(header, body, left=1 + several)
 
 
 def quiet_table(release: Source = None) -> str:
@@ -98,7 +98,7 @@ def quiet_table(release: Source = None) -> str:
             cells = [cell(numbers, f"{prefix}.{of_kind[kind]}.{slug(protocol)}.{quiet.NAME}") for kind in kinds]
             body.append([" and ".join(cars), protocol, *cells])
     header = ["Left out", "Protocol", *(kind.capitalize() for kind in kinds)]
-    return markdown(header, body or [["not covered by this release", *[NA] * (len(header) - 1)]], left=2)
+    return markdown(header, body, left=2)
 
 
 #: dataset on whose cars one detector was trained, and what of it is shown: (heading, kind of detector, metric)
@@ -120,7 +120,7 @@ def all_cars_table(release: Source = None) -> str:
         keys = [f"{_ALL_CARS}.{slug(scenario)}.{slug(model)}.zero_shot.{metric}" for _, model, metric in _OF_ALL_CARS]
         body.append([scenario_label(numbers, scenario, _ALL_CARS), *(cell(numbers, key) for key in keys)])
     header = ["Scenario", *(heading for heading, *_ in _OF_ALL_CARS)]
-    return markdown(header, body or [["not covered by this release", *[NA] * len(_OF_ALL_CARS)]], left=1)
+    return markdown(header, body, left=1)
 
 
 #: kinds of attack on virtual cars: two that evade nothing, and what attackers do who know the detector
@@ -146,6 +146,7 @@ def evader_table(release: Source = None) -> str:
     body = [
         [label, *(cell(numbers, ".".join(("choice", kind, cars, slug(protocol)))) for cars, protocol in columns)]
         for kind, label in _EVADERS.items()
+        if choice.covers(numbers.release)
     ]
     header = [
         "What the attacker sends",
@@ -179,6 +180,7 @@ def choice_table(release: Source = None) -> str:
             *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns),
         ]
         for candidate, label in _CANDIDATES.items()
+        if choice.covers(numbers.release)
     ]
     header = ["Candidate", "Recall, screened", "Alarms, screened", "Recall, three platforms", "Alarms, three platforms"]
     return markdown(header, body, left=1)

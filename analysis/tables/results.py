@@ -37,9 +37,10 @@ def numbers_of(release: Source) -> Numbers:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A pipe table; the first `left` columns are aligned left, the others right."""
+    """A pipe table; the first `left` columns are aligned left, the others right. Without rows it says that the release has none."""
     rule = [":--" if i < left else "--:" for i in range(len(header))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+    none = [["not covered by this release", *[NA] * (len(header) - 1)]]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *(rows or none)))
 
 
 def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = True) -> str:
@@ -220,7 +221,7 @@ def latency_table(release: Source = None) -> str:
     for name in sorted(names, key=lambda n: (n == "window", n)):
         title = "whole window" if name == "window" else labels.model(name)
         body.append([title, *(cell(numbers, f"benchmarks.latency_{slug(name)}_{p}") for p in ("p50", "p99"))])
-    return markdown(["Stage", "Median (ms)", "99th percentile (ms)"], body or [["not covered by this release", NA, NA]])
+    return markdown(["Stage", "Median (ms)", "99th percentile (ms)"], body)
 
 
 def first_listed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from kdgat.captures.frames import Frames
 from kdgat.captures.reader import OnBadRows
 from kdgat.catalog.contents import Training
 from kdgat.catalog.datasets import Capture
-from kdgat.config import Config
+from kdgat.config import Config, FrameColumn
 from kdgat.dataset.profiles import of_recording
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import benign_identifiers, data_hash, dataset_row, training_captures
@@ -45,7 +45,7 @@ class Prepared:
     """
 
     folder: Path
-    hidden: tuple[str, ...] = ()
+    hidden: tuple[FrameColumn, ...] = ()
 
     @cached_property
     def meta(self) -> dict[str, Any]:

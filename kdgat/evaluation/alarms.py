@@ -77,13 +77,22 @@ def levels(recording: np.ndarray, scores: np.ndarray, rule: AlarmRule) -> np.nda
 def found_at_cost(windows: ScoredWindows, scores: np.ndarray, rule: AlarmRule, an_hour: float) -> float:
     """Share of attack events found at the lowest threshold from which on `an_hour` alarm events an hour or fewer lie far from attacks.
 
+    The threshold is never under the least of `levels`: there one alarm that never ends would find every attack.
+
     Args:
         scores: f64[n], larger is more suspicious.
         rule: when the alarm sounds.
 
     Returns:
         NaN without an attack event.
+
+    Raises:
+        KdgatError: a score that is no number, or an `an_hour` that is none from 0 on.
     """
+    if np.isnan(scores).any() or not 0 <= an_hour < np.inf:
+        raise KdgatError(
+            f"alarms are counted from scores that are numbers, at 0 alarms an hour or more, not {an_hour:g}"
+        )
     level, far = levels(windows.recording, scores, rule), windows.far()
     before = np.append(-np.inf, level[:-1])
     before[np.flatnonzero(np.diff(windows.recording, prepend=-1))] = -np.inf
@@ -96,6 +105,6 @@ def found_at_cost(windows: ScoredWindows, scores: np.ndarray, rule: AlarmRule, a
     cost = np.cumsum(change)
     last_of_level = np.append(at[1:] != at[:-1], True)[: len(at)]
     dear = np.flatnonzero(last_of_level & (cost > an_hour * windows.duration[far].sum() / 3600))
-    threshold = at[dear[0]] if len(dear) else -np.inf
+    threshold = at[dear[0]] if len(dear) else level[level > -np.inf].min(initial=np.inf)
     late = delays(windows, level > threshold)
     return float(np.isfinite(late).mean()) if len(late) else float("nan")

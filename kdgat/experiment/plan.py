@@ -27,18 +27,15 @@ def plan(
         configuration: file of a configuration (JSON), in place of the preset; empty: none.
 
     Raises:
-        KdgatError: a name that is unknown, a seed that is no number, a folder that is not there, a file that holds no
-            configuration.
+        KdgatError: a name that is unknown, a seed that is no number from 0 on, a folder that is not there, a file that
+            holds no configuration.
     """
     config = from_json(Path(configuration)) if configuration else preset(preset_name)
     root = absolute_root(data or os.environ.get("KDGAT_DATA", ""))
     names = [name.strip() for name in datasets.split(",") if name.strip()] if datasets else [default_dataset(root)]
-    try:
-        numbers = sorted({int(s) for s in seeds.split(",")})
-    except ValueError:
-        raise KdgatError(f"seeds are whole numbers, comma-separated; got {seeds!r}") from None
-    if not names or numbers[0] < 0:
-        raise KdgatError("nothing to run: at least one dataset and seeds from 0 on")
+    numbers = seed_numbers(seeds)
+    if not names:
+        raise KdgatError("nothing to run: no dataset is named")
     tasks = []
     for name in names:
         kinds = {c.data_kind for c in captures(name, root, train_only=True)}
@@ -46,6 +43,21 @@ def plan(
             print(f"{name}: SYNTHETIC data; every result is marked as such", flush=True)
         tasks += [(name, "synthetic" if "synthetic" in kinds else "real", seed) for seed in numbers]
     return root, config, tasks
+
+
+def seed_numbers(seeds: str) -> list[int]:
+    """Read seeds, whole numbers from 0 on, comma-separated: each once, ascending.
+
+    Raises:
+        KdgatError: one of them is none.
+    """
+    try:
+        numbers = sorted({int(s) for s in seeds.split(",")})
+    except ValueError:
+        numbers = []
+    if not numbers or numbers[0] < 0:
+        raise KdgatError(f"seeds are whole numbers from 0 on, comma-separated; got {seeds!r}")
+    return numbers
 
 
 def default_dataset(root: Path | None) -> str:

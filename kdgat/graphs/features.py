@@ -26,8 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdgat.config import FeatureSet
-from kdgat.errors import KdgatError
+from kdgat.config import FeatureSet, FrameColumn
 
 _PUBLISHED_NODE = (
     *(f"byte{k}_mean" for k in range(8)),
@@ -154,13 +153,7 @@ def of_profile(feature_set: FeatureSet) -> list[int]:
     return [k for k, name in enumerate(names) if name.startswith("profile_") or (own is not None and k >= own)]
 
 
-def of_frame_columns(names: Sequence[str], columns: Sequence[str]) -> list[int]:
-    """Positions among the node's `columns` of the worst and the mean of frame columns of `memory`; it may have none of them.
-
-    Raises:
-        KdgatError: one that no column of a frame is called.
-    """
-    if unknown := [name for name in names if name not in _MEMORY_FRAME + _MEMORY_PROFILE]:
-        raise KdgatError(f"windows.hidden: no column of a frame is called {unknown[0]!r}")
+def of_frame_columns(names: Sequence[FrameColumn], columns: Sequence[str]) -> list[int]:
+    """Positions among the node's `columns` of the worst and the mean of frame columns of `memory`; it may have none of them."""
     wanted = {f"{name}_{of}" for name in names for of in ("worst", "mean")}
     return [k for k, name in enumerate(columns) if name in wanted]

@@ -177,7 +177,11 @@ def test_an_unknown_release_is_one_line(repo: Path, arguments: list[str]) -> Non
         (["catalog", "fetch", "nosuch"], "no dataset is called 'nosuch'"),
         (["sql"], "no query: `kdgat sql "),
         (["select", "--candidates", "nosuch"], "no candidate is called 'nosuch'"),
-        (["select", "--seeds", "one"], "seeds are numbers"),
+        (["select", "--seeds", "one"], "seeds are whole numbers"),
+        (["select", "--seeds", "0,-1"], "seeds are whole numbers from 0 on"),
+        (["select", "--jobs", "0"], "jobs are 1 or more, got 0"),
+        (["select", "--data", "nowhere"], "no folder"),
+        (["select", "--data", "README.md"], "no folder"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(repo: Path, arguments: list[str], reason: str) -> None:

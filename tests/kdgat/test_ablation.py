@@ -117,9 +117,12 @@ def test_hidden_columns_are_zero_and_the_others_as_they_were(tmp_path: Path, mon
     np.testing.assert_array_equal(written.nodes(store.x), scaled)
     published = prepare("synthetic", None, override(config, {"windows.hidden": hidden, "features": "published"}), 0)
     assert (published.scalers.nodes.scale < UNSEEN).all()
-    unknown = prepare("synthetic", None, override(config, {"windows.hidden": ("colour",)}), 0)
-    with pytest.raises(KdgatError, match="no column of a frame is called 'colour'"):
-        _ = unknown.scalers
+    for wrong, reason in (
+        (("colour",), "windows.hidden.0: Input should be 'short'"),
+        (("age", "age"), "'age' is named twice"),
+    ):
+        with pytest.raises(KdgatError, match=reason):
+            override(config, {"windows.hidden": wrong})
 
 
 def test_the_flow_runs_to_its_table(repo: Path, tmp_path: Path) -> None:

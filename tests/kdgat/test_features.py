@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from kdgat.captures.frames import Frames
+from kdgat.config import FrameColumn
 from kdgat.errors import KdgatError
 from kdgat.graphs.features import FEATURES
 from kdgat.graphs.profile import Profile
@@ -74,5 +77,7 @@ def test_published_set_has_the_published_sizes() -> None:
         "profile": (33, 10),
         "memory": (75, 10),
     }
+    frame = [name.removesuffix("_worst") for name in FEATURES["memory"][0] if name.endswith("_worst")]
+    assert frame == list(get_args(FrameColumn)), "what a configuration may hide"
     for nodes, edges in FEATURES.values():
         assert len(set(nodes)) == len(nodes) and len(set(edges)) == len(edges)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis.checks import metrics as again
 from kdgat.errors import KdgatError
-from kdgat.evaluation.alarms import AlarmRule, delays, found_at_cost, rising
+from kdgat.evaluation.alarms import SINGLE, AlarmRule, delays, found_at_cost, levels, rising
 from kdgat.evaluation.bootstrap import weighted_metrics
 from kdgat.evaluation.differences import corrected, differences, holm, verdict
 from kdgat.evaluation.metrics import POOLED, POOLED_METRICS, score
@@ -126,8 +126,9 @@ def test_events_are_found_at_the_lowest_threshold_that_costs_no_more(
 ) -> None:
     w, s = given_
     rule, far = AlarmRule(*k_of_n), w.far()
+    level = levels(w.recording, s, rule)
     found = None
-    for t in (*sorted(set(s), reverse=True), -1.0):  # at t the alarm sounds over t
+    for t in sorted(set(level[level > -np.inf]) or {np.inf}, reverse=True):  # at t the alarm sounds over t
         sounds = rule.sounds(w.recording, s > t)
         if (rising(w.recording, sounds) & far).sum() > an_hour * w.duration[far].sum() / 3600:
             break
@@ -136,6 +137,19 @@ def test_events_are_found_at_the_lowest_threshold_that_costs_no_more(
         assert found_at_cost(w, s, rule, an_hour) == pytest.approx(np.mean(found))
     else:
         assert np.isnan(found_at_cost(w, s, rule, an_hour))
+
+
+def test_an_alarm_that_never_ends_finds_nothing() -> None:
+    y = np.array([0, 0, 1, 0, 0])
+    w = ScoredWindows(
+        np.zeros(5, int), np.arange(5), np.arange(5) * 2.0, np.full(5, 2.0), y, np.where(y, "dos", "benign")
+    )
+    for rule in (SINGLE, AlarmRule(2, 3)):
+        assert found_at_cost(w, np.full(5, 0.5), rule, 3600.0) == 0
+    assert found_at_cost(w, y.astype(float), SINGLE, 0.0) == 1
+    for scores, an_hour in ((np.full(5, np.nan), 5.0), (y, np.nan), (y, -1.0)):
+        with pytest.raises(KdgatError, match="scores that are numbers, at 0 alarms an hour or more"):
+            found_at_cost(w, scores, SINGLE, an_hour)
 
 
 @pytest.mark.parametrize("regime", ["traffic", "seeds"])
