@@ -113,9 +113,9 @@ _RULES = {
           or not (difference between difference_low - 1e-6 and difference_high + 1e-6)
           or (reference and (difference_low <> 0 or difference_high <> 0))""",
     "ablations: parameters are those of the runs": """
-        select a.factor, a.level, a.parameters, r.parameters from ablations a join runs r
+        select a.factor, a.level, a.parameters, max(r.parameters) as most from ablations a join runs r
         on r.dataset = a.dataset and r.stage = 'ablation' and ends_with(r.model, ' (' || a.factor || ': ' || a.level || ')')
-        where a.parameters <> r.parameters""",
+        group by all having a.parameters <> most""",
     "ablations: a level was run as often as it has seeds": """
         select a.factor, a.level, a.n_seeds, count(distinct r.seed) as n
         from (select distinct dataset, factor, level, n_seeds from ablations) a join runs r

@@ -2,7 +2,8 @@
 
 Reference is the distilled student of the configuration, trained on a part of the virtual vehicles and epochs (`BUDGET`), with
 the teacher's logits and the VGAE's errors computed once per seed. Variants that need other graphs (features, virtual
-vehicles) have no teacher of their own and are compared with the student that has none either.
+vehicles) have no teacher of their own and are compared with the student that has none either. One factor is of gradient
+boosting, which sees columns that the configuration hides from networks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,7 @@ from kdgat.dataset.sources import data_hash, test_captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation.differences import holm
 from kdgat.evaluation.methods import METHOD
+from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.stratified import Resampled, Values, apart, whole
 from kdgat.experiment.operating_points import operating_points
@@ -33,13 +36,16 @@ from kdgat.experiment.scoring import scored_windows
 from kdgat.experiment.stages import Stage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.experiment.train import fit_gat, gat_scores, seed_of, train_gat, train_vgae
-from kdgat.graphs.features import FEATURES
+from kdgat.graphs.features import FEATURES, OF_PAYLOAD
 from kdgat.graphs.store import GraphStore
+from kdgat.models.baselines import boosting_memory
 from kdgat.models.layers import count_parameters
+from kdgat.records import HEADLINE_MODEL
 from kdgat.runtime import work_folder
 from kdgat.tracking.trackers import learned_from
-from kdgat.training.session import last
+from kdgat.training.session import Rows, last
 
+BOOSTING = "gbm-memory-baseline"
 #: that levels are compared by
 METRICS = ("f1", "recall_at_fpr_1pct")
 #: settings over the configuration's own: ranking factors needs less than training them out
@@ -55,20 +61,25 @@ class Variant:
     Attributes:
         factor, level: what was changed to what.
         settings: over the reference's.
-        teaching: `distilled` from the reference's teacher, or `alone`, from none.
+        teaching: what is trained: a student `distilled` from the reference's teacher, one `alone`, without any, or `boosting`.
         reference: it is the reference of its factor.
     """
 
     factor: str
     level: str
     settings: dict[str, Any] = field(default_factory=dict)
-    teaching: Literal["distilled", "alone"] = "distilled"
+    teaching: Literal["distilled", "alone", "boosting"] = "distilled"
     reference: bool = False
+
+    @property
+    def of(self) -> str:
+        """The model that it is a variant of."""
+        return BOOSTING if self.teaching == "boosting" else HEADLINE_MODEL
 
     @property
     def model(self) -> str:
         """What its run is called."""
-        return f"gat-student ({self.factor}: {self.level})"
+        return f"{self.of} ({self.factor}: {self.level})"
 
     @property
     def trained_as(self) -> tuple[str, str]:
@@ -120,6 +131,8 @@ VARIANTS: tuple[Variant, ...] = (
     # attacks of published recordings run by the clock, and these columns tell how long the recording has run
     *_alone("time since the start", "seen", {"hidden": {"windows.hidden": ("age", "seen", "joined")}}),
     *_alone("payload columns of frames", "the configuration's", {"seen": {"windows.hidden": ()}}),
+    Variant("payload columns of boosting", "seen", {}, "boosting", reference=True),
+    Variant("payload columns of boosting", "hidden", {"windows.hidden": OF_PAYLOAD}, "boosting"),
     *_alone(
         "source of cut drives",
         "the configuration's",
@@ -139,7 +152,7 @@ def at_budget(config: Config) -> Config:
 def trainings(factors: str = "all", features: FeatureSet = "memory") -> list[Variant]:
     """One variant for each distinct training of the named factors (comma-separated), in the order of `VARIANTS`.
 
-    Factors that hide columns are left out where the features have none of these.
+    Factors that hide columns are left out where the features have none of these, as is boosting on `memory` without it.
 
     Raises:
         KdgatError: a factor that is unknown.
@@ -147,6 +160,7 @@ def trainings(factors: str = "all", features: FeatureSet = "memory") -> list[Var
     columns = FEATURES[features][0]
     hidden = [(v.factor, v.settings.get("windows.hidden", ())) for v in VARIANTS]
     without = {factor for factor, names in hidden if not {f"{name}_worst" for name in names}.issubset(columns)}
+    without |= {v.factor for v in VARIANTS if v.teaching == "boosting" and features != "memory"}
     known = [factor for factor in dict.fromkeys(v.factor for v in VARIANTS) if factor not in without]
     chosen = known if factors == "all" else [f.strip() for f in factors.split(",")]
     if unknown := [f for f in chosen if f not in known]:
@@ -207,24 +221,32 @@ def run(task: Task, variant: Variant, reference: Reference, root: Path | None) -
         prepared = prepare(task.dataset, root, config, task.seed)
     own = replace(task, config=config)
     tables = Tables()
-    recorder = Recorder(
-        tables, own, "ablation", variant.model, prepared.meta["data_hash"], learned_from("gat-student")
-    )  # fmt: skip
+    recorder = Recorder(tables, own, "ablation", variant.model, prepared.meta["data_hash"], learned_from(variant.of))
     # the same seed for all variants: they differ in the factor and in nothing else
-    model, history, seconds = fit_gat(
-        config, prepared, config.gat_student, seed_of(own, "ablation"), recorder.session, reference.difficulty,
-        None if variant.teaching == "alone" else torch.from_numpy(reference.logits),
-    )  # fmt: skip
-    recorder.spent(seconds)
-    scores_of_validation = gat_scores(model, prepared, prepared.store("validation"))
+    seed = seed_of(own, "ablation")
+    history: Rows = []
+    if variant.teaching == "boosting":
+        trees = boosting_memory(config, seed, variant.settings.get("windows.hidden", ()))
+        trees = trees.fit(prepared.store("train"), {})
+        parameters, score = trees.size, trees.score
+    else:
+        teacher = torch.from_numpy(reference.logits) if variant.teaching == "distilled" else None
+        model, history, seconds = fit_gat(
+            config, prepared, config.gat_student, seed, recorder.session, reference.difficulty, teacher
+        )
+        recorder.spent(seconds)
+        parameters, score = count_parameters(model), partial(gat_scores, model, prepared)
     # captures alone are too few windows for the rate that virtual drives allow
-    points = operating_points(config, prepared, scores_of_validation, resolved=not config.augmentation.vehicles)
-    parameters = count_parameters(model)
-    recorder.done(parameters, history, ("validation_loss", last(history, "validation_loss")))
+    validation = prepared.store("validation")
+    on_validation = score(validation)
+    points = operating_points(config, prepared, on_validation, resolved=not config.augmentation.vehicles)
+    f1 = f1_score(np.asarray(validation.y), points["zero-shot"].alarms(on_validation))
+    selection = ("validation_loss", last(history, "validation_loss")) if history else ("validation_f1", f1)
+    recorder.done(parameters, history, selection)
     windows, scores = {}, {}
     for (scenario, protocol), stores in _stores(own, points, root).items():
         windows[scenario, protocol] = scored_windows(stores, config)
-        scores[scenario, protocol] = np.concatenate([gat_scores(model, prepared, store) for store in stores])
+        scores[scenario, protocol] = np.concatenate([score(store) for store in stores])
     thresholds = {protocol: point.threshold for protocol, point in points.items()}
     return Stage(tables=tables), Outcome(variant, task.dataset, task.seed, parameters, windows, scores, thresholds)
 
@@ -281,7 +303,7 @@ def effects(outcomes: Sequence[Outcome], draws: int) -> list[dict[str, Any]]:
             for v in (v for v in trained if v.factor in varied and v.trained_as in known):
                 row = {"dataset": dataset, "factor": v.factor, "level": v.level, "reference": v.reference}
                 row |= {"scenario": key[0], "protocol": key[1], "n_seeds": len(seeds), "interval": METHOD}
-                row["parameters"] = sides[v.trained_as][0].parameters
+                row["parameters"] = max(o.parameters for o in sides[v.trained_as])
                 theirs = values.get(references[v.factor].trained_as)
                 rows += [row | effect for effect in _effects(resampled, values[v.trained_as], theirs)]
     return _corrected(rows)

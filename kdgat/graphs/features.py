@@ -123,6 +123,11 @@ _MEMORY_PROFILE = (
     "profile_out_of_range",  # how far a byte leaves both ranges
     "profile_dlc",  # another DLC than the profile's
 )
+#: columns of a frame that read its bytes or their number, not its time
+OF_PAYLOAD: tuple[FrameColumn, ...] = (
+    *("flips", "flip_excess", "jump", "new_bits", "broken_counters", "out_of_range", "dlc_change"),
+    *("profile_new_bits", "profile_out_of_range", "profile_dlc"),
+)
 _MEMORY_WINDOW = ("profile_excess", "profile_log_excess", "profile_missing", "profile_available")  # as in `profile`
 
 #: feature set → (names of node columns, names of edge columns)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol, Self
 
 import numpy as np
 from jaxtyping import Float32
 
-from kdgat.config import Config
+from kdgat.config import Config, FrameColumn
 from kdgat.dataset.traffic import TrafficOf
 from kdgat.errors import KdgatError
-from kdgat.graphs.features import FEATURES
+from kdgat.graphs.features import FEATURES, of_frame_columns
 from kdgat.graphs.store import GraphStore
 from kdgat.models.trees import Trees
 
@@ -107,9 +108,11 @@ def of_window(store: GraphStore) -> Float32[np.ndarray, "B D"]:
     return pooled(store, len(FEATURES["relative"][0]) if remembers else None)
 
 
-def of_memory(store: GraphStore) -> Float32[np.ndarray, "B D"]:
-    """Largest, mean and least value of every node feature, f32[B, 3F]."""
+def of_memory(store: GraphStore, hidden: Sequence[FrameColumn] = ()) -> Float32[np.ndarray, "B D"]:
+    """Largest, mean and least value of every node feature but those of `hidden` columns of a frame, f32[B, 3F]."""
     x, nodes = np.asarray(store.x), np.asarray(store.node_ptr)
+    if hidden:
+        x = np.delete(x, of_frame_columns(hidden, store.node_features), axis=1)
     mean = np.add.reduceat(x, nodes[:-1]) / np.diff(nodes)[:, None]
     parts = [np.maximum.reduceat(x, nodes[:-1]), mean, np.minimum.reduceat(x, nodes[:-1])]
     return np.hstack(parts).astype(np.float32)
@@ -146,8 +149,8 @@ class GradientBoosting:
         model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, random_state=self.seed)
         return replace(self, trees=Trees.of(model.fit(self.pool(store), np.asarray(store.y))))
 
-    def score(self, store: GraphStore, traffic: TrafficOf) -> np.ndarray:
-        """P(attack), f64[B]."""
+    def score(self, store: GraphStore, traffic: TrafficOf | None = None) -> np.ndarray:
+        """P(attack), f64[B]; asks for no traffic."""
         assert self.trees is not None, "fit it or load it first"
         x = self.pool(store)
         if self.trees.feature.max(initial=0) >= x.shape[1]:
@@ -306,9 +309,9 @@ def boosting(config: Config, seed: int) -> GradientBoosting:
     return GradientBoosting(seed, of_window)
 
 
-def boosting_memory(config: Config, seed: int) -> GradientBoosting:
-    """Make the baseline `gbm-memory`, on what is remembered too."""
-    return GradientBoosting(seed, of_memory, "memory")
+def boosting_memory(config: Config, seed: int, hidden: Sequence[FrameColumn] = ()) -> GradientBoosting:
+    """Make the baseline `gbm-memory`, on what is remembered too, but for `hidden` columns of a frame."""
+    return GradientBoosting(seed, partial(of_memory, hidden=hidden), "memory")
 
 
 def interarrival(config: Config, seed: int) -> RateBaseline:

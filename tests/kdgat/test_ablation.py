@@ -14,13 +14,15 @@ import pytest
 from small import CONFIG
 
 from kdgat import records
-from kdgat.config import override
+from kdgat.config import override, preset
 from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
-from kdgat.experiment.ablation import VARIANTS, Outcome, effects, run, summarise, train_reference, trainings
+from kdgat.experiment.ablation import VARIANTS, Outcome, Reference, effects, run, summarise, train_reference, trainings
 from kdgat.experiment.task import Task
+from kdgat.graphs.features import OF_PAYLOAD
 from kdgat.graphs.scaling import UNSEEN, Scalers
+from kdgat.models.baselines import boosting_memory, of_memory
 
 KEY = ("test_01", "zero-shot")
 
@@ -56,8 +58,10 @@ def test_every_factor_has_one_reference_and_changes_itself_alone() -> None:
     with pytest.raises(KdgatError, match="no factor for the features 'memory' is called 'edges'"):
         trainings("edges")
     assert {v.factor for v in trainings()} - {v.factor for v in trainings(features="profile")} == {
-        "time since the start"
+        "time since the start",
+        "payload columns of boosting",
     }
+    assert set(OF_PAYLOAD) == set(preset("paper").windows.hidden), "boosting without what the networks do not see"
 
 
 def test_effects_are_paired_and_carry_the_sign_of_what_changed() -> None:
@@ -95,6 +99,34 @@ def test_a_variant_is_trained_scored_and_recorded(tmp_path: Path, monkeypatch: p
     rare = replace(task, config=override(CONFIG, {"false_alarm_rate": 1e-4}))
     (none,) = [v for v in trainings("virtual cars") if v.level == "none"]
     assert run(rare, none, reference, None)[1].scores
+
+
+def test_boosting_is_trained_with_and_without_payload_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDGAT_WORK", str(tmp_path))
+    task = Task(
+        "AblationFlow/1",
+        "AblationFlow/1/variant/2",
+        "synthetic",
+        "synthetic",
+        0,
+        override(CONFIG, {"features": "memory"}),
+    )
+    prepared = prepare("synthetic", None, task.config, 0)
+    reference = Reference(prepared, np.zeros(0), np.zeros((0, 2), np.float32))  # it learns from labels alone
+    seen, hidden = (run(task, v, reference, None) for v in trainings("payload columns of boosting"))
+    rows = [records.load(stage.records())["runs"].to_pylist() for stage, _ in (seen, hidden)]
+    assert [r["model"] for (r,) in rows] == [
+        f"gbm-memory-baseline (payload columns of boosting: {level})" for level in ("seen", "hidden")
+    ]
+    released = boosting_memory(task.config, 0)
+    assert seen[1].scores.keys() == hidden[1].scores.keys()
+    assert any((seen[1].scores[k] != hidden[1].scores[k]).any() for k in seen[1].scores)
+    store = prepared.store("validation")
+    names = store.node_features
+    pooled, less = released.pool(store), of_memory(store, OF_PAYLOAD)
+    kept = [k for k, name in enumerate(names) if name.rpartition("_")[0] not in OF_PAYLOAD]
+    assert len(kept) == len(names) - 2 * len(OF_PAYLOAD)
+    np.testing.assert_array_equal(less, np.hstack([pooled[:, [k + n * len(names) for k in kept]] for n in range(3)]))
 
 
 def test_hidden_columns_are_zero_and_the_others_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
