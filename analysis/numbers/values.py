@@ -362,7 +362,7 @@ class Numbers:
         yield self._simple("readings.first", first, 'select substr(min("time"), 1, 10) from readings', {}, first)
 
     def _ablation_keys(self) -> Makers:
-        """What one changed factor does to the headline model: its mean, and the paired difference from the reference."""
+        """What one changed factor does to a model: its mean, and the paired difference from the reference."""
         rows = self.release.table("ablations").to_pylist()
         for dataset, factor in sorted({(row["dataset"], row["factor"]) for row in rows}):
             own = [r for r in rows if (r["dataset"], r["factor"], r["protocol"]) == (dataset, factor, "zero-shot")]
@@ -373,13 +373,15 @@ class Numbers:
             counted = sum(r["p_holm"] is not None and r["p_holm"] < LEVEL for r in own)
             key = f"{slug(dataset)}.ablations.{slug(factor)}.corrected"
             yield self._simple(key, counted, sql, {"dataset": dataset})
+        models = list(dict.fromkeys(r["model"] for r in self._runs))
         for row in rows:
             columns = ("dataset", "factor", "level", "scenario", "protocol", "metric")
             where = "from ablations where " + " and ".join(f"{c} = '{row[c]}'" for c in columns)
             key = ".".join((slug(row["dataset"]), "ablations", *(slug(row[c]) for c in columns[1:])))
-            variant = f"{HEADLINE_MODEL} ({row['factor']}: {row['level']})"
-            trained = any(r["model"] == variant for r in self._runs)  # a reference is not trained once a factor
-            who, seeds = {"dataset": row["dataset"], "model": variant if trained else HEADLINE_MODEL}, row["n_seeds"]
+            variant = f" ({row['factor']}: {row['level']})"
+            # a reference is not trained once a factor
+            model = next((m for m in models if m.endswith(variant)), HEADLINE_MODEL)
+            who, seeds = {"dataset": row["dataset"], "model": model}, row["n_seeds"]
             for column, suffix, write in (
                 ("mean", "", partial(by_metric, row["metric"])),
                 ("difference", "_minus_reference", signed),

@@ -22,6 +22,7 @@ TABLES: dict[str, Callable[[Source], str]] = {
     "tbl-all-cars": manuscript.all_cars_table,
     "tbl-quiet": manuscript.quiet_table,
     "tbl-choice": manuscript.choice_table,
+    "tbl-payload": manuscript.payload_table,
     "tbl-evaders": manuscript.evader_table,
     "tbl-ranking": partial(manuscript.metric_table, ["recall_at_fpr_1pct"], models=_FEW),
     "tbl-size": results.size_table,
