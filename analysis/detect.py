@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.checks import scores
-from analysis.checks.scores import choose
+from analysis.checks import released
+from analysis.checks.released import choose
 from analysis.releases.release import Release
 from kdgat import terminal
 from kdgat.captures.frames import Frames
@@ -29,7 +29,6 @@ from kdgat.captures.quarantine import BadRow
 from kdgat.captures.reader import CaptureReader, OnBadRows, read
 from kdgat.config import Config
 from kdgat.errors import KdgatError
-from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from kdgat.evaluation.adaptation import Follower
@@ -184,7 +183,7 @@ class _Students:
         models: list[Any] = []
         points, source = [], ""
         for seed in seeds:
-            checkpoint, scalers = scores.student(release, dataset, seed, HEADLINE_MODEL)
+            checkpoint, scalers = released.student(release, dataset, seed, released.classifier(release, dataset))
             models.append((checkpoint.model(), scalers))
             points_of_seed = checkpoint.meta["points"]
             threshold, source = (
@@ -195,7 +194,7 @@ class _Students:
         if len(seeds) > 1:
             threshold = float(np.float32(mean_logit(points)[0]))
             source = f"{source}, mean logit of {len(seeds)} seeds"
-        return _Students(models, scores.configuration(release, dataset, seeds[0]), threshold, source)
+        return _Students(models, released.configuration(release, dataset, seeds[0]), threshold, source)
 
     def score(self, stretch: tuple[Any, ...], profile: Profile | None) -> tuple[np.ndarray, ...]:
         """Window i64[n], begin and end f64[n] and P(attack) f64[n] of a stretch of `kdgat.graphs.stream.windows`."""
@@ -243,7 +242,7 @@ def detect(
     side = SET_ASIDE if path == STDIN else None
     reader = CaptureReader(path, on_bad_rows=on_bad_rows, quarantine=side, channel=knowledge.channel)
     numbers = [seeds] if isinstance(seeds, int) else list(seeds)
-    config = scores.configuration(release, dataset, numbers[0])
+    config = released.configuration(release, dataset, numbers[0])
     detection = Detection(knowledge.protocol, 0.0, 0.0, "", reader, iter(()))
 
     def timed() -> Iterator[Frames]:
@@ -355,7 +354,7 @@ def run(
     """
     opened = Release.open(release)
     name, number = choose(opened, dataset, seed)
-    numbers = scores.seeds(opened, name) if seed is None else [number]
+    numbers = released.seeds(opened, name) if seed is None else [number]
     for place, capture in enumerate(captures):
         detection = detect(capture, opened, name, numbers, on_bad_rows, knowledge)
         if not place:
@@ -365,7 +364,7 @@ def run(
             )
         terminal.note(f"{capture}: {_known_as(detection, knowledge)}")
         terminal.note(
-            f"{HEADLINE_MODEL} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
+            f"{released.classifier(opened, name)} of release {opened.name}, trained on {name} ({opened.data_kind} data), "
             f"seed {', '.join(map(str, numbers))}"
         )
         terminal.note(f"alarm at or over {detection.threshold:.4f} ({detection.source})")

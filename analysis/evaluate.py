@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.checks import scores
+from analysis.checks import released
 from analysis.reference.format import by_metric, interval
 from analysis.releases.release import Release
 from kdgat import atomic, records, terminal
@@ -69,7 +69,7 @@ def captures_below(data: Path, names: Sequence[str]) -> Iterator[Capture]:
 
 @dataclass(frozen=True)
 class Known:
-    """Captures that a release has seen.
+    """Captures that a release has seen with the models of a dataset.
 
     Attributes:
         split: sha256 → `train` or the scenario that it was scored in.
@@ -80,9 +80,9 @@ class Known:
     trained: list[tuple[str, np.ndarray]]
 
     @staticmethod
-    def of(release: Release, captures: Sequence[Capture]) -> Known:
+    def of(release: Release, dataset: str, captures: Sequence[Capture]) -> Known:
         """Look for the release's captures among `captures`."""
-        split = {r["sha256"]: r["split"] for r in release.table("datasets").to_pylist()}
+        split = {r["sha256"]: r["split"] for r in release.table("datasets").to_pylist() if r["dataset"] == dataset}
         here = [c for c in captures if split.get(c.sha256) == "train"]
         return Known(split, [(c.name, _sequence(c.frames())) for c in here])
 
@@ -115,16 +115,19 @@ class Evaluation:
 
     Args:
         seeds: models of each seed.
+        classifier: the student whose seeds are an ensemble, too.
         models: names of models; empty: all.
         profile: of the car, for the protocol `profiled`; None: from another recording below `data`, if there is one.
         data: folder of captures.
     """
 
-    def __init__(self, seeds: Sequence[Frozen], models: Sequence[str], profile: Profile | None, data: Path) -> None:
+    def __init__(
+        self, seeds: Sequence[Frozen], classifier: str, models: Sequence[str], profile: Profile | None, data: Path
+    ) -> None:
         from analysis.checks.models import ENSEMBLE
         from kdgat.dataset.profiles import Profiles
 
-        self.seeds, self.profile = seeds, profile
+        self.seeds, self.profile, self.classifier = seeds, profile, classifier
         self.models = [m for m in (*seeds[0].models, ENSEMBLE) if not models or m in models]
         if unknown := [m for m in models if m not in (*seeds[0].models, ENSEMBLE)]:
             choices = ", ".join((*seeds[0].models, ENSEMBLE))
@@ -192,7 +195,7 @@ class Evaluation:
 
         if len(per_seed) < 2 or ENSEMBLE not in self.models:
             return
-        name = records.HEADLINE_MODEL
+        name = self.classifier
         values = mean_logit([s.scores[name] for s in per_seed])
         point = float(mean_logit([np.array([s.thresholds[name]]) for s in per_seed])[0])
         first = per_seed[0]
@@ -317,14 +320,14 @@ def run(
         KdgatError: no such release, models or captures, or none of them can serve.
     """
     opened = Release.open(release)
-    name, _ = scores.choose(opened, trained_on, None)
+    name, _ = released.choose(opened, trained_on, None)
     from analysis.checks.models import Frozen
 
-    seeds = [Frozen.of(opened, name, seed) for seed in scores.seeds(opened, name)]
+    seeds = [Frozen.of(opened, name, seed) for seed in released.seeds(opened, name)]
     known_car = _profile(profile, seeds[0], on_bad_rows) if profile is not None else None
-    evaluation = Evaluation(seeds, models, known_car, data)
+    evaluation = Evaluation(seeds, released.classifier(opened, name), models, known_car, data)
     captures = list(captures_below(data, chosen))
-    known = Known.of(opened, captures)
+    known = Known.of(opened, name, captures)
     terminal.note(f"{opened.name}: models trained on {name}, seeds {', '.join(str(s.seed) for s in seeds)}")
     for number, capture in enumerate(captures, 1):
         begin = time.monotonic()

@@ -108,19 +108,19 @@ def figure(release: Release, name: str) -> int:
 
 
 def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
-    """Score every test window again with the frozen weights, and hold the scores against the frozen ones."""
-    from analysis.checks import scores
+    """Score every test window again with all models whose weights are frozen, and hold the scores against the frozen ones."""
+    from analysis.checks import released, scores
     from kdgat.catalog.datasets import absolute_root
 
     root = absolute_root(data or "")
     problems = 0
     for name in [dataset] if dataset else sorted(release.manifest["datasets"]):
-        seeds = scores.seeds(release, name)
+        seeds = released.seeds(release, name)
         if not seeds:
             raise KdgatError(f"{release.name} has no weights for {name!r}")
         for seed in seeds:
             begin = time.monotonic()
-            fresh = list(scores.rescore(release, name, seed, root))
+            fresh = scores.rescore(release, name, seed, root)
             title = f"{name}, seed {seed}: {len(fresh)} windows scored again in {time.monotonic() - begin:.0f} s"
             problems += report(title, scores.differences(release, fresh, name, seed))
     problems += report("metrics from the scores", verify_release(release.path))

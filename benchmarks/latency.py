@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.checks import scores
+from analysis.checks import released
 from analysis.releases.release import Release
 from benchmarks.row import row
 from kdgat.captures.frames import Frames
@@ -47,10 +47,10 @@ class Pipeline:
 
         torch.set_num_threads(1)
         dataset = sorted(release.manifest["datasets"])[0]
-        seed = scores.seeds(release, dataset)[0]
-        self.config = scores.configuration(release, dataset, seed)
+        seed = released.seeds(release, dataset)[0]
+        self.config = released.configuration(release, dataset, seed)
         (_, self.scalers), (vgae, _), (fusion, _) = (
-            scores.student(release, dataset, seed, m) for m in ("gat-student", "vgae-student", "fusion-dqn-student")
+            released.student(release, dataset, seed, m) for m in ("gat-student", "vgae-student", "fusion-dqn-student")
         )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -28,8 +28,8 @@ def reproduce(
 ) -> int:
     """Do a release again, at one of three depths.
 
-    render: paper and site from the frozen tables, verified (or one table or figure of them). evaluate: the students'
-    scores from the frozen weights and the captures, held against the frozen ones. train: the whole flow again, compared
+    render: paper and site from the frozen tables, verified (or one table or figure of them). evaluate: the scores of all
+    models whose weights are frozen, from these and the captures, held against the frozen ones. train: the whole flow again, compared
     within intervals.
 
     Args:

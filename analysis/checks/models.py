@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.checks import scores
+from analysis.checks import released
 from analysis.releases.release import Release
 from kdgat.config import Config
 from kdgat.evaluation import adaptation
 from kdgat.evaluation.thresholds import OperatingPoint, logit
 from kdgat.models import registry
+from kdgat.records import HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from kdgat.dataset.protocols import View
     from kdgat.experiment.detect import Detector, Fusion
     from kdgat.experiment.stages import Baseline, Either
+    from kdgat.graphs.scaling import Scalers
+    from kdgat.models.gat import GAT
 
 #: the mean logit of the headline model's seeds, which is a model of its own
 ENSEMBLE = "gat-ensemble-student"
@@ -30,15 +33,16 @@ class Frozen:
 
     Attributes:
         seed, config: that they were trained with.
-        detector, fusion: students of VGAE and GAT, and the DQN that joins them.
-        baselines, combined: by model name.
+        networks: the detector of the students of VGAE and GAT and the DQN that joins them; None where no student has a teacher.
+        alone: the student without a teacher, and its scalers; None where its weights are not kept.
+        baselines, combined: by model name; what joins models of which one is not kept is left out.
         points: model → protocol → operating point.
     """
 
     seed: int
     config: Config
-    detector: Detector
-    fusion: Fusion
+    networks: tuple[Detector, Fusion] | None
+    alone: tuple[GAT, Scalers] | None
     baselines: Mapping[str, Baseline]
     combined: Mapping[str, Either]
     points: Mapping[str, Mapping[str, OperatingPoint]]
@@ -49,8 +53,9 @@ class Frozen:
         from kdgat.experiment import kept
         from kdgat.experiment.detect import Detector, Fusion
 
-        config = scores.configuration(release, dataset, seed)
-        students = {model: scores.student(release, dataset, seed, model) for model in scores.STUDENTS}
+        config = released.configuration(release, dataset, seed)
+        kept_students = [m for m in (*released.STUDENTS, released.ALONE) if release.holds_weights(dataset, m)]
+        students = {model: released.student(release, dataset, seed, model) for model in kept_students}
         checkpoints = {model: checkpoint for model, (checkpoint, _) in students.items()}
         files = release.manifest["weights"]
         baselines, combined = {}, {}
@@ -68,11 +73,18 @@ class Frozen:
             model: {protocol: OperatingPoint(*point) for protocol, point in checkpoint.meta["points"].items()}
             for model, checkpoint in checkpoints.items()
         }
+        combined = {
+            n: either for n, either in combined.items() if either.thresholds.keys() <= checkpoints.keys() | baselines
+        }
         points |= {name: other.points for name, other in (baselines | combined).items()}
-        scalers = students["gat-student"][1]
-        detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
-        fusion = Fusion.of(checkpoints["fusion-dqn-student"])
-        return Frozen(seed, config, detector, fusion, baselines, combined, points)
+        networks: tuple[Detector, Fusion] | None = None
+        if HEADLINE_MODEL in students:
+            detector = Detector(checkpoints["vgae-student"], checkpoints[HEADLINE_MODEL], students[HEADLINE_MODEL][1])
+            networks = detector, Fusion.of(checkpoints["fusion-dqn-student"])
+        alone: tuple[Any, Scalers] | None = None
+        if released.ALONE in students:
+            alone = checkpoints[released.ALONE].model(), students[released.ALONE][1]
+        return Frozen(seed, config, networks, alone, baselines, combined, points)
 
     @property
     def models(self) -> list[str]:
@@ -81,9 +93,13 @@ class Frozen:
 
     def score(self, view: View) -> dict[str, np.ndarray]:
         """Score the windows of a capture: model → f64[n] as a release would hold it."""
-        from kdgat.experiment.scoring import f32, of_networks, of_others
+        from kdgat.experiment.scoring import alone_scores, f32, of_networks, of_others
 
-        out, _ = of_networks("student", self.detector, self.fusion, view.store)
+        out: dict[str, np.ndarray] = {}
+        if self.networks is not None:
+            out, _ = of_networks("student", *self.networks, view.store)
+        if self.alone is not None:
+            out[released.ALONE] = alone_scores(*self.alone, view.store)
         out |= of_others(out, view.traffic, view.store, self.baselines, self.combined)
         return {name: f32(values) for name, values in out.items()}
 

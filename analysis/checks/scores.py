@@ -1,4 +1,4 @@
-"""Scores computed anew from a release's weights and the captures: the students, on every test window.
+"""Scores computed anew from a release's weights and the captures, on every test window, of every model whose weights it holds.
 
 Needs the `train` extra. Nothing is trained, and the training captures are not read: scalers, calibration and operating
 points come with the weights.
@@ -6,98 +6,27 @@ points come with the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from analysis.releases.plausible import ReleaseError, strict_json
 from analysis.releases.release import Release
 from kdgat import records
 from kdgat.dataset.sources import test_captures
 from kdgat.errors import KdgatError
 
-if TYPE_CHECKING:
-    from kdgat.config import Config
-    from kdgat.graphs.scaling import Scalers
-    from kdgat.models.checkpoint import Checkpoint
-
-STUDENTS = ("vgae-student", "gat-student", "fusion-dqn-student")
 #: scores are float32; another processor or library may round a sum differently
 TOLERANCE = 1e-4
 #: scores of `adapted` are margins in log-odds, of which a probability near 0 or 1 moves many by such a rounding
 MARGIN_TOLERANCE = 1e-2
+#: what tells windows of a dataset and seed apart
+_WINDOW = ["scenario", "protocol", "capture", "window"]
 
 
-def seeds(release: Release, dataset: str) -> list[int]:
-    """Seeds whose student weights the release holds."""
-    prefix, suffix = f"weights/{dataset}/gat-student-s", ".safetensors"
-    return sorted(
-        int(f.removeprefix(prefix).removesuffix(suffix))
-        for f in release.manifest["weights"]
-        if f.startswith(prefix) and f.endswith(suffix)
-    )
-
-
-def choose(release: Release, dataset: str | None, seed: int | None) -> tuple[str, int]:
-    """Dataset and seed of the student: as asked for, else the release's first dataset with weights, lowest seed."""
-    trained = {d: seeds(release, d) for d in sorted(release.manifest["datasets"])}
-    trained = {d: s for d, s in trained.items() if s}
-    if not trained:
-        raise KdgatError(f"release {release.name} holds no weights")
-    name = dataset or next(iter(trained))
-    if name not in trained or (seed is not None and seed not in trained[name]):
-        choices = "; ".join(f"{d}: seeds {', '.join(map(str, s))}" for d, s in trained.items())
-        raise KdgatError(f"release {release.name} has no such weights; there are {choices}")
-    return name, trained[name][0] if seed is None else seed
-
-
-def student(release: Release, dataset: str, seed: int, model: str) -> tuple[Checkpoint, Scalers]:
-    """A released student and the scalers it was trained with; raises `ReleaseError`."""
-    stem = f"weights/{dataset}/{model}-s{seed}"
-    return parse(f"{release.name}: {stem}", release.weight(f"{stem}.json"), release.weight(f"{stem}.safetensors"))
-
-
-def parse(name: str, description: bytes, weights: bytes) -> tuple[Checkpoint, Scalers]:
-    """A student from its two files; raises `ReleaseError` (with `name`) where they do not describe one."""
-    from kdgat.graphs.scaling import Scalers
-    from kdgat.models.checkpoint import Checkpoint
-
-    try:
-        meta = strict_json(description)
-        scalers = Scalers.from_dict(meta.pop("scalers"))
-        checkpoint = Checkpoint(meta.pop("kind"), weights, meta)
-        if not all(isinstance(t, float) and isinstance(s, str) for t, s in meta["points"].values()):
-            raise ValueError("points")
-        for part, scaler in (("node", scalers.nodes), ("edge", scalers.edges)):
-            width = meta.get(f"{part}_features", len(scaler.mean))
-            if {scaler.mean.shape, scaler.scale.shape} != {(width,)}:
-                raise ValueError(f"scaler of {part} features")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ReleaseError(
-            f"{name}.json does not describe a model: {type(error).__name__}: {str(error)[:100]!r}"
-        ) from None
-    return checkpoint, scalers
-
-
-def configuration(release: Release, dataset: str, seed: int) -> Config:
-    """The configuration that the students of a dataset and seed were trained with."""
-    from kdgat.config import Config
-
-    training = (dataset, seed, "gat-student")
-    for run in release.table("runs").to_pylist():
-        if (run["dataset"], run["seed"], run["model"]) == training:
-            try:
-                return Config.model_validate_json(run["config"])
-            except ValueError as error:
-                reason = " ".join(str(error).split())[:200]
-                raise ReleaseError(f"{release.name}: {run['run']}: not a configuration: {reason}") from None
-    raise ReleaseError(f"{release.name}: no run trained {training[2]} for {dataset}, seed {seed}")
-
-
-def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Iterator[dict[str, Any]]:
-    """Rows like those of `predictions`, with the students' scores as computed now.
+def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> pa.Table:
+    """Score all test windows of a dataset again: a row for each, with columns like those of `predictions`.
 
     Args:
         release: whose weights and configuration are used.
@@ -107,21 +36,19 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
     Raises:
         KdgatError: captures are missing, or are not those the release names.
     """
+    from analysis.checks.models import Frozen
     from kdgat.dataset.profiles import Profiles
     from kdgat.dataset.protocols import view
     from kdgat.evaluation.adaptation import margins
-    from kdgat.experiment.detect import Detector, Fusion
-    from kdgat.experiment.scoring import f32, of_networks, scored_windows
+    from kdgat.experiment.scoring import f32, scored_windows
 
-    config = configuration(release, dataset, seed)
-    students = {model: student(release, dataset, seed, model) for model in STUDENTS}
-    checkpoints, scalers = {m: c for m, (c, _) in students.items()}, students["gat-student"][1]
-    detector = Detector(checkpoints["vgae-student"], checkpoints["gat-student"], scalers)
-    fusion = Fusion.of(checkpoints["fusion-dqn-student"])
+    models = Frozen.of(release, dataset, seed)
+    config = models.config
     hashes = release.manifest["datasets"][dataset]["captures"]
     tests, profiles = test_captures(dataset, root), Profiles(config, root)
-    frozen = set(release.table("predictions")["protocol"].to_pylist())
+    frozen = set(pc.unique(_rows(release, dataset, seed)["protocol"]).to_pylist())
     protocols = [p for p in records.PROTOCOLS if p in frozen]  # a release may be older than a protocol
+    parts = []
     for capture in tests:
         if hashes.get(capture.name) != capture.sha256:
             raise KdgatError(f"{dataset}/{capture.name} is not the capture that {release.name} was evaluated on")
@@ -133,25 +60,16 @@ def rescore(release: Release, dataset: str, seed: int, root: Path | None) -> Ite
                 scene = view(capture, frames, config, protocol, beside, profile)
                 if scene is None:
                     continue
-                windows = scored_windows([scene.store], config)
-                scores = {m: f32(s) for m, s in of_networks("student", detector, fusion, scene.store)[0].items()}
+                windows, scores = scored_windows([scene.store], config), models.score(scene)
             else:  # it follows zero-shot, whose windows and scores it takes
-                scores = {m: margins(windows, s, point(checkpoints[m]), config.adaptation) for m, s in scores.items()}
-            for i, place in enumerate(windows.window):
-                yield {
-                    "dataset": dataset,
-                    "scenario": capture.split,
-                    "protocol": protocol,
-                    "seed": seed,
-                    "capture": capture.name,
-                    "window": int(place),
-                    "injected": int(windows.injected[i]),
-                } | {model: float(np.float32(s[i])) for model, s in scores.items()}
-
-
-def point(checkpoint: Checkpoint) -> float:
-    """The zero-shot threshold of a student, rounded as a release holds it."""
-    return float(np.float32(checkpoint.meta["points"]["zero-shot"][0]))
+                scores = {
+                    m: f32(margins(windows, s, models.threshold(m, "zero-shot"), config.adaptation))
+                    for m, s in scores.items()
+                }
+            place = {"scenario": capture.split, "protocol": protocol, "capture": capture.name}
+            columns = {name: np.full(len(windows), value) for name, value in place.items()}
+            parts.append(pa.table(columns | {"window": windows.window, "injected": windows.injected} | scores))
+    return pa.concat_tables(parts)
 
 
 def tolerance(protocol: str) -> float:
@@ -159,29 +77,49 @@ def tolerance(protocol: str) -> float:
     return MARGIN_TOLERANCE if protocol == "adapted" else TOLERANCE
 
 
-def differences(release: Release, fresh: list[dict[str, Any]], dataset: str, seed: int) -> list[str]:
-    """List where fresh scores differ from the frozen ones, as sentences."""
-    key = ("scenario", "protocol", "capture", "window")
-    frozen = {
-        tuple(r[k] for k in key): r
-        for r in release.table("predictions").to_pylist()
-        if (r["dataset"], r["seed"]) == (dataset, seed)
-    }
+def _rows(release: Release, dataset: str, seed: int) -> pa.Table:
+    """Rows of `predictions` of a dataset and seed."""
+    return release.table("predictions").filter((pc.field("dataset") == dataset) & (pc.field("seed") == seed))
+
+
+def differences(release: Release, fresh: pa.Table, dataset: str, seed: int) -> list[str]:
+    """List where fresh scores differ from the frozen ones, as sentences.
+
+    Args:
+        release: that holds the frozen ones.
+        fresh: what `rescore` gives.
+        dataset, seed: of both.
+    """
+    frozen = _rows(release, dataset, seed)
+    models = [m for m in records.scored_models(frozen) if m in fresh.column_names]
+    was = frozen.select([*_WINDOW, "injected", *models])
+    both = was.join(
+        fresh.select(was.column_names).cast(was.schema), _WINDOW, join_type="full outer", right_suffix=" now"
+    )
+    both = both.sort_by([(name, "ascending") for name in _WINDOW])
     problems = []
-    now = {tuple(r[k] for k in key): r for r in fresh}
-    if frozen.keys() != now.keys():
-        problems.append(f"{len(frozen.keys() - now.keys())} frozen windows were not scored again, "
-                     f"{len(now.keys() - frozen.keys())} scored ones are not frozen")  # fmt: skip
-    shared = sorted(frozen.keys() & now.keys())
-    labels = [k for k in shared if frozen[k]["injected"] != now[k]["injected"]]
-    if labels:
-        problems.append(f"{len(labels)} windows have other labels, first {labels[0]}")
-    for model in STUDENTS:
-        apart = [(abs(frozen[k][model] - now[k][model]), k) for k in shared if frozen[k][model] is not None]
-        wrong = sorted((d for d in apart if d[0] > tolerance(d[1][1])), reverse=True)
-        if wrong:
+    lost, new = both["injected now"].null_count, both["injected"].null_count
+    if lost or new:
+        problems.append(f"{lost} frozen windows were not scored again, {new} scored ones are not frozen")
+    shared = both.filter(pc.field("injected").is_valid() & pc.field("injected now").is_valid())
+    labels = shared.filter(pc.not_equal(shared["injected"], shared["injected now"]))
+    if len(labels):
+        problems.append(f"{len(labels)} windows have other labels, first {_place(labels, 0)}")
+    bound = np.array([tolerance(p) for p in shared["protocol"].to_pylist()])
+    for model in models:
+        before, now = (shared[name].to_numpy().astype(np.float64) for name in (model, f"{model} now"))
+        apart = np.abs(before - now)
+        scored = shared[model].is_valid().to_numpy()
+        wrong = scored & ~(apart <= bound)
+        if wrong.any():
+            most = int(np.argmax(np.where(wrong, np.nan_to_num(apart, nan=np.inf), -1)))
             problems.append(
-                f"{model}: {len(wrong)} of {len(apart)} scores differ by more than {tolerance(wrong[0][1][1]):g}, "
-                f"most {wrong[0][0]:.3g} in {wrong[0][1]}"
+                f"{model}: {wrong.sum()} of {scored.sum()} scores differ by more than {bound[most]:g}, "
+                f"most {apart[most]:.3g} in {_place(shared, most)}"
             )
     return problems
+
+
+def _place(rows: pa.Table, number: int) -> tuple[str, ...]:
+    """What names a window in a sentence."""
+    return tuple(rows[name][number].as_py() for name in _WINDOW)

@@ -99,10 +99,15 @@ def difference(preset: dict[str, Any], config: dict[str, Any], prefix: str = "")
 
 
 def recompute(release: Release, number: Number) -> str:
-    """The command that gets the number anew: from the weights where a model was scored, else from the frozen rows."""
+    """The command that gets the number anew: from the weights if the release keeps those of its models, by training if it
+    does not, and from the frozen rows where no model was scored.
+    """
     if number.n_seeds and number.query.startswith("select"):
-        where = f"--release {release.name} --dataset {number.where['dataset']}"
-        return f"kdgat reproduce --level evaluate {where}"
+        dataset = number.where["dataset"]
+        models = [number.where[side] for side in ("model", "other") if side in number.where]
+        if all(release.holds_weights(dataset, model) for model in models):
+            return f"kdgat reproduce --level evaluate --release {release.name} --dataset {dataset}"
+        return f"kdgat reproduce --level train --release {release.name}"
     if number.query.startswith("select"):
         return f'kdgat sql --release {release.name} "{number.query}"'
     return f"kdgat trace --release {release.name} {number.key}"

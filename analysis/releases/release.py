@@ -299,6 +299,10 @@ class Release:
         except OSError as error:
             raise ReleaseError(f"{self.name}: {file.name}: {error.strerror}") from None
 
+    def holds_weights(self, dataset: str, model: str) -> bool:
+        """Whether it keeps what a model learned on a dataset, so that it can score again."""
+        return any(file.startswith(f"weights/{dataset}/{model}-s") for file in self.manifest["weights"])
+
     def weight(self, file: str) -> bytes:
         """Bytes of one weights file, hash checked (what runs a model must be what was released)."""
         entry = self.manifest["weights"].get(file)

@@ -163,8 +163,7 @@ def score_capture(
         data = views[role].data
         scores |= network_scores | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
     if ALONE in models.checkpoints:
-        logits, _ = predict_gat(models.checkpoints[ALONE].model(), Batches(store, scalers, SCORING_BATCH))  # type: ignore[arg-type]
-        scores[ALONE] = attack_probability(logits)
+        scores[ALONE] = alone_scores(models.checkpoints[ALONE].model(), scalers, store)  # type: ignore[arg-type]
     if PUBLISHED in models.checkpoints:
         scores[PUBLISHED] = published_scores(models.checkpoints[PUBLISHED], capture.name, traffic, store)
     student = views.get("student")
@@ -172,6 +171,11 @@ def score_capture(
         scores["fusion-oracle-student"] = fusion.oracle(student.data)
     scores |= of_others(scores, traffic, store, models.baselines, models.combined)
     return ScoredCapture(capture, traffic.frames, store, {name: f32(s) for name, s in scores.items()}, student)
+
+
+def alone_scores(model: GAT, scalers: Scalers, store: GraphStore) -> np.ndarray:
+    """P(attack) of the windows of a store by a GAT that no autoencoder stands beside, f64[B]."""
+    return attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0])
 
 
 def published_scores(checkpoint: Checkpoint, name: str, traffic: Traffic, store: GraphStore) -> np.ndarray:
@@ -188,8 +192,7 @@ def published_scores(checkpoint: Checkpoint, name: str, traffic: Traffic, store:
     )
     model = checkpoint.model()
     assert isinstance(model, GAT)
-    batches = Batches(own, Scalers.from_dict(checkpoint.meta["scalers"]), SCORING_BATCH)
-    return attack_probability(predict_gat(model, batches)[0])
+    return alone_scores(model, Scalers.from_dict(checkpoint.meta["scalers"]), own)
 
 
 def scored_windows(stores: Sequence[GraphStore], config: Config) -> ScoredWindows:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from analysis import reproduce
-from analysis.checks import scores
+from analysis.checks import released, scores
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 from kdgat.paths import REPO
@@ -48,7 +48,7 @@ def fresh(shared_release):
 
 
 def differences(release, rows):
-    return scores.differences(release, rows, "hcrl-sa", 0)
+    return scores.differences(release, pa.Table.from_pylist(rows), "hcrl-sa", 0)
 
 
 def test_equal_scores_agree_also_after_rounding(shared_release, fresh):
@@ -65,8 +65,8 @@ def test_a_changed_score_label_or_window_is_named(shared_release, fresh):
 
 
 def test_the_seeds_with_weights(shared_release):
-    assert scores.seeds(shared_release, "hcrl-sa") == [0, 1]
-    assert scores.seeds(shared_release, "set_01") == []
+    assert released.seeds(shared_release, "hcrl-sa") == [0, 1]
+    assert released.seeds(shared_release, "set_01") == []
     with pytest.raises(KdgatError, match="has no weights for 'set_01'"):
         reproduce.evaluate(shared_release, "set_01", None)
 

@@ -8,6 +8,7 @@ import pytest
 
 from analysis import freeze
 from analysis.numbers import Numbers, trace
+from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 
 
@@ -33,6 +34,23 @@ def test_a_run_is_linked_where_its_services_are_named(run, frozen, templates):
         flow = "/".join(name.split("/")[:2])
         assert facts["links"]["metaflow"] == f"https://m.example/{flow}?x=1"
         assert ("wandb" in facts["links"]) == (facts["mirror"] or "").startswith("wandb:")
+
+
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [
+        ("main.test_04.gat_student.zero_shot.f1", "evaluate"),
+        ("main.test_04.gbm_memory_baseline.zero_shot.f1", "evaluate"),
+        ("universal_without_platform.set_01_test_04.gat_alone_student.zero_shot.f1", "evaluate"),
+        ("main.test_04.gat_teacher.zero_shot.f1", "train"),
+        ("main.test_04.published_student.zero_shot.f1", "train"),
+        ("main.ablations.features.published.test_01.zero_shot.f1_minus_reference", "train"),
+    ],
+)
+def test_a_number_comes_from_the_weights_where_the_release_keeps_them(key: str, level: str) -> None:
+    numbers = Numbers(Release.open("paper-8"))
+    command = trace.recompute(numbers.release, numbers[key])
+    assert command.startswith(f"kdgat reproduce --level {level} --release paper-8")
 
 
 def test_an_address_that_is_none_is_refused(templates):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from analysis import detect, import_results
-from analysis.checks import scores
+from analysis.checks import released
 from analysis.releases.release import Release
 from kdgat import doctor
 from kdgat.captures.quarantine import BadRow
@@ -200,7 +200,7 @@ def scored_windows_of(verdicts: list[detect.Verdict]) -> ScoredWindows:
 
 def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Release, capsys) -> None:
     dataset, seed = detect.choose(current, None, None)
-    seeds = scores.seeds(current, dataset)
+    seeds = released.seeds(current, dataset)
     seeds = seeds[:2]
 
     def judged(seeds: int | list[int], *knowledge: str | Path) -> tuple[detect.Detection, list[detect.Verdict]]:
@@ -216,7 +216,7 @@ def test_all_seeds_by_their_mean_logit_under_any_protocol(log: Path, current: Re
     plain, of_plain = judged(seed, "zero-shot")
     adapted, of_adapted = judged(seed, "adapted")
     windows = scored_windows_of(of_plain)
-    settings = scores.configuration(current, dataset, seed).adaptation
+    settings = released.configuration(current, dataset, seed).adaptation
     want = margins(windows, np.array([v.score for v in of_plain]), plain.threshold, settings)
     assert [v.score for v in of_adapted] == pytest.approx(list(want), abs=1e-5) and adapted.threshold == 0
     profiled, of_profiled = judged(seed, "profiled", log)

@@ -17,7 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 from analysis import import_results
-from analysis.checks import scores
+from analysis.checks import released
 from analysis.freeze import freeze
 from analysis.releases.release import Release
 from kdgat.captures import attack_intervals
@@ -162,11 +162,11 @@ class Students:
 
     def descriptions(self, data: bytes, folder: Path) -> None:
         """Its JSON as a stranger made it."""
-        scores.parse("fuzz", data, self.weights)[0].model()
+        released.parse("fuzz", data, self.weights)[0].model()
 
     def tensors(self, data: bytes, folder: Path) -> None:
         """Its safetensors as a stranger made them."""
-        scores.parse("fuzz", self.description, data)[0].model()
+        released.parse("fuzz", self.description, data)[0].model()
 
 
 def metrics(data: bytes, folder: Path) -> None:
