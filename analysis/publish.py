@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.checks.anchor import History
+from analysis.checks.released import classifier
 from analysis.checks.verification import verify_release
 from analysis.numbers import Numbers
 from analysis.numbers.values import data_note
@@ -50,7 +51,8 @@ _TYPES = {
 def model_card(numbers: Numbers, dataset: str) -> str:
     """Write the student's model card: what it is, its training, its results, and what it is not for."""
     release = numbers.release
-    model = records.HEADLINE_MODEL
+    model = classifier(release, dataset)
+    taught = "distilled from a larger teacher" if model == records.HEADLINE_MODEL else "trained on labels alone"
     rows = [
         r
         for r in release.table("summary").to_pylist()
@@ -77,7 +79,7 @@ def model_card(numbers: Numbers, dataset: str) -> str:
     size = numbers[f"{slug(dataset)}.parameters.{slug(model)}"].text
     return f"""# {labels.model(model)}, trained on {dataset}
 
-A graph attention network that calls a window of CAN frames benign or attacked; distilled from a larger teacher. {size} parameters.
+A graph attention network that calls a window of CAN frames benign or attacked; {taught}. {size} parameters.
 Release `{release.name}`, manifest sha256 `{release.manifest_sha256}`.
 
 {numbers["release.data_note"].text}

@@ -114,34 +114,35 @@ def quiet_table(release: Source = None) -> str:
     return markdown(header, body, left=2)
 
 
-#: what shows the worth of columns that read payloads: (heading, factor, level, its difference from the reference)
+#: what shows the worth of columns that read payloads: (heading, factor, level, what of it)
 _PAYLOAD = (
-    ("Student", "payload columns of frames", "the configuration's", False),
-    ("Student, columns seen", "payload columns of frames", "seen", True),
-    ("Gradient boosting", "payload columns of boosting", "seen", False),
-    ("Gradient boosting, columns hidden", "payload columns of boosting", "hidden", True),
+    ("Student", "payload columns of frames", "the configuration's", ""),
+    ("with these columns", "payload columns of frames", "seen", "_minus_reference"),
+    ("Gradient boosting", "payload columns of boosting", "seen", ""),
+    ("without these columns", "payload columns of boosting", "hidden", "_minus_reference"),
 )
 
 
 def payload_table(release: Source = None) -> str:
-    """Recall at 1 % false positives on cars left out, by the payload columns that a detector sees: scenario × protocol, levels across."""
+    """Recall at 1 % false positives on cars left out, zero-shot, by the payload columns that a detector sees: scenario down, levels across."""
     numbers = numbers_of(release)
     ablated = {row["dataset"] for row in numbers.release.table("ablations").to_pylist()}
     left_out = {name: " and ".join(cars) for name, cars in _left_out(numbers).items() if name in ablated}
     body = []
     for (dataset, scenario), what in _places(numbers, left_out).items():
-        for protocol in _CARS:
-            keys = [
-                ".".join(
-                    (slug(dataset), "ablations", *map(slug, (factor, level, scenario, protocol)), "recall_at_fpr_1pct")
+        keys = [
+            ".".join(
+                (
+                    slug(dataset),
+                    "ablations",
+                    *map(slug, (factor, level, scenario, "zero-shot")),
+                    f"recall_at_fpr_1pct{of}",
                 )
-                for _, factor, level, _ in _PAYLOAD
-            ]
-            suffixes = ["_minus_reference" if difference else "" for *_, difference in _PAYLOAD]
-            body.append(
-                [what, protocol, *(cell(numbers, key + suffix) for key, suffix in zip(keys, suffixes, strict=True))]
             )
-    return markdown(["Car and attack", "Protocol", *(heading for heading, *_ in _PAYLOAD)], body, left=2)
+            for _, factor, level, of in _PAYLOAD
+        ]
+        body.append([what, *(cell(numbers, key) for key in keys)])
+    return markdown(["Car and attack", *(heading for heading, *_ in _PAYLOAD)], body)
 
 
 #: dataset on whose cars one detector was trained, and what of it is shown: (heading, kind of detector, metric)
