@@ -184,7 +184,9 @@ def report(a: Release, b: Release, metric: str) -> int:
     tally = {v: sum(r.reproduced is v for r in others) for v in (True, False, None)}
     report_seeds(a, b, metric)
     print(f"{metric}: {len(judged) - len(failed)} of {len(judged)} reproduced within interval")
-    print(f"other metrics: {tally[True]} within interval, {tally[False]} not, {tally[None]} without one and unequal")
+    print(
+        f"other metrics: {tally[True]} within interval, {tally[False]} outside it; {tally[None]} differ and have no interval to be judged by"
+    )
     if promised and not equal:
         print("bit-equality was promised and does not hold")
     return 1 if failed or (promised and not equal) else 0

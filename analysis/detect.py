@@ -383,7 +383,7 @@ def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> N
     """
     writer = csv.writer(sys.stdout, lineterminator="\n")
     live = detection.reader.live
-    windows = alarms = 0
+    windows = alarms = found = 0
     longest_wait = waited = 0.0
 
     def printed() -> Iterator[Verdict]:
@@ -399,12 +399,20 @@ def _print(detection: Detection, capture: str | None, *, alarms_only: bool) -> N
             longest_wait, waited = max(longest_wait, wait), waited + wait
             yield v
 
-    longest = heapq.nlargest(5, episodes(printed()), key=lambda episode: episode[2])
+    def counted() -> Iterator[tuple[float, float, int]]:
+        nonlocal found
+        for episode in episodes(printed()):
+            found += 1
+            yield episode
+
+    longest = heapq.nlargest(5, counted(), key=lambda episode: episode[2])
     terminal.note(f"{detection.frames:,} frames, {set_aside(detection.reader.bad)}")
     terminal.note(f"{windows} windows, {alarms} alarms")
     if live and windows:
         mean = 1e3 * waited / windows
         terminal.note(f"from a window's last frame to its verdict: {mean:.1f} ms, at most {1e3 * longest_wait:.1f} ms")
+    if found > len(longest):
+        terminal.note(f"the five longest of {found:,} episodes of alarms:")
     for begin, end, count in sorted(longest):
         terminal.note(f"  {begin:.1f}–{end:.1f} s: " + ("one window" if count == 1 else f"{count} windows in a row"))
 

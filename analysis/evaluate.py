@@ -117,12 +117,18 @@ class Evaluation:
         seeds: models of each seed.
         classifier: the student whose seeds are an ensemble, too.
         models: names of models; empty: all.
-        profile: of the car, for the protocol `profiled`; None: from another recording below `data`, if there is one.
+        profile: of the car, for the protocol `profiled`, and the recording that gave it; None: another recording below
+            `data`, if there is one.
         data: folder of captures.
     """
 
     def __init__(
-        self, seeds: Sequence[Frozen], classifier: str, models: Sequence[str], profile: Profile | None, data: Path
+        self,
+        seeds: Sequence[Frozen],
+        classifier: str,
+        models: Sequence[str],
+        profile: tuple[str, Profile] | None,
+        data: Path,
     ) -> None:
         from analysis.checks.models import ENSEMBLE
         from kdgat.dataset.profiles import Profiles
@@ -135,34 +141,45 @@ class Evaluation:
         self.profiles = Profiles(seeds[0].config, data if data.is_dir() else None)
         #: (dataset, car or kind of attack, protocol) → for each seed, the captures' names, windows and scores
         self.parts: dict[tuple[str, str, str], list[tuple[str, Any, list[dict[str, np.ndarray]]]]] = {}
+        #: sha256 of what was scored → dataset and name
+        self.done: dict[str, str] = {}
 
     def score(self, capture: Capture, frames: pa.Table) -> list[str]:
-        """Score one capture under every protocol that it allows; return their names."""
+        """Score one capture under every protocol that it allows; return their names, with what gave the profile."""
         from kdgat.experiment.scoring import scored_windows
 
-        done = []
-        for protocol, view in self._views(capture, frames):
+        protocols = []
+        for protocol, view, source in self._views(capture, frames):
             windows = scored_windows([view.store], self.seeds[0].config)
             per_seed = [s.score(view) for s in self.seeds]
             # virtual cars are many: they are joined by what they are attacked with
             scenario = capture.split if capture.dataset == VIRTUAL else capture.vehicle
             self.parts.setdefault((capture.dataset, scenario, protocol), []).append((capture.name, windows, per_seed))
-            done.append(protocol)
-        return done
+            protocols.append(f"{protocol} from {source}" if source else protocol)
+            if protocol == "zero-shot":
+                protocols.append("adapted")  # by `scored`, from the same scores
+            self.done[capture.sha256] = f"{capture.dataset}/{capture.name}"
+        return protocols
 
-    def _views(self, capture: Capture, frames: pa.Table) -> Iterator[tuple[str, View]]:
+    def _views(self, capture: Capture, frames: pa.Table) -> Iterator[tuple[str, View, str]]:
+        """Protocol, windows and, where another recording gave the car's profile, which."""
         from kdgat.dataset.protocols import view
         from kdgat.graphs.features import takes_profile
 
         config = self.seeds[0].config
         config = config.model_copy(update={"windows": config.windows.model_copy(update={"max_windows": None})})
         for protocol in ("zero-shot", "calibrated", "profiled") if takes_profile(config.features) else ("zero-shot",):
-            profile = self.profile
-            if protocol == "profiled" and profile is None and capture.dataset != FILES:
-                profile = self.profiles.of(capture, frames)
+            source, profile = self._known_car(capture, frames) if protocol == "profiled" else ("", None)
             windows = view(capture, frames, config, protocol, known=profile)
             if windows is not None:
-                yield protocol, windows
+                yield protocol, windows, source
+
+    def _known_car(self, capture: Capture, frames: pa.Table) -> tuple[str, Profile | None]:
+        """Name the recording that gives the profile of a capture's car, and give it; empty and None where there is none."""
+        if self.profile is not None:
+            return self.profile
+        found = self.profiles.recording(capture, frames) if capture.dataset != FILES else None
+        return ("", None) if found is None else (f"{found[0].dataset}/{found[0].name}", found[1])
 
     def scored(self) -> Iterator[list[Scored]]:
         """Join the captures of each (dataset, car, protocol): a list of one `Scored` per seed, and one of the ensemble."""
@@ -349,7 +366,9 @@ def run(
 
 
 def _one(evaluation: Evaluation, known: Known, capture: Capture, on_bad_rows: OnBadRows) -> str:
-    """Score one capture, and say in words what became of it."""
+    """Score one capture, and say in words what became of it; a file that stands in two datasets is scored once."""
+    if other := evaluation.done.get(capture.sha256):
+        return f"the same file as {other}, not scored again"
     try:
         frames = capture.frames(on_bad_rows)
         if reason := known.reason(capture, frames):
@@ -360,8 +379,8 @@ def _one(evaluation: Evaluation, known: Known, capture: Capture, on_bad_rows: On
     return f"scored ({', '.join(protocols)})" if protocols else "cannot serve: shorter than a window"
 
 
-def _profile(path: Path, frozen: Frozen, on_bad_rows: OnBadRows) -> Profile:
+def _profile(path: Path, frozen: Frozen, on_bad_rows: OnBadRows) -> tuple[str, Profile]:
     from kdgat.captures.reader import read
     from kdgat.dataset.profiles import of_recording
 
-    return of_recording(read(path, on_bad_rows=on_bad_rows), frozen.config)
+    return str(path), of_recording(read(path, on_bad_rows=on_bad_rows), frozen.config)

@@ -7,7 +7,7 @@ import json
 from analysis.claims import prose
 from analysis.claims.evaluate import matches
 from analysis.claims.grammar import parse
-from analysis.claims.judged import Judged, judged
+from analysis.claims.judged import Judged, in_words, judged
 from analysis.numbers import KeyUnknown, Numbers, trace
 from analysis.reference.format import slug
 from analysis.reference.sources import sources
@@ -64,8 +64,7 @@ def run(key: str | None = None, release: str | None = None, *, as_json: bool = F
         print(f"differs from its preset: {difference}")
     print(f"recompute   {document['numbers'][number.key]['recompute']}")
     for claim in document["claims"]:
-        # an older release may lack a number that the claim shows beside this one
-        words = prose.plain(claim["text"], lambda key: numbers[key].text if key in numbers else key)
+        words = in_words(claim["text"], numbers)
         print(f"claim       {claim['file']}:{claim['line']} ({claim['state']}): {words}")
     return 0
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.analysis.fake_run import make
 
-HEADINGS = ["A dataset", "A detector", "A metric", "A figure", "A number", "A sentence"]
+HEADINGS = ["A dataset", "A detector", "A metric", "A feature column", "A figure", "A number", "A sentence"]
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,34 @@ def test_a_metric(examples: dict[str, dict[str, str]]) -> None:
     specificity = run(examples["A metric"]["python"])["specificity"]
     assert specificity(np.array([0, 0, 1, 0]), np.array([True, False, True, False])) == (2 / 3, 3)
     assert specificity(np.array([1]), np.array([True])) == (None, 0)
+
+
+def test_a_feature_column(examples: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a set of its own, written by its kernel from where `graphs` calls it; the columns before it stay as they are."""
+    from kdgat.captures.frames import Frames
+    from kdgat.graphs.features import FEATURES
+    from kdgat.graphs.kernels import build, relative
+    from kdgat.graphs.store import GraphStore
+
+    (tmp_path / "late.py").write_text(examples["A feature column"]["python"])
+    monkeypatch.syspath_prepend(tmp_path)
+    late = importlib.import_module("late")
+
+    def fill(*arguments) -> None:
+        relative.fill(*arguments)
+        *_, x, _, _, _ = arguments
+        late.fill(arguments[5], arguments[6], arguments[8], x)
+
+    ids = np.random.default_rng(0).integers(0, 20, 400)
+    table, starts = Frames.of(np.arange(400) / 1e3, ids, 8, np.zeros((400, 8)), 0).to_table(), np.arange(0, 300, 50)
+    plain = GraphStore.build([("c", "dos", table, starts)], 100, "relative")
+    nodes, edges = FEATURES["relative"]
+    monkeypatch.setitem(FEATURES, "placed", ((*nodes, "late"), edges))
+    monkeypatch.setattr(build, "relative", SimpleNamespace(fill=fill))
+    placed = GraphStore.build([("c", "dos", table, starts)], 100, "placed")
+    assert np.array_equal(placed.x[:, :-1], plain.x) and placed.node_features[-1] == "late"
+    firsts = [np.unique(ids[s : s + 100], return_index=True)[1] / 100 for s in starts]
+    np.testing.assert_allclose(placed.x[:, -1], np.concatenate([np.sort(first) for first in firsts]), rtol=1e-6)
 
 
 def test_a_figure(examples: dict[str, dict[str, str]], release) -> None:

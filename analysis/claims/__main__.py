@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from analysis.claims.evaluate import turned_by
 from analysis.claims.grammar import parse
-from analysis.claims.judged import Judged, OfRelease, of_project
+from analysis.claims.judged import Judged, OfRelease, in_words, of_project
 from analysis.claims.words import Word, words
 from analysis.numbers import Numbers
 from analysis.reference.sources import sources
@@ -32,7 +32,8 @@ def run(release: str | None = None, *, as_json: bool = False) -> int:
         print(json.dumps(traces, indent=1, ensure_ascii=False))
     else:
         for j in sorted(claims, key=lambda j: ("false", "missing", "true").index(j.verdict.state)):
-            print(f"{j.verdict.state:8}{j.verdict.margin:<+10.3g}{_place(j.claim.file)}:{j.claim.line}: {j.claim.text}")
+            text = in_words(j.claim.text, numbers)
+            print(f"{j.verdict.state:8}{j.verdict.margin:<+10.3g}{_place(j.claim.file)}:{j.claim.line}: {text}")
             print(f"{'':18}{j.verdict.why}")
             if turns[j.claim.assertion]:
                 print(f"{'':18}turned by: {'; '.join(turns[j.claim.assertion])}")

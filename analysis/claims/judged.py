@@ -106,6 +106,11 @@ def of_project(numbers: Numbers, project: Path) -> list[Judged]:
     return judged(numbers, stated(sources(project)), project)
 
 
+def in_words(text: str, numbers: Numbers) -> str:
+    """A claim's text as a reader sees it, with the release's numbers; with the key of one that an older release lacks."""
+    return plain(text, lambda key: numbers[key].text if key in numbers else key)
+
+
 def refuse(claims: Iterable[Judged], numbers: Numbers, project: Path) -> None:
     """Raise `KdgatError` for the first claim that does not hold: file, line, sentence, numbers."""
     wrong = [j for j in claims if j.verdict.state != "true"]

@@ -46,7 +46,7 @@ class Number:
         value: the value (None: not defined, written n/a).
         low, high: 95 % interval, if it has one.
         query: SQL over the release's tables whose result it is.
-        where: what rows of `runs` it rests on (columns → value).
+        where: whose runs it rests on: the `dataset`, the `model` if it is of one, and the `other` model of a difference.
         n_seeds: seeds it is the mean of.
         p: p-value of a difference, corrected for how many the release looked at.
         span: False for texts, which render without a span.

@@ -106,10 +106,14 @@ class Numbers:
         return (", ".join(parts) or f"release {self.release.name}").replace('"', "'")
 
     def runs(self, number: Number) -> list[str]:
-        """Runs a number rests on: those that evaluated it, then those that trained its model."""
+        """Runs a number rests on: those that evaluated it, then those that trained its model; of a difference, those of both models."""
         if not number.where:
             return []
-        place = number.where["dataset"], number.where.get("model")
+        models = [number.where[column] for column in ("model", "other") if column in number.where] or [None]
+        return list(dict.fromkeys(run for model in models for run in self._resting_on(number.where["dataset"], model)))
+
+    def _resting_on(self, dataset: str, model: str | None) -> list[str]:
+        place = dataset, model
         if place not in self._resting:  # thousands of numbers rest on the same few
             self._resting[place] = self._runs_of(*place)
         return self._resting[place]
@@ -286,10 +290,14 @@ class Numbers:
 
     def _frozen_difference(self, key: str, row: dict[str, Any], sign: int) -> Number:
         columns = ("dataset", "scenario", "protocol", "metric", "model", "other")
-        selection = "difference, ci_low, ci_high" if sign > 0 else "-difference, -ci_high, -ci_low"
+        selection = "difference, ci_low, ci_high"
+        models = row["model"], row["other"]
+        if sign < 0:
+            selection = "-difference as difference, -ci_high as ci_low, -ci_low as ci_high"
+            models = models[::-1]
         query = f"select {selection}, p_holm, n_seeds from differences where "
         query += " and ".join(f"{c} = '{row[c]}'" for c in columns)
-        where = {"dataset": row["dataset"], "model": row["model"]}
+        where = {"dataset": row["dataset"], "model": models[0], "other": models[1]}
         if row["difference"] is None:
             return Number(key, NA, None, query, where=where, span=False)
         value = sign * row["difference"]
@@ -309,7 +317,7 @@ class Numbers:
     def _effect(self, key: str, place: tuple[str, str], a: Side, b: Side) -> Number:
         effect = self._effects.f1(*place, a, b)
         query = f"paired block bootstrap of F1: {' '.join(a)} minus {' '.join(b)} on {' '.join(place)} (analysis.numbers.effects)"
-        where = {"dataset": place[0], "model": a[0]}
+        where = {"dataset": place[0], "model": a[0], "other": b[0]}
         if effect is None:
             return Number(key, NA, None, query, where=where, span=False)
         text = signed(effect.value)

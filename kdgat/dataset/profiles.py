@@ -46,12 +46,17 @@ class Profiles:
 
     def of(self, capture: Capture, frames: pa.Table) -> Profile | None:
         """Give the profile of the car that `capture` (its `frames`) was recorded in; None where no recording serves."""
+        found = self.recording(capture, frames)
+        return None if found is None else found[1]
+
+    def recording(self, capture: Capture, frames: pa.Table) -> tuple[Capture, Profile] | None:
+        """Give the recording that serves, and the profile that it gives; None where none serves."""
         own = sequence(Frames.from_table(frames))
         for other in self._candidates(capture):
             held, profile = self._of(other)
             longer, shorter = sorted((own, held), key=len, reverse=True)
             if not contains(longer, shorter):
-                return profile
+                return other, profile
         return None
 
     def _candidates(self, capture: Capture) -> Iterator[Capture]:

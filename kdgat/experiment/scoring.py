@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 import pyarrow as pa
 
+from kdgat import terminal
 from kdgat.catalog.datasets import Capture
 from kdgat.config import Config, FeatureSet
 from kdgat.dataset.traffic import Traffic
@@ -256,17 +257,16 @@ def joined_scores(
 def adapted(scored: Scored, config: Config) -> Scored:
     """Score the windows of a zero-shot scenario again by their margins over an operating point that follows the stream.
 
-    Recordings in which more of the windows are attacked than the protocol bears are named.
+    Recordings in which more of the windows are attacked than the protocol bears are named on stderr.
     """
     margins = {
         m: f32(adaptation.margins(scored.windows, s, scored.thresholds[m], config.adaptation))
         for m, s in scored.scores.items()
     }
     for number in adaptation.broken(scored.windows, config.adaptation.seconds):
-        print(
+        terminal.note(
             f"{scored.dataset} seed {scored.seed}: within {config.adaptation.seconds:g} s of {scored.captures[number]} over half "
-            "of the windows are attacked, more than the protocol `adapted` can follow",
-            flush=True,
+            "of the windows are attacked, more than the protocol `adapted` can follow"
         )
     return replace(
         scored, protocol="adapted", scores=margins, thresholds=dict.fromkeys(margins, adaptation.POINT.threshold)

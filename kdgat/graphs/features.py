@@ -18,7 +18,7 @@ ID in the window.
 `profile`: `relative` and how the window deviates from the vehicle's `Profile`; zeros where there is none.
 
 `memory`: `relative`, and what each frame is against the state of its identifier, which is carried through the recording
-(`kdgat.graphs.memory`): the worst frame of the node and the mean, then the same for columns against the `Profile`.
+(`kdgat.graphs.kernels.memory`): the worst frame of the node and the mean, then the same for columns against the `Profile`.
 Everything is causal: a frame is judged by the frames before it. Running values are those of the identifier so far.
 """
 

@@ -41,6 +41,23 @@ def test_the_checklist_follows_the_release(run, frozen):
     assert "free for academic use" in one["Their terms of use are stated"]
 
 
+def test_the_checklist_counts_contents_by_dataset(run, frozen):
+    tables, weights = fake_run.make({"hcrl-sa": "real", "set_01": "real"})
+    first, *rest = tables["datasets"].to_pylist()
+    same = next(row for row in rest if row["dataset"] == first["dataset"])
+    other = next(row for row in rest if row["dataset"] != first["dataset"])
+    question, listed = "No content stands in a dataset twice", f"{len(rest) + 1} captures, "
+
+    def answer(name: str, twin: dict) -> str:
+        copied = [row | {"sha256": first["sha256"]} if row is twin else row for row in rest]
+        return answers(
+            freeze.freeze(name, tables | {"datasets": records.table("datasets", [first, *copied])}, weights)
+        )[question]
+
+    assert answer("apart", other) == f"Yes: {listed}{len(rest) + 1} contents, counted by dataset"
+    assert answer("twins", same) == f"No: {listed}{len(rest)} contents, counted by dataset"
+
+
 def test_every_capture_layer_and_run_has_its_row(shared_release):
     assert len(rows(appendix.capture_table(shared_release))) == shared_release.table("datasets").num_rows
     text = appendix.run_table(shared_release)

@@ -348,6 +348,13 @@ def test_on_any_other_release_nothing_stops(shared_release, project):
     assert "not in this release" in (project / "_variables.yml").read_text()
 
 
+def test_a_claim_is_shown_with_its_numbers(shared_release):
+    numbers = Numbers(shared_release)
+    key = F1.format("gat_student")
+    text = f"It *reaches* {{{{< var {key} >}}}}, not {{{{< var no.such >}}}}"
+    assert judged.in_words(text, numbers) == f"It reaches {numbers[key].text}, not no.such"
+
+
 def test_a_claim_that_cannot_be_read_names_its_line(shared_release, project):
     write(project, 'Text.\n\n[It is more.]{holds="a.b >"}')
     with pytest.raises(ClaimError, match=r"^paper/sections/results\.qmd:3: 'a\.b >': "):

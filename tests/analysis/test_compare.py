@@ -23,6 +23,9 @@ def test_the_same_runs_are_reproduced_bit_by_bit(run, release, capsys):
     out = capsys.readouterr().out
     assert "bit-equal: yes (promised" in out
     assert "64 of 64 reproduced within interval" in out
+    assert re.search(
+        r"^other metrics: \d+ within interval, 0 outside it; 0 differ and have no interval to be judged by$", out, re.M
+    )
 
 
 def test_another_training_is_judged_by_intervals(run, other_run, frozen, capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from analysis import freeze
 from analysis.numbers import Numbers, trace
+from analysis.reference.format import slug
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
 
@@ -57,3 +58,28 @@ def test_an_address_that_is_none_is_refused(templates):
     templates("wandb = javascript:alert(1)")
     with pytest.raises(KdgatError, match="no web address"):
         trace.links({"run": "F/1/a/2", "flow_run": "F/1", "tracker_id": "x", "tracker": "wandb", "commit": "c"})
+
+
+def test_a_difference_rests_on_the_runs_of_both_models(shared_release):
+    numbers = Numbers(shared_release)
+    models = {r["run"]: r["model"] for r in shared_release.table("runs").to_pylist()}
+    row = next(
+        r
+        for r in shared_release.table("differences").to_pylist()
+        if (r["dataset"], r["scenario"], r["protocol"], r["metric"]) == ("hcrl-sa", "test_01", "zero-shot", "f1")
+    )
+    for sign, one, other in ((1, row["model"], row["other"]), (-1, row["other"], row["model"])):
+        number = numbers[f"hcrl_sa.test_01.{slug(one)}_minus_{slug(other)}.zero_shot.f1"]
+        behind = numbers.runs(number)
+        assert len(behind) == len(set(behind)) and {models[run] for run in behind} == {one, other}
+        assert models[behind[0]] == one
+        (found,) = trace.rows(shared_release, number)
+        assert list(found) == ["difference", "ci_low", "ci_high", "p_holm", "n_seeds"]
+        assert found["difference"] == number.value == sign * row["difference"]
+        assert (found["ci_low"], found["ci_high"]) == (number.low, number.high)
+    # computed from the scores: two models under one protocol, and one model under two
+    computed = numbers["hcrl_sa.test_01.fusion_dqn_student_minus_gat_teacher.calibrated.f1"]
+    assert "paired block bootstrap" in computed.query
+    assert {models[run] for run in numbers.runs(computed)} == {"fusion-dqn-student", "gat-teacher"}
+    protocols = numbers["hcrl_sa.test_01.gat_student.calibrated_minus_zero_shot.f1"]
+    assert {models[run] for run in numbers.runs(protocols)} == {"gat-student"}

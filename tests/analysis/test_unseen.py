@@ -82,7 +82,7 @@ def test_tables_say_what_they_are_no_part_of(folder: Path, shared_release) -> No
 def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """Cars that no training draws, profiles from another trip, and one table of cost and recall."""
+    """Cars that no training draws, profiles from another trip, one table of cost and recall; a file that comes again is passed over."""
     monkeypatch.setattr(judged, "KINDS", ("dos", "evade_midpoint", "suppress"))
     few = judged.captures(1, 5)
     assert [(c.split, c.attack, c.data_kind) for c in few] == [
@@ -90,13 +90,20 @@ def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
         for kind in ("dos", "evade_midpoint")
         for split, attack in (("train", "benign"), (kind, kind))
     ]
-    monkeypatch.setattr(judged, "captures", lambda: few)
+    again = replace(few[1], dataset="set_01", name="again")
+    monkeypatch.setattr(judged, "captures", lambda: [*few, again])
     out = tmp_path / "out"
     assert evaluate.run("demo-1", tmp_path, chosen=["virtual"], models=["gat-student"], out=out) == 0
     rows = pa.parquet.read_table(out / "summary.parquet").to_pylist()
     assert {r["scenario"] for r in rows} == {"dos", "evade_midpoint", "pooled"}
     assert {r["protocol"] for r in rows} >= {"zero-shot", "profiled"}
-    table = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| evade_")]
+    shown = capsys.readouterr()
+    first, _, last = shown.err.splitlines()[1:4]
+    assert "scored (zero-shot, adapted, calibrated, profiled from virtual/train/dos-0), " in first
+    assert last.startswith("[3/3] set_01/again: the same file as virtual/dos/dos-0, not scored again")
+    assert "more than the protocol `adapted` can follow" in shown.err
+    assert shown.out.startswith("not part of the release demo-1 "), "stdout is the table"
+    table = [line.split(" | ") for line in shown.out.splitlines() if line.startswith("| evade_")]
     cost = {kind: share.share for kind, share in judged.costs(cars=4).items()}
     assert cost["evade_offset"] == 0 < cost["evade_creeping"], "an offset forges as many frames as it likes"
     assert {row[0].strip("| ") for row in table} == {"evade_midpoint"}

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +168,21 @@ def test_rows_that_are_set_aside_are_counted_by_their_reason(tmp_path: Path) -> 
     assert detect.set_aside([]) == "0 rows set aside"
     many = [BadRow(i, "row", f"reason {min(i, 6)}", "") for i in range(9)]
     assert detect.set_aside(many).endswith("; 1 × row: reason 3; 2 for other reasons)")
+
+
+@pytest.mark.parametrize("count", [5, 7])
+def test_episodes_that_are_not_shown_are_counted(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Episode k is k + 1 windows long, with one window without an alarm after it."""
+    alarms = [alarm for k in range(count) for alarm in [True] * (k + 1) + [False]]
+    verdicts = [detect.Verdict(i, float(i), i + 0.5, 0.5, alarm) for i, alarm in enumerate(alarms)]
+    reader = SimpleNamespace(live=False, bad=[])
+    detection = SimpleNamespace(reader=reader, verdicts=verdicts, frames=100, read_at=0.0)
+    detect._print(detection, None, alarms_only=True)  # type: ignore[arg-type]
+    notes = capsys.readouterr().err.splitlines()
+    assert notes[1] == f"{len(alarms)} windows, {sum(alarms)} alarms"
+    assert [n for n in notes if "longest" in n] == ["the five longest of 7 episodes of alarms:"] * (count > 5)
+    shown = ["one window" if n == 1 else f"{n} windows in a row" for n in range(count - 4, count + 1)]
+    assert [n.partition("s: ")[2] for n in notes[-5:]] == shown
 
 
 def test_a_short_capture_is_scored_without_a_profile(log: Path, current: Release, tmp_path: Path) -> None:
