@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from analysis.reference.format import by_metric
 from analysis.releases.release import LOCAL, Release, frozen_root, names
+from kdgat.errors import KdgatError
 from kdgat.front_door import start
 
 KEY = ("dataset", "scenario", "attack", "model", "protocol", "metric")
@@ -200,6 +201,9 @@ def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: b
         second: name of the release that may reproduce it.
         metric: the one that decides.
         as_json: print all rows as JSON; the exit code is 0 then, and the reader judges.
+
+    Raises:
+        KdgatError: no such release, or a metric that neither of them has.
     """
     if second is None:
         b = Release.open(first)
@@ -212,6 +216,10 @@ def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: b
         a = original
     else:
         a, b = Release.open(first), Release.open(second)
+    if metric not in (
+        known := list(dict.fromkeys(r["metric"] for x in (a, b) for r in x.table("summary").to_pylist()))
+    ):
+        raise KdgatError(f"no metric is called {metric!r}; known: {', '.join(known)}")
     why = obstacles(a, b)
     if as_json:
         keys = [dict(zip(KEY, r.key, strict=True)) for r in rows(a, b)]

@@ -61,10 +61,13 @@ def captures_below(data: Path, names: Sequence[str]) -> Iterator[Capture]:
     plain = [p for p in files if not p.name.startswith(".") and p.suffix != ".md"]
     if not plain:
         raise KdgatError(f"no captures in {data}")
+    first: dict[str, str] = {}
     for path in plain:
         name = path.relative_to(data).as_posix() if path != data else path.name
+        digest, content = datasets.hashes(path)
+        twin = original if (original := first.setdefault(content, name)) != name else ""
         vehicle = path.parent.name if path.parent != data and path != data else "unknown"
-        yield Capture(FILES, name, vehicle, datasets.kind(path), "test", path, datasets.hashes(path)[0], "real", "")
+        yield Capture(FILES, name, vehicle, datasets.kind(path), "test", path, digest, "real", twin)
 
 
 @dataclass(frozen=True)
@@ -334,8 +337,9 @@ def run(
         on_bad_rows: what to do with unreadable rows.
 
     Raises:
-        KdgatError: no such release, models or captures, or none of them can serve.
+        KdgatError: no such release, models or captures, none of them can serve, or `out` cannot be written to.
     """
+    atomic.check_folder(out)
     opened = Release.open(release)
     name, _ = released.choose(opened, trained_on, None)
     from analysis.checks.models import Frozen
@@ -355,12 +359,12 @@ def run(
     if not evaluation.parts:
         raise KdgatError(f"none of the {len(captures)} captures in {data} can serve")
     results = tables(evaluation)
-    keep(out, opened, results)
     print(f"{MARK} {opened.name} (manifest sha256 {opened.manifest_sha256})\n")
     print("\n".join(printed(results["summary"])))
     if VIRTUAL in chosen:
         print("\nWhat attackers who know the detector give up, and recall at 1 % false positives:\n")
         print("\n".join(evaders(results["summary"], {kind: cost.share for kind, cost in judged.costs().items()})))
+    keep(out, opened, results)
     terminal.note(f"tables in {out}: {', '.join(f'{table}.parquet' for table in results)} ({MARK})")
     return 0
 

@@ -23,7 +23,7 @@ from analysis.releases.assemble import concatenate, standing
 from analysis.releases.files import files_of
 from analysis.releases.index import index
 from analysis.releases.manifest import describe, distinct
-from analysis.releases.plausible import FORMAT, NAME, check_manifest
+from analysis.releases.plausible import FORMAT, NAME, NAMED, check_manifest
 from analysis.releases.release import LOCAL, Release, frozen_root, names
 from kdgat import atomic, records, terminal
 from kdgat.errors import KdgatError
@@ -83,7 +83,7 @@ def build(
 ) -> tuple[dict[str, bytes], bytes]:
     """Files of a release (relative path → bytes) and its manifest's bytes; `extended` is the one whose rows are among its own."""
     if not NAME.fullmatch(name):
-        raise FreezeError(f"{name!r} cannot name a release: lower-case letters, digits, `.`, `_`, `-`")
+        raise FreezeError(f"{name!r} cannot name a release: {NAMED}")
     check_policy(tables, policy)
     if problems := cross_sums.cross_sums(tables):
         raise FreezeError(f"the tables contradict each other: {problems[0]} ({len(problems)} mismatches)")

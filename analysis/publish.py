@@ -254,6 +254,9 @@ def _action(flow: str, runs: Sequence[Mapping[str, Any]], parts: Sequence[Mappin
 
 def publish(release: Release, out: Path) -> Path:
     """Write the crate to the new folder `out`; raises `KdgatError` if the release does not verify or `out` exists."""
+    if out.exists():
+        raise KdgatError(f"{out} exists; choose another folder")
+    atomic.check_folder(out)
     if problems := verify_release(release.path):
         raise KdgatError(f"{release.name} is not published: {problems[0]} ({len(problems)} problems)")
     files = contents(release)

@@ -7,6 +7,7 @@ intervals.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -136,7 +137,11 @@ def train(release: str | None, preset: str | None, seeds: str | None) -> int:
         release: the one whose runs are done again where no preset is given; None: the current one.
         preset: name of a preset, run on whatever captures there are.
         seeds: comma-separated; None: those of the release.
+
+    Raises:
+        KdgatError: no such release or preset, seeds that are none, a folder of captures that is not there, or a failed step.
     """
+    _check(preset, seeds)
     begin = time.monotonic()
     folder = REPO / ".kdgat"
     folder.mkdir(exist_ok=True)
@@ -160,6 +165,19 @@ def train(release: str | None, preset: str | None, seeds: str | None) -> int:
     subprocess.run([sys.executable, "-m", "analysis.compare", name], cwd=REPO)
     print(f"\nrun, frozen as data/frozen/{name}, rendered: {(time.monotonic() - begin) / 60:.1f} minutes in all")
     return 0
+
+
+def _check(preset: str | None, seeds: str | None) -> None:
+    """Refuse here what a flow would refuse, with lines of its own around it."""
+    from kdgat import config
+    from kdgat.catalog.datasets import absolute_root
+    from kdgat.experiment.plan import seed_numbers
+
+    if preset is not None:
+        config.preset(preset)
+    if seeds is not None:
+        seed_numbers(seeds)
+    absolute_root(os.environ.get("KDGAT_DATA", ""))
 
 
 def _run(*command: str) -> None:

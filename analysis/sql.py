@@ -34,10 +34,11 @@ def run(text: str | None, release: str | None = None, format: Literal["table", "
     Raises:
         KdgatError: no query, an unknown name, an unknown release, or SQL that DuckDB refuses.
     """
-    if not text:
+    if not any(c.isalnum() for c in text or ""):
         raise KdgatError(
             'no query: `kdgat sql "show tables"`, `kdgat sql "describe summary"`, or a name that --list gives'
         )
+    assert text is not None
     sql = query(text).sql if text in queries() or " " not in text else text
     rows = Release.open(release).rows(sql)
     names = list(rows[0]) if rows else []

@@ -50,8 +50,9 @@ def run(words: list[str]) -> int:
     """Parse `words` and run the command they name; return its exit code.
 
     Raises:
-        KdgatError: an unknown command or option, a missing or wrong value, or what the command raises.
+        KdgatError: an unknown command or option, a missing, empty or wrong value, or what the command raises.
     """
+    _require_values(words)
     words = ["/dev/stdin" if word == "-" else word for word in words]  # a lone hyphen would be taken for an option
     try:
         code = build(listing=not words or words[0] in ("--help", "-h"))(
@@ -60,3 +61,12 @@ def run(words: list[str]) -> int:
     except CycloptsError as error:
         raise KdgatError(f"{error} (see `kdgat {words[0]} --help`)" if words[0] in WORKING else str(error)) from None
     return int(code or 0)
+
+
+def _require_values(words: list[str]) -> None:
+    """Refuse an empty word, such as a shell makes of a variable that is not set: a path that is empty would be this folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        if not word.strip():
+            raise KdgatError(f"{before} is empty" if before.startswith("--") else "one of the arguments is empty")
+        if word.startswith("--") and word.endswith("=") and word[2:-1].replace("-", "").isalnum():
+            raise KdgatError(f"{word[:-1]} is empty")

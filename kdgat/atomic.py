@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
@@ -10,6 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from kdgat.errors import KdgatError
 
 #: age (s) at which what a killed writer left beside its target is removed, when the target is next written; a writer
 #: that lives touches its files far more often
@@ -33,9 +36,17 @@ def _fsync_dir(path: Path) -> None:
         os.close(fd)
 
 
+def _make(folder: Path) -> None:
+    """Make a folder if it is not there; a file in its place is an error as one further up is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
 def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path` by `data` atomically; a crash leaves the old content or the new, never half, and never wider than `mode`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
     _clear_stale(path)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -57,6 +68,23 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     write_bytes(path, text.encode(), mode)
 
 
+def check_folder(folder: Path) -> None:
+    """See whether files can be written into `folder`, before work whose results go there; leave nothing.
+
+    Args:
+        folder: that is there, or would be made.
+
+    Raises:
+        KdgatError: they cannot.
+    """
+    try:
+        there = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise KdgatError(f"cannot write {folder}: {error.strerror}") from None
+
+
 @contextlib.contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
     """A directory that appears at `path` with all its content, or not at all.
@@ -64,7 +92,7 @@ def new_directory(path: Path) -> Iterator[Path]:
     Yields a temporary directory beside `path`; it is fsynced and renamed when the block ends well and removed when it
     does not. Raises `FileExistsError` if `path` exists (also when another writer was faster).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
     _clear_stale(path)
     if path.exists():
         raise FileExistsError(str(path))

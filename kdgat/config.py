@@ -7,9 +7,19 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kdgat.errors import KdgatError
 from kdgat.paths import REPO
@@ -26,6 +36,39 @@ FrameColumn = Literal[
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _ascending(ends: tuple[Any, Any]) -> tuple[Any, Any]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"from {ends[0]} to {ends[1]} is no range")
+    return ends
+
+
+def _k_of_n(alarm: tuple[int, int]) -> tuple[int, int]:
+    if alarm[0] > alarm[1]:
+        raise ValueError(f"k is at most n, got {alarm[0]} of {alarm[1]}")
+    return alarm
+
+
+def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"shares of a whole have the sum 1, these {sum(shares):g}")
+    return shares
+
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+#: of a car: of 11 bits, neither 0 nor the last
+Identifiers = Annotated[int, Field(ge=1, le=0x7FE)]
+#: from and to
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
+Counts = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
+#: of a whole
+Parts = Annotated[tuple[Share, Share, Share], AfterValidator(_whole)]
+#: units of layers, of which there is one or more
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
 #: marks a field that is newer than the first releases: `Field(default, json_schema_extra=ADDED)`
@@ -53,11 +96,11 @@ class Windows(_Frozen):
 
     size: int = Field(100, ge=2, description="frames in a window (W)")
     stride: int = Field(100, ge=1, description="frames between the starts of two windows")
-    fractions: tuple[float, float, float] = Field(
+    fractions: Parts = Field(
         (0.7, 0.1, 0.2), description="share of each training capture for train, fusion-train, validation"
     )
     blocks: int = Field(10, ge=1, description="time blocks a training capture is cut into before they are dealt out")
-    max_windows: int | None = Field(None, description="cap on training windows, stratified random; None: all")
+    max_windows: Count | None = Field(None, description="cap on training windows, stratified random; None: all")
     profile_seconds: float = Field(10.0, gt=0, description="unlabelled traffic that gives a vehicle's profile (s)")
     causal: bool = Field(
         False, description="score no window that lies before the traffic of its profile", json_schema_extra=ADDED
@@ -92,12 +135,12 @@ class Augmentation(_Frozen):
     windows_per_vehicle: int = Field(100, ge=1)
     attacked: float = Field(0.5, ge=0, le=1, description="share of the virtual vehicles' windows under attack")
     ranges: Literal["wide", "lifelike"] = Field("wide", description="what virtual vehicles are drawn from")
-    rate: tuple[float, float] = Field(
+    rate: Range = Field(
         (1000.0, 3000.0), description="frames a second of a virtual vehicle's bus; drives have their own"
     )
-    bursts: tuple[float, float] = Field((0.0, 0.0), description="share of a virtual vehicle's IDs sent in bursts")
-    segment: tuple[float, float] = Field((0.2, 1.0), description="length of an attack, from and to (s)")
-    profiles: tuple[float, float, float] = Field(
+    bursts: Shares = Field((0.0, 0.0), description="share of a virtual vehicle's IDs sent in bursts")
+    segment: Range = Field((0.2, 1.0), description="length of an attack, from and to (s)")
+    profiles: Parts = Field(
         (0.45, 0.35, 0.2), description="share of vehicles with a clean profile, none, one taken during an attack"
     )
 
@@ -106,16 +149,16 @@ class Augmentation(_Frozen):
         description="what a virtual vehicle gives: neighbouring windows, or windows of a whole drive from an empty bus",
         json_schema_extra=ADDED,
     )
-    seconds: tuple[float, float] = Field((40.0, 60.0), description="length of a drive (s)", json_schema_extra=ADDED)
-    drawn: tuple[int, int] = Field((20, 80), description="windows drawn of a drive", json_schema_extra=ADDED)
-    strikes: tuple[int, int] = Field((3, 8), description="attacks on a drive", json_schema_extra=ADDED)
+    seconds: Range = Field((40.0, 60.0), description="length of a drive (s)", json_schema_extra=ADDED)
+    drawn: Counts = Field((20, 80), description="windows drawn of a drive", json_schema_extra=ADDED)
+    strikes: Counts = Field((3, 8), description="attacks on a drive", json_schema_extra=ADDED)
     evaders: float = Field(
         0.25, ge=0, le=1, description="share of a drive's attackers who know the detector", json_schema_extra=ADDED
     )
-    gaps: tuple[float, float] = Field(
+    gaps: Range = Field(
         (0.2e-3, 3.0), description="mean gap between forged frames (s), from and to, on drives", json_schema_extra=ADDED
     )
-    identifiers: tuple[int, int] = Field(
+    identifiers: Annotated[tuple[Identifiers, Identifiers], AfterValidator(_ascending)] = Field(
         (10, 120), description="identifiers of a drawn car, from and to, on drives", json_schema_extra=ADDED
     )
     waking: float = Field(
@@ -136,19 +179,19 @@ class Augmentation(_Frozen):
 class VGAEConfig(_Frozen):
     """Graph autoencoder: encoder widths, latent size, attention heads."""
 
-    hidden: tuple[int, ...] = (64, 32)
-    latent: int = 16
-    heads: int = 2
-    beta: float = Field(0.1, description="weight of the KL term")
+    hidden: Widths = (64, 32)
+    latent: Count = 16
+    heads: Count = 2
+    beta: float = Field(0.1, ge=0, description="weight of the KL term")
 
 
 class GATConfig(_Frozen):
     """Graph attention classifier."""
 
-    hidden: int = 16
-    heads: int = 4
+    hidden: Count = 16
+    heads: Count = 4
     layers: int = Field(2, ge=0, description="of convolutions; 0: the nodes' features are pooled as they are")
-    mlp: tuple[int, ...] = (64,)
+    mlp: tuple[Count, ...] = (64,)
     dropout: float = Field(0.1, ge=0, lt=1)
     jumping_knowledge: Literal["none", "cat", "max", "lstm"] = "cat"
     convolution: Literal["gatv2", "gat", "gps"] = "gatv2"
@@ -166,8 +209,8 @@ class Training(_Frozen):
 
     epochs: int = Field(4, ge=1)
     batch_size: int = Field(128, ge=1)
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
+    learning_rate: Positive = 2e-3
+    weight_decay: float = Field(1e-4, ge=0)
     curriculum: Literal["vgae", "random", "sampled", "none"] = Field(
         "vgae",
         description="which benign windows come first: easy ones, arbitrary ones, others in each epoch; none: all",
@@ -192,10 +235,10 @@ class Distillation(_Frozen):
 class FusionConfig(_Frozen):
     """DQN over 21 weights (arXiv 2508.04845), γ = 0 because windows are independent."""
 
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: Widths = (64, 64)
     steps: int = Field(2000, ge=1)
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    batch_size: Count = 256
+    learning_rate: Positive = 1e-3
     false_alarm_cost: float = Field(1.0, gt=0, description="cost of a false alarm over that of a miss")
 
 
@@ -208,6 +251,12 @@ class Adaptation(_Frozen):
     low: float = Field(0.05, gt=0, lt=0.5, description="quantile whose distance from it measures the spread")
     multiple: float = Field(6.0, gt=0, description="of the spread that a window must exceed `quantile` by")
     floor: float = Field(0.25, gt=0, description="least spread, in logits")
+
+    @model_validator(mode="after")
+    def _spread(self) -> Adaptation:
+        if self.low >= self.quantile:
+            raise ValueError(f"low {self.low:g} is not under quantile {self.quantile:g}: there is no spread between")
+        return self
 
 
 class Config(_Frozen):
@@ -242,7 +291,7 @@ class Config(_Frozen):
         description="of older runs, which trained the published recipe beside the rest: a flow of its own now",
         json_schema_extra=ADDED,
     )
-    alarm: tuple[int, int] = Field(
+    alarm: Annotated[tuple[Count, Count], AfterValidator(_k_of_n)] = Field(
         (1, 1), description="k and n: an alarm sounds while k of the last n windows are over", json_schema_extra=ADDED
     )
     adaptation: Adaptation = Field(Adaptation(), json_schema_extra=ADDED)
@@ -291,8 +340,16 @@ def override(config: Config, settings: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise KdgatError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise KdgatError(f"setting {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """Where a document's first fault is, and what it is."""
+    first = error.errors()[0]
+    value, where = first["input"], ".".join(map(str, first["loc"]))
+    told = isinstance(value, int | float | str) and first["type"] != "value_error"
+    reason = first["msg"].removeprefix("Value error, ") + (f", got {value!r:.60}" if told else "")
+    return f"{where}: {reason}" if where else reason
 
 
 def from_json(file: Path) -> Config:
@@ -306,8 +363,7 @@ def from_json(file: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise KdgatError(f"{file}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise KdgatError(f"{file} holds no configuration: {'.'.join(map(str, first['loc']))} {first['msg']}") from None
+        raise KdgatError(f"{file} holds no configuration: {_first(error)}") from None
 
 
 PRESETS: dict[str, Config] = {
@@ -329,7 +385,13 @@ DEMO_BUDGET: dict[str, Any] = {"augmentation.vehicles": 400, "training.epochs": 
 
 #: what `kdgat select` chose, without a look at any test capture
 CHOICE = REPO / "data" / "choice.toml"
-
+#: how a threshold may be chosen on validation windows: settings
+THRESHOLDS: dict[str, dict[str, Any]] = {
+    "half": {"operating_point": "half"},
+    "best-f1": {"operating_point": "validation"},
+    "1 %": {"false_alarm_rate": 0.01},
+    "0.3 %": {"false_alarm_rate": 0.003},
+}
 
 #: presets that a search found (`kdgat search preset`)
 PRESET_FOLDER = REPO / "conf" / "presets"
@@ -340,31 +402,139 @@ def settings_lines(settings: Mapping[str, Any]) -> list[str]:
     return ["[settings]", *(f"{json.dumps(path)} = {json.dumps(value)}" for path, value in sorted(settings.items()))]
 
 
-def _from_file(name: str, file: Path, base: Config | None, remedy: str) -> Config:
-    """A preset that a file describes: `settings` over `base` (None: over the preset that the file names)."""
+class _Read(BaseModel):
+    """What is read of a file; whatever else it says is for people."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class _Preset(_Read):
+    """A file of a preset: `settings` over those of `base`, and the hash of the configuration that they give."""
+
+    base: str
+    config_hash: str
+    settings: dict[str, Any]
+
+
+class Point(_Read):
+    """What a rule of operating points costs: alarm events an hour far from attacks."""
+
+    what: str
+    name: str
+    alarms: float = Field(ge=0)
+
+
+class Judged(_Read):
+    """A candidate: recall at 1 % false positives, its mean and case by case (`car cars kind · protocol`), and its alarms."""
+
+    candidate: str
+    mean: Share
+    alarms: float = Field(ge=0)
+    recall: dict[Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ · \S+$")], Share] = Field(min_length=1)
+
+
+class Choice(_Read):
+    """What `kdgat select` chose, and what it was chosen by."""
+
+    candidate: str
+    config_hash: str
+    chosen: AwareDatetime = Field(strict=True)
+    settings: dict[str, Any]
+    points: tuple[Point, ...]
+    screening: tuple[Judged, ...]
+    ranking: tuple[Judged, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Choice:
+        for table in ("screening", "ranking"):
+            names = [row.candidate for row in getattr(self, table)]
+            if twice := [name for k, name in enumerate(names) if name in names[:k]]:
+                raise ValueError(f"[[{table}]] has the candidate {twice[0]!r} twice")
+        _ = self.winner, self.point
+        return self
+
+    @property
+    def winner(self) -> Judged:
+        """The row of the candidate chosen, in `ranking`."""
+        for row in self.ranking:
+            if row.candidate == self.candidate:
+                return row
+        raise ValueError(f"[[ranking]] has no candidate {self.candidate!r}, which it says was chosen")
+
+    @property
+    def point(self) -> Point:
+        """What the threshold chosen costs: the point of that rule of `THRESHOLDS` whose settings these are."""
+        # a rate comes last: it stands in place of the operating point
+        rules = [r for r, own in THRESHOLDS.items() if all(self.settings.get(k) == v for k, v in own.items())]
+        if not rules:
+            raise ValueError(f"its settings have no threshold of {', '.join(THRESHOLDS)}")
+        for point in self.points:
+            if (point.what, point.name) == ("threshold", rules[-1]):
+                return point
+        raise ValueError(f"[[points]] has no threshold {rules[-1]!r}, which its settings have")
+
+
+Document = TypeVar("Document", bound=_Read)
+
+
+def _document(kind: type[Document], file: Path, remedy: str) -> Document:
+    """Read a file of settings (TOML)."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-        config = override(base or preset(document["base"]), {**document["settings"], "preset": name})
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        return kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        raise KdgatError(f"{file.name} is not UTF-8: byte {error.start}; {remedy}") from None
+    except OSError as error:
+        raise KdgatError(f"{file.name}: {error.strerror}; {remedy}") from None
+    except tomllib.TOMLDecodeError as error:
         raise KdgatError(f"{file.name}: {error}; {remedy}") from None
-    if config.hash() != document.get("config_hash"):
+    except ValidationError as error:
+        raise KdgatError(f"{file.name}: {_first(error)}; {remedy}") from None
+
+
+def _configured(name: str, file: Path, base: Config, document: Choice | _Preset, remedy: str) -> Config:
+    """Make the preset that a file describes, and compare it with the hash there."""
+    try:
+        config = override(base, {**document.settings, "preset": name})
+    except KdgatError as error:
+        raise KdgatError(f"{file.name}: {error}; {remedy}") from None
+    if config.hash() != document.config_hash:
         raise KdgatError(f"{file.name} names another configuration than its settings give: {remedy}")
     return config
+
+
+def choice() -> tuple[Choice, Config]:
+    """Read `data/choice.toml`: what was chosen, and the preset `paper` that follows from it.
+
+    Raises:
+        KdgatError: the file is not there, holds no choice, or one of another configuration than it says.
+    """
+    remedy = "`kdgat select` writes it"
+    chosen = _document(Choice, CHOICE, remedy)
+    return chosen, _configured("paper", CHOICE, PRESETS["paper"], chosen, remedy)
 
 
 def preset(name: str) -> Config:
     """Make the preset called `name`; `paper` and `demo` have the settings of `data/choice.toml`.
 
     Raises:
-        KdgatError: no preset has that name, or its file describes another configuration than it says.
+        KdgatError: no preset has that name, or its file describes none, or another configuration than it says.
     """
+    return _preset(name, ())
+
+
+def _preset(name: str, over: tuple[str, ...]) -> Config:
+    """Make the preset `name`, which the presets `over` are based on, one on the next."""
     if name in ("paper", "demo"):
-        paper = _from_file("paper", CHOICE, PRESETS["paper"], "`kdgat select` writes it")
+        _, paper = choice()
         small = {"preset": "demo", "bootstrap_draws": PRESETS["demo"].bootstrap_draws}
         return paper if name == "paper" else override(paper, small | DEMO_BUDGET)
     if name in PRESETS:
         return PRESETS[name]
-    file = PRESET_FOLDER / f"{name}.toml"
-    if name.isidentifier() and file.is_file():
-        return _from_file(name, file, None, "`kdgat search preset` writes it, over the presets as they are then")
-    raise KdgatError(f"no preset is called {name!r}; known: {', '.join(PRESETS)}")
+    file, remedy = PRESET_FOLDER / f"{name}.toml", "`kdgat search preset` writes it, over the presets as they are then"
+    if not name.isidentifier() or not file.is_file():
+        told = f"{over[-1]}.toml: " if over else ""
+        raise KdgatError(f"{told}no preset is called {name!r}; known: {', '.join(PRESETS)}")
+    if name in over:
+        raise KdgatError(f"{file.name} is based on itself ({' on '.join((*over, name))}); {remedy}")
+    document = _document(_Preset, file, remedy)
+    return _configured(name, file, _preset(document.base, (*over, name)), document, remedy)

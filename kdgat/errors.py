@@ -48,17 +48,36 @@ def report(error: KdgatError) -> None:
             file.write(f"error: {error}\n")
 
 
-#: what a disk, a quota or a folder's permissions answer
-_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+#: what a disk, a quota, a folder's permissions, or a folder in a file's place answer
+_REFUSED = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+}
 
 
 def refusal(error: OSError) -> KdgatError | None:
     """The error of a full disk or a folder that cannot be written, as one that a person can act on; None for others."""
     if error.errno in _REFUSED:
-        return KdgatError(f"{error.filename or 'a file'}: {error.strerror}")
+        # of a file that could not be renamed, its new name says more
+        name = (
+            error.filename2 or error.filename or ("standard output" if _full_stdout() else "standard output or a file")
+        )
+        return KdgatError(f"{name}: {error.strerror}")
     if error.errno is None and "requested and" in str(error):  # how numpy reports a short write
         return KdgatError("a file could not be written whole: the disk is full or a quota is reached")
     return None
+
+
+def _full_stdout() -> bool:
+    """Say whether what standard output holds back cannot be written, and let go of it; unbuffered, it holds nothing back."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):  # a stand-in of a test has no descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # else Python tries again when it ends
+            os.close(nowhere)
+        return True
+    return False
 
 
 def missing(module: str) -> KdgatError:
@@ -71,7 +90,10 @@ def cli(main: Callable[[], int | None]) -> None:
     """Run a command's `main`; a `KdgatError`, a refusing disk or a missing package becomes one line and exit code 2."""
     terminal.tolerate()
     try:
-        sys.exit(main() or 0)
+        code = main() or 0
+        if sys.stdout is not None:  # where it was closed, there is none
+            sys.stdout.flush()
+        sys.exit(code)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         if package in ("", "kdgat", "analysis", "cli", "tools", "benchmarks"):

@@ -41,7 +41,7 @@ from kdgat import atomic, provenance
 from kdgat.catalog import datasets
 from kdgat.catalog.contents import relation
 from kdgat.catalog.datasets import Capture, absolute_root
-from kdgat.config import CHOICE, PRESETS, Adaptation, Augmentation, Config, override, settings_lines
+from kdgat.config import CHOICE, PRESETS, THRESHOLDS, Adaptation, Augmentation, Config, override, settings_lines
 from kdgat.dataset.sources import benign_identifiers, captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation import adaptation
@@ -97,13 +97,6 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "timing-parked": _BEFORE | _TIMING | _PARKED,
     "timing-driven": _BEFORE | _TIMING | _DRIVEN,
     "timing-driven-parked": _BEFORE | _TIMING | _DRIVEN | _PARKED,
-}
-#: how a threshold may be chosen on validation windows: settings
-THRESHOLDS: dict[str, dict[str, Any]] = {
-    "half": {"operating_point": "half"},
-    "best-f1": {"operating_point": "validation"},
-    "1 %": {"false_alarm_rate": 0.01},
-    "0.3 %": {"false_alarm_rate": 0.003},
 }
 #: how an operating point may follow the stream
 ADAPTATIONS = [

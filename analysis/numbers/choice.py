@@ -10,7 +10,7 @@ read test folders when the choice was written.
 
 from __future__ import annotations
 
-import tomllib
+from datetime import UTC
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 from analysis.numbers.number import Makers, Number
 from analysis.reference.format import by_metric, count, slug
 from analysis.releases.release import Release
-from kdgat.config import CHOICE, Config, override
+from kdgat import config
+from kdgat.config import Choice, Config, override
 
 _CARS = {"cut": "recorded", "drawn": "drawn"}
 _SOURCE = "data/choice.toml"
@@ -26,16 +27,19 @@ _RECALL, _ALARMS = "recall_at_fpr_1pct", "alarm_events_far_per_hour"
 
 
 @cache
-def document() -> dict[str, Any]:
-    """Read the file of the choice."""
-    return tomllib.loads(CHOICE.read_text(encoding="utf-8"))
+def document() -> Choice:
+    """Read the file of the choice.
+
+    Raises:
+        KdgatError: it is not there, or holds none.
+    """
+    return config.choice()[0]
 
 
 def recalls() -> dict[tuple[str, str, str], float]:
     """Recall of the chosen candidate by kind of attack, cars and protocol: mean over the cars left out."""
-    (chosen,) = (row for row in document()["ranking"] if row["candidate"] == document()["candidate"])
     values: dict[tuple[str, str, str], list[float]] = {}
-    for case, value in chosen["recall"].items():
+    for case, value in document().winner.recall.items():
         place, protocol = case.split(" · ")
         _, cars, kind = place.split(" ")
         if cars in _CARS:  # the others are recordings of the car itself, which the release judges
@@ -58,23 +62,22 @@ def keys(release: Release) -> Makers:
         return
     for (kind, cars, protocol), value in recalls().items():
         key = ".".join(("choice", *map(slug, (kind, cars, protocol))))
-        where = f"[[ranking]] {document()['candidate']}: mean of `{kind} · {protocol}` over the cars left out"
+        where = f"[[ranking]] {document().candidate}: mean of `{kind} · {protocol}` over the cars left out"
         yield key, partial(_cited, key, by_metric("recall", value), value, where)
-    rate = f"{100 * document()['settings']['false_alarm_rate']:g} %"
-    (alarms,) = (row["alarms"] for row in document()["points"] if (row["what"], row["name"]) == ("threshold", rate))
+    point = document().point
     key = "choice.alarm_events_per_hour"
-    yield key, partial(_cited, key, by_metric(_ALARMS, alarms), alarms, f"[[points]] threshold {rate}")
-    for table, (field, metric) in product(("screening", "ranking"), (("mean", _RECALL), ("alarms", _ALARMS))):
-        for row in document()[table]:
-            key = f"choice.{table}.{slug(row['candidate'])}.{metric}"
-            where = f"[[{table}]] {row['candidate']}: {field}"
-            yield key, partial(_cited, key, by_metric(metric, row[field]), row[field], where)
+    where = f"[[points]] threshold {point.name}"
+    yield key, partial(_cited, key, by_metric(_ALARMS, point.alarms), point.alarms, where)
+    for table, rows in (("screening", document().screening), ("ranking", document().ranking)):
+        for row, (metric, field) in product(rows, ((_RECALL, "mean"), (_ALARMS, "alarms"))):
+            key, value = f"choice.{table}.{slug(row.candidate)}.{metric}", getattr(row, field)
+            yield key, partial(_cited, key, by_metric(metric, value), value, f"[[{table}]] {row.candidate}: {field}")
     key = "readings.before_choice"
     yield key, partial(_readings_before, release, key)
 
 
 def _readings_before(release: Release, key: str) -> Number:
-    chosen = document()["chosen"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    chosen = document().chosen.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     sql = f"select count(distinct reader) as n from readings where time < '{chosen}'"
     (row,) = release.rows(sql)
     return Number(key, count(row["n"]), row["n"], sql)
@@ -82,5 +85,5 @@ def _readings_before(release: Release, key: str) -> Number:
 
 def _has_settings(configuration: dict[str, Any]) -> bool:
     """Whether a run's configuration has every setting of the choice."""
-    config = Config.model_validate(configuration)
-    return override(config, document()["settings"]) == config
+    trained = Config.model_validate(configuration)
+    return override(trained, document().settings) == trained

@@ -44,6 +44,8 @@ _WEIGHT = re.compile(r"weights/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9._-]*\.(safete
 _PART = re.compile(r"[a-z]+/[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*\.parquet")
 #: name of a release
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+#: what that is, in words
+NAMED = "up to 64 lower-case letters, digits, `.`, `_` and `-`, a letter or digit first"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 

@@ -28,6 +28,7 @@ from analysis.releases.plausible import (
     MAX_ROWS_PER_BYTE,
     MAX_TEXT_BYTES,
     NAME,
+    NAMED,
     ReleaseError,
     check_manifest,
     strict_json,
@@ -116,7 +117,8 @@ class Release:
         file = path / "manifest.json"
         if path.is_symlink() or not path.is_dir():
             others = [name for name in names(path.parent) if (path.parent / name / "manifest.json").is_file()]
-            raise ReleaseError(f"no release {path.name!r} in {path.parent}; there are: {', '.join(others) or 'none'}")
+            there = f"there are: {', '.join(others)}" if others else f"a release has a folder or a name ({NAMED})"
+            raise ReleaseError(f"no release {path.name!r} in {path.parent}; {there}")
         data = self._bytes(file, MAX_MANIFEST_BYTES)
         try:
             self.manifest: dict[str, Any] = strict_json(data)
@@ -133,7 +135,7 @@ class Release:
         if isinstance(which, str) and NAME.fullmatch(which):
             return cls(frozen_root() / which)
         if isinstance(which, str) and os.sep not in which:
-            raise ReleaseError(f"{which!r} is not a name of a release")
+            raise ReleaseError(f"{which!r} is not a name of a release: {NAMED}")
         return cls(Path(which))
 
     @property
@@ -222,8 +224,11 @@ class Release:
         """Result of a query as a list of rows."""
         import duckdb
 
+        con = self.con()
         try:
-            relation = self.con().sql(sql)
+            if (statements := len(con.extract_statements(sql))) != 1:
+                raise KdgatError(f"a query is one statement, this is {statements or 'none'}")
+            relation = con.sql(sql)
             rows = relation.to_arrow_table().to_pylist() if relation is not None else []
         except duckdb.Error as error:
             raise KdgatError(f"query failed on {self.name}: {str(error).splitlines()[0]}") from None

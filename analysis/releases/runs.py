@@ -98,6 +98,8 @@ def _select(ids: Sequence[str] | None, latest: bool, tag: str | None) -> list[Ru
     from metaflow.exception import MetaflowNotFound
 
     if ids:
+        if odd := next((i for i in ids if not all((i if "/" in i else f"{FLOW}/{i}").partition("/")[::2])), None):
+            raise RunError(f"{odd!r} is no run: `<id>` or `<flow>/<id>`")
         try:
             selection = [metaflow.Run(i if "/" in i else f"{FLOW}/{i}") for i in ids]
         except MetaflowNotFound:

@@ -221,7 +221,7 @@ def choice_table(release: Source = None) -> str:
     ]
     body = [
         [
-            f"{label} (chosen)" if candidate == choice.document()["candidate"] else label,
+            f"{label} (chosen)" if candidate == choice.document().candidate else label,
             *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns),
         ]
         for candidate, label in _CANDIDATES.items()

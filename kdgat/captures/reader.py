@@ -66,11 +66,11 @@ class CaptureReader:
         self.path = Path(path)
         self.bad: list[BadRow] = []
         self._strict = on_bad_rows == "raise"
-        self._side = quarantine or quarantine_path(self.path)
         self._block = block
         self._pool = pool
         self._channels = Channels(self.path, channel)
         self._stream = source.open_stream(self.path)
+        self._side = quarantine or quarantine_path(self.path)  # a path that was opened ends in a name
         self.live = source.live(self._stream)
         head = bytearray(4096)
         read = source.read_some(self.path, self._stream, memoryview(head))

@@ -224,6 +224,8 @@ def files(dataset: str, root: Path | None = None) -> list[tuple[str, str, Path]]
 
 def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, Path]]]:
     """Name of a capture → (name, split, path) in each folder that holds it; in the order of `files`."""
+    if dataset in names() and dataset not in entries():
+        raise KdgatError(f"dataset {dataset} has no files of its own; these have: {', '.join(entries())}")
     if dataset not in entries():
         raise KdgatError(f"no dataset is called {dataset!r}; known: {', '.join(names())}")
     entry = entries()[dataset]

@@ -123,7 +123,12 @@ def absent(dataset: str, rows: list[Listed]) -> list[str]:
 
 
 def listing(root: Path | None, *, as_json: bool = False) -> int:
-    """Print every dataset with what is on disk; 1 if counts, checksums or rows are not as they should be."""
+    """Print every dataset with what is on disk; 1 if counts, checksums or rows are not as they should be.
+
+    Raises:
+        KdgatError: a folder that is named is not there.
+    """
+    datasets.absolute_root(str(root or os.environ.get("KDGAT_DATA", "")))
     folder = os.pathsep.join(map(str, datasets.root_folders(root)))
     by_dataset = listed_all(root)
     if as_json:

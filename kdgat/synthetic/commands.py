@@ -39,9 +39,15 @@ def write_capture(path: Path, format: str, attack: str, gap: float, seconds: flo
         gap: mean time between injected frames (s).
         seconds: length of the capture (s).
         seed: of the vehicle and the attack.
+
+    Raises:
+        KdgatError: a value that makes no sense, or a path that cannot be written to.
     """
-    if not (0 < seconds <= _LONGEST and 0 < gap <= _LONGEST and seed >= 0):
-        raise KdgatError(f"a capture lasts up to {_LONGEST} s, injected frames are apart, a seed is not negative")
+    _check_time("a capture lasts", seconds)
+    _check_time("injected frames are apart by", gap)
+    _check_least("a seed is", seed, 0)
+    if path.is_dir():
+        raise KdgatError(f"{path} is a folder, not a file that a capture can be written to")
     rng = np.random.default_rng(seed)
     vehicle = Vehicle.draw(BUS_RANGES, rng)
     frames = vehicle.drive(seconds, rng)
@@ -61,6 +67,16 @@ def write_capture(path: Path, format: str, attack: str, gap: float, seconds: flo
     return 0
 
 
+def _check_time(what: str, seconds: float) -> None:
+    if not 0 < seconds <= _LONGEST:
+        raise KdgatError(f"{what} more than 0 and up to {_LONGEST} s, got {seconds:g} s")
+
+
+def _check_least(what: str, number: int, least: int) -> None:
+    if number < least:
+        raise KdgatError(f"{what} {least} or more, got {number}")
+
+
 def evaders(gap: float, seconds: float, vehicles: int, seed: int) -> int:
     """Print what attackers who know the detector give up to stay unseen; return the exit code 0.
 
@@ -69,7 +85,14 @@ def evaders(gap: float, seconds: float, vehicles: int, seed: int) -> int:
         seconds: length of an attack (s).
         vehicles: virtual cars that each is counted on.
         seed: of cars and attacks.
+
+    Raises:
+        KdgatError: a value that makes no sense.
     """
+    _check_time("an attack lasts", seconds)
+    _check_time("forged frames are apart by", gap)
+    _check_least("vehicles are", vehicles, 1)
+    _check_least("a seed is", seed, 0)
     print(
         f"forged frames of attacks of {seconds:g} s on {vehicles} virtual cars, a frame every {gap * 1e3:g} ms if plain"
     )
@@ -83,8 +106,10 @@ def fidelity(dataset: str, data: Path | None, number: int, seed: int) -> int:
     """Print how far `number` synthetic vehicles are from a dataset's attack-free captures; return the exit code 0.
 
     Raises:
-        KdgatError: no such dataset, or none of its attack-free captures is on disk.
+        KdgatError: no such dataset, none of its attack-free captures is on disk, or a value that makes no sense.
     """
+    _check_least("vehicles are", number, 1)
+    _check_least("a seed is", seed, 0)
     from kdgat.synthetic.fidelity import ASPECTS, report
 
     real = [
@@ -104,7 +129,13 @@ def fidelity(dataset: str, data: Path | None, number: int, seed: int) -> int:
 
 
 def coverage(ranges: str, dataset: str, data: Path | None, number: int, seed: int) -> int:
-    """Print where a dataset's training cars lie outside `number` virtual vehicles; return the exit code 0."""
+    """Print where a dataset's training cars lie outside `number` virtual vehicles; return the exit code 0.
+
+    Raises:
+        KdgatError: no such dataset, none of its captures is on disk, or a value that makes no sense.
+    """
+    _check_least("vehicles are", number, 1)
+    _check_least("a seed is", seed, 0)
     from kdgat.synthetic.fidelity import uncovered, window_statistics
 
     rngs = [np.random.default_rng([seed, n]) for n in range(number)]

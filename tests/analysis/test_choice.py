@@ -2,23 +2,83 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from analysis.numbers import choice
 from analysis.numbers.values import Numbers
 from analysis.releases.release import Release
 from analysis.tables.registry import table
+from kdgat import config
+from kdgat.config import CHOICE, PRESETS, THRESHOLDS, override, settings_lines
 from kdgat.errors import KdgatError
+
+TEXT = CHOICE.read_text()
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Put another choice in place of the committed one."""
+
+    def write(text: str | bytes) -> Path:
+        monkeypatch.setattr(config, "CHOICE", tmp_path / "choice.toml")
+        (tmp_path / "choice.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+        choice.document.cache_clear()
+        return tmp_path / "choice.toml"
+
+    yield write
+    choice.document.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("", "candidate: Field required"),
+        ("candidate = 'x'\nsettings = 5\n", "config_hash: Field required"),
+        (TEXT.encode() + b"# \xff\n", f"is not UTF-8: byte {len(TEXT.encode()) + 2}"),
+        (TEXT + "[[points\n", "Expected"),
+        (TEXT.replace("[settings]", "[other]"), "settings: Field required"),
+        (TEXT.replace('candidate = "timing-driven-parked"', 'candidate = "nosuch"', 1), "has no candidate 'nosuch'"),
+        (TEXT.replace('name = "0.3 %"', 'name = "0.4 %"'), "has no threshold '0.3 %'"),
+        (re.sub("chosen = .*", 'chosen = "yesterday"', TEXT), "chosen: Input should be a valid datetime"),
+        (re.sub("chosen = .*", "chosen = 2026-11-28T18:24:12", TEXT), "chosen: Input should have timezone info"),
+        (
+            TEXT.replace('"augmentation.parked" = 0.5', '"augmentation.parked" = 5'),
+            "setting augmentation.parked: .*got 5",
+        ),
+        (TEXT.replace('"false_alarm_rate" = 0.003', ""), "its settings have no threshold of half"),
+        (TEXT.replace('"alarm" =', '"alarms" ='), "no setting is called 'alarms'"),
+        (TEXT.replace("cut evade_before · zero", "cut · zero"), "ranking.0.recall|screening.0.recall"),
+    ],
+)
+def test_a_choice_that_cannot_be_read_is_named_in_one_line(written, wrong: str | bytes, reason: str) -> None:
+    written(wrong)
+    for read in (choice.document, lambda: config.preset("paper"), lambda: config.preset("demo")):
+        with pytest.raises(KdgatError, match=rf"choice\.toml.*({reason}).*`kdgat select` writes it"):
+            read()
+
+
+@pytest.mark.parametrize(("rule", "alarms"), [("half", 2326.2138), ("best-f1", 1668.8831), ("1 %", 287.6565)])
+def test_the_point_of_any_threshold_that_is_chosen_is_found(written, rule: str, alarms: float) -> None:
+    settings = dict(config.choice()[0].settings)
+    del settings["false_alarm_rate"]
+    settings |= THRESHOLDS[rule]
+    text = TEXT.replace('"false_alarm_rate" = 0.003', "\n".join(settings_lines(THRESHOLDS[rule])[1:]))
+    written(re.sub("config_hash = .*", f'config_hash = "{override(PRESETS["paper"], settings).hash()}"', text))
+    point = choice.document().point
+    assert (point.name, point.alarms) == (rule, alarms)
 
 
 def test_a_recall_of_the_choice_is_the_mean_over_the_cars_left_out() -> None:
-    (chosen,) = (row for row in choice.document()["ranking"] if row["candidate"] == choice.document()["candidate"])
     cases = [
-        chosen["recall"][f"{car} cut evade_doubled · zero-shot"] for car in ("soul", "sonata", "impala", "traverse")
+        choice.document().winner.recall[f"{car} cut evade_doubled · zero-shot"]
+        for car in ("soul", "sonata", "impala", "traverse")
     ]
     number = Numbers(Release.open())["choice.evade_doubled.recorded.zero_shot"]
     assert number.value == pytest.approx(sum(cases) / 4) and f"[{number.value:.3f}]" in number.text
-    assert "data/choice.toml" in number.query and choice.document()["candidate"] in number.query
+    assert "data/choice.toml" in number.query and choice.document().candidate in number.query
 
 
 def test_each_attack_on_virtual_cars_was_judged_on_four_cars_but_midpoints_on_recorded_traffic() -> None:

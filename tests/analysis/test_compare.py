@@ -11,6 +11,7 @@ from analysis import compare
 from analysis.freeze import Policy, freeze
 from analysis.releases.release import Release
 from kdgat import records
+from kdgat.errors import KdgatError
 
 
 def replaced(tables, name, change):
@@ -43,10 +44,10 @@ def test_another_training_is_judged_by_intervals(run, other_run, frozen, capsys)
     assert worst.low < worst.difference < worst.high
 
 
-def test_a_metric_that_neither_has_reproduces_nothing(run, frozen, capsys):
+def test_a_metric_that_neither_has_is_refused(run, frozen):
     freeze("r1", *run)
-    assert compare.run("r1", "r1", "no-such") == compare.NOT_COMPARABLE
-    assert "have no 'no-such' to compare" in capsys.readouterr().out
+    with pytest.raises(KdgatError, match=r"no metric is called 'no-such'; known: .*f1"):
+        compare.run("r1", "r1", "no-such")
 
 
 def test_other_results_where_bits_were_promised_fail(run, other_run, frozen, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def test_plain_files_are_captures_of_their_folders_car(folder: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(KdgatError, match="no captures in"):
         list(evaluate.captures_below(folder / "empty", []))
+
+
+def test_a_file_with_the_content_of_another_does_not_count_twice(folder: Path) -> None:
+    packed = gzip.compress((folder / "flood-2.csv").read_bytes())
+    (folder / "my-car" / "copy-1.csv.gz").write_bytes(packed)
+    twins = {c.name: c for c in evaluate.captures_below(folder, []) if c.duplicate_of}
+    assert {name: c.duplicate_of for name, c in twins.items()} == {"my-car/copy-1.csv.gz": "flood-2.csv"}
+    (copy,) = twins.values()
+    assert evaluate.Known({}, []).reason(copy, copy.frames()) == "the same content as flood-2.csv"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    for out in (folder / "flood-2.csv", folder / "flood-2.csv" / "out"):
+        with pytest.raises(KdgatError, match=f"cannot write {out}: Not a directory"):
+            evaluate.run("no-such-release", folder, out=out)
+    with pytest.raises(KdgatError, match="no release 'no-such-release'"):
+        evaluate.run("no-such-release", folder, out=folder / "new" / "out")
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_what_a_release_has_seen_cannot_serve(folder: Path) -> None:

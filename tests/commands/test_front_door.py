@@ -112,7 +112,7 @@ def test_a_completion_script_knows_commands_and_options(repo: Path, shell: str) 
     ("arguments", "codes"),
     [
         (["doctor", "--json"], {0, 1}),
-        (["catalog", "--root", "nowhere", "--json"], {0}),
+        (["catalog", "--root", "tests", "--json"], {0}),
         (["trace", "--json"], {0}),
         (["sql", "describe summary", "--json"], {0}),
         (["sql", "--list", "--json"], {0}),
@@ -182,10 +182,40 @@ def test_an_unknown_release_is_one_line(repo: Path, arguments: list[str]) -> Non
         (["select", "--jobs", "0"], "jobs are 1 or more, got 0"),
         (["select", "--data", "nowhere"], "no folder"),
         (["select", "--data", "README.md"], "no folder"),
+        (["catalog", "--root", "README.md"], "no folder"),
+        (["catalog", "--root", "nowhere"], "no folder"),
+        (["sql", "select 1; select 2"], "a query is one statement, this is 2"),
+        (["sql", ";"], "no query: `kdgat sql "),
+        (["sql", "-- x y"], "Unknown option"),
+        (["trace", "x", "--release", "../paper-8"], "a release has a folder or a name (up to 64 lower-case letters"),
+        (["trace", "x", "--release", "Paper"], "is not a name of a release: up to 64 lower-case letters"),
+        (["compare", "paper-8", "paper-8", "--metric", "nosuch"], "no metric is called 'nosuch'; known: "),
+        (["publish", "--out", "README.md"], "README.md exists; choose another folder"),
+        (["publish", "--out", "README.md/x"], "cannot write README.md/x: Not a directory"),
+        (["reproduce", "--level", "train", "--seeds", "x"], "seeds are whole numbers from 0 on"),
+        (["reproduce", "--level", "train", "--preset", "nosuch"], "no preset is called 'nosuch'"),
+        (["synthetic", "write", "README.md/x"], "README.md: Not a directory"),
+        (["detect", ""], "one of the arguments is empty"),
+        (["detect", "x.log", "--profile", ""], "--profile is empty"),
+        (["evaluate", "--data="], "--data is empty"),
+        (["reproduce", "--table", ""], "--table is empty"),
+        (["freeze", "--run", "", "--release", "x"], "--run is empty"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(repo: Path, arguments: list[str], reason: str) -> None:
     assert reason in one_line(run(repo, *arguments))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_one_line(repo: Path, unbuffered: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "sql", "select 1"],
+            cwd=repo, stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    name = "standard output or a file" if unbuffered else "standard output"
+    assert (done.returncode, done.stderr) == (2, f"error: {name}: No space left on device\n")
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,9 @@ BAD = {
     "nine bytes, raw": ("1.5,02c0,2,14,00,R\n1.5,02c0,1,1,2,3,4,5,6,7,8,9,R\n", 2, "hexadecimal bytes"),
     "error frame": ("(1.0) can0 123#00\n(1.1) can0 20000004#0004000000000000\n", 2, "error frame"),
     "CAN FD": ("(1.0) can0 123#00\n(1.1) can0 123##100112233\n", 2, "CAN FD"),
+    "candump, cut off after the bus": ("(1.0) can0 123#00\n(1.1) can0", 2, "row: .*ends within this line"),
+    "candump, cut off in the bus": ("(1.0) can0 123#00\n(1.1) ca", 2, "row: .*ends within this line"),
+    "candump, nothing after the bus": ("(1.0) can0 123#00\n(1.1) can1\n(1.2) can0 1#00\n", 2, "row: "),
     "candump, odd digits": ("(1.0) can0 123#00\n(1.1) can0 123#001\n", 2, "odd"),
 }
 
@@ -143,8 +146,9 @@ def test_file_without_frames_is_refused(content: str, reason: str, tmp_path: Pat
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="No such file"):
         read(tmp_path / "none.csv")
-    with pytest.raises(CaptureError, match="folder"):
-        read(tmp_path)
+    for folder in (tmp_path, Path(), Path("/"), Path("..")):
+        with pytest.raises(CaptureError, match="is a folder, not a capture"):
+            read(folder)
 
 
 COMPRESSORS = {"gzip": gzip.compress, "zstd": lambda data: pa.compress(data, "zstd", asbytes=True)}

@@ -165,6 +165,68 @@ def test_the_preset_demo_trains_without_captures(tmp_path: Path, monkeypatch: py
     check_false_alarm_rate(preset("demo"), prepare("synthetic", None, preset("demo"), 0))
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ({"mine": "base = 'mine'\n[settings]\n"}, r"mine\.toml is based on itself \(mine on mine\)"),
+        ({"mine": "base = 'other'\n[settings]\n", "other": "base = 'mine'\n[settings]\n"}, "mine on other on mine"),
+        ({"mine": "base = 'nosuch'\n[settings]\n"}, r"mine\.toml: no preset is called 'nosuch'"),
+        ({"mine": "base = 5\n[settings]\n"}, r"mine\.toml: base: Input should be a valid string, got 5"),
+        ({"mine": "base = ['demo']\n[settings]\n"}, r"mine\.toml: base: Input should be a valid string"),
+        ({"mine": "base = 'demo'\nsettings = 'x'\n"}, r"mine\.toml: settings: Input should be a valid dictionary"),
+        ({"mine": "base = 'demo'\n[settings]\n'training.epochs' = 0\n"}, r"mine\.toml: setting training\.epochs: "),
+        ({"mine": "base = 'demo'\n[settings]\n"}, r"mine\.toml names another configuration"),
+        ({"mine": "base = '\udcff'\n"}, r"mine\.toml is not UTF-8: byte 8"),
+        ({"mine": "base = \n"}, r"mine\.toml: Invalid value"),
+    ],
+)
+def test_a_preset_that_cannot_be_read_is_named(written: dict[str, str], reason: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(config, "PRESET_FOLDER", tmp_path)
+    for name, text in written.items():
+        hashed = text.replace("[settings]", "config_hash = ''\n[settings]").replace(
+            "settings =", "config_hash = ''\nsettings ="
+        )
+        (tmp_path / f"{name}.toml").write_text(hashed, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(KdgatError, match=reason):
+        preset("mine")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("alarm", (3, 1), "k is at most n, got 3 of 1"),
+        ("alarm", (0, 0), "greater than or equal to 1, got 0"),
+        ("windows.fractions", (2, -1, 0), "less than or equal to 1"),
+        ("windows.fractions", (0.7, 0.1, 0.1), "sum 1, these 0.9"),
+        ("windows.max_windows", -5, "greater than or equal to 1"),
+        ("augmentation.bursts", (0.5, -1), "greater than or equal to 0"),
+        ("augmentation.bursts", (0.5, 0.1), "from 0.5 to 0.1 is no range"),
+        ("augmentation.identifiers", (120, 10), "from 120 to 10 is no range"),
+        ("augmentation.identifiers", (10, 5000), "less than or equal to 2046"),
+        ("augmentation.seconds", (0, 0), "greater than 0"),
+        ("augmentation.profiles", (0, 0, 0), "sum 1, these 0"),
+        ("augmentation.drawn", (80, 20), "from 80 to 20 is no range"),
+        ("augmentation.strikes", (-3, -1), "greater than or equal to 1"),
+        ("augmentation.gaps", (0, 0), "greater than 0"),
+        ("augmentation.rate", (3000, 1000), "is no range"),
+        ("augmentation.segment", (1.0, 0.2), "is no range"),
+        ("adaptation.low", 0.3, "low 0.3 is not under quantile 0.25"),
+        ("training.learning_rate", -1, "greater than 0, got -1"),
+        ("training.weight_decay", -1, "greater than or equal to 0"),
+        *((f"gat_student.{name}", 0, "greater than or equal to 1") for name in ("hidden", "heads")),
+        *((f"vgae_student.{name}", 0, "greater than or equal to 1") for name in ("latent", "heads")),
+        *((f"{name}", (0,), "greater than or equal to 1") for name in ("gat_teacher.mlp", "fusion.hidden")),
+        ("vgae_teacher.hidden", (), "at least 1 item"),
+        ("vgae_teacher.beta", -0.1, "greater than or equal to 0"),
+        ("fusion.batch_size", 0, "greater than or equal to 1"),
+        ("fusion_student.learning_rate", 0, "greater than 0"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(setting: str, value: object, reason: str) -> None:
+    with pytest.raises(KdgatError, match=rf"setting {setting.split('.')[0]}.*{reason}"):
+        override(PRESETS["demo"], {setting: value})
+
+
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(KdgatError, match="no setting is called"):
         override(PRESETS["demo"], {"gat_student.hiden": 3})

@@ -17,10 +17,11 @@ from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
 from kdgat.config import Config
 from kdgat.dataset.protocols import scored_store
-from kdgat.errors import CaptureError
+from kdgat.errors import CaptureError, KdgatError
 from kdgat.graphs.splits import starts
 from kdgat.graphs.store import GraphStore
 from kdgat.models.baselines import pooled
+from kdgat.synthetic import commands
 from kdgat.synthetic.attacks import inject
 from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.fidelity import ASPECTS, report, uncovered, window_statistics
@@ -89,6 +90,26 @@ def test_intervals_that_are_none_say_so_in_one_line(tmp_path: Path, text: str) -
     with pytest.raises(CaptureError, match=r"quiet.csv.intervals.json.*interval") as caught:
         _capture(path, "suppress").frames()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (lambda p: commands.write_capture(p, "candump", "dos", 0.001, 5.0, 0), "is a folder, not a file"),
+        (lambda p: commands.write_capture(Path(), "candump", "dos", 0.001, 5.0, 0), "is a folder, not a file"),
+        (lambda p: commands.write_capture(p / "c", "candump", "dos", -1e-3, 5.0, 0), "apart by .* got -0.001 s"),
+        (lambda p: commands.write_capture(p / "c", "candump", "dos", 1e-3, 5.0, -1), "a seed is 0 or more, got -1"),
+        (lambda p: commands.evaders(-1e-3, 5.0, 1, 0), "apart by .* got -0.001 s"),
+        (lambda p: commands.evaders(1e-3, 5.0, 0, 0), "vehicles are 1 or more, got 0"),
+        (lambda p: commands.fidelity("hcrl-sa", p, 0, 0), "vehicles are 1 or more, got 0"),
+        (lambda p: commands.coverage("wide", "hcrl-sa", p, -1, 0), "vehicles are 1 or more, got -1"),
+        (lambda p: commands.coverage("wide", "synthetic", p, 1, 0), "dataset synthetic has no files of its own"),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, command, reason: str) -> None:
+    with pytest.raises(KdgatError, match=reason):
+        command(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_synthetic_traffic_is_like_real_traffic(captures_root: Path) -> None:

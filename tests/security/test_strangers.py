@@ -175,6 +175,8 @@ def test_no_setting_is_nan_or_negative(setting, value):
 def test_a_capture_of_no_length_is_not_written(tmp_path, seconds):
     with pytest.raises(KdgatError, match="a capture lasts"):
         commands.write_capture(tmp_path / "c.log", "candump", "dos", 0.001, seconds, 0)
+    with pytest.raises(KdgatError, match="an attack lasts"):
+        commands.evaders(0.001, seconds, 1, 0)
     assert not list(tmp_path.iterdir())
 
 

@@ -115,6 +115,11 @@ def of_bus(buf, end, name, only):
             while k < len(name) and buf[p + k] == name[k]:
                 k += 1
             other = k < len(name) or not (buf[p + k] == _SPACE or buf[p + k] == _TAB)
+            while buf[p + k] != _SPACE and buf[p + k] != _TAB and buf[p + k] != _NEWLINE:
+                k += 1
+            after = buf[_skip(buf, p + k)]
+            # an interface that nothing follows is a row without its frame, whichever it is
+            other = other and after != _NEWLINE and after != _RETURN
         while buf[p] != _NEWLINE:
             p += 1
         if other:
