@@ -381,21 +381,24 @@ class Numbers:
             counted = sum(r["p_holm"] is not None and r["p_holm"] < LEVEL for r in own)
             key = f"{slug(dataset)}.ablations.{slug(factor)}.corrected"
             yield self._simple(key, counted, sql, {"dataset": dataset})
-        models = list(dict.fromkeys(r["model"] for r in self._runs))
+        models = _trained(rows, self._runs)
+        references = {(r["dataset"], r["factor"]): r["level"] for r in rows if r["reference"]}
         for row in rows:
             columns = ("dataset", "factor", "level", "scenario", "protocol", "metric")
             where = "from ablations where " + " and ".join(f"{c} = '{row[c]}'" for c in columns)
             key = ".".join((slug(row["dataset"]), "ablations", *(slug(row[c]) for c in columns[1:])))
-            variant = f" ({row['factor']}: {row['level']})"
-            # a reference is not trained once a factor
-            model = next((m for m in models if m.endswith(variant)), HEADLINE_MODEL)
-            who, seeds = {"dataset": row["dataset"], "model": model}, row["n_seeds"]
+            factor = row["dataset"], row["factor"]
+            model, reference = models[*factor, row["level"]], models[*factor, references[factor]]
+            seeds = row["n_seeds"]
             for column, suffix, write in (
                 ("mean", "", partial(by_metric, row["metric"])),
                 ("difference", "_minus_reference", signed),
             ):
                 low, high = ("ci_low", "ci_high") if column == "mean" else ("difference_low", "difference_high")
                 sql = f"select {column}, {low}, {high}, n_seeds {where}"
+                who = {"dataset": row["dataset"], "model": model}
+                if column == "difference":
+                    who |= {"other": reference}
                 name, value = f"{key}{suffix}", row[column]
                 yield name, partial(Number, name, write(value), value, sql, row[low], row[high], who, seeds)
 
@@ -549,3 +552,20 @@ def _written(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_written, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+def _trained(
+    ablations: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, str, str], str]:
+    """(dataset, factor, level) → the model whose runs gave it.
+
+    A reference of several factors is trained once, under the name of one of them: it is the level with the same values.
+    """
+    values: dict[tuple[str, str, str], set[tuple[Any, ...]]] = {}
+    for r in ablations:
+        columns = ("scenario", "protocol", "metric", "mean", "ci_low", "ci_high")
+        values.setdefault((r["dataset"], r["factor"], r["level"]), set()).add(tuple(r[c] for c in columns))
+    names = {(r["dataset"], r["model"].partition(" (")[2]): r["model"] for r in runs}
+    own = {level: names.get((level[0], f"{level[1]}: {level[2]})")) for level in values}
+    alike = {(level[0], frozenset(values[level])): model for level, model in own.items() if model}
+    return {level: own[level] or alike.get((level[0], frozenset(of)), HEADLINE_MODEL) for level, of in values.items()}

@@ -54,6 +54,21 @@ def test_a_number_comes_from_the_weights_where_the_release_keeps_them(key: str, 
     assert command.startswith(f"kdgat reproduce --level {level} --release paper-8")
 
 
+def test_an_ablation_rests_on_the_runs_of_its_level_and_of_the_reference() -> None:
+    numbers = Numbers(Release.open("paper-9"))
+
+    def models(key: str) -> list[str]:
+        return list(dict.fromkeys(run.rpartition("/")[2] for run in numbers.runs(numbers[key])))
+
+    key = "main.ablations.virtual_cars.{}.test_02.zero_shot.f1"
+    # the reference of many factors is trained once
+    assert models(key.format("mixed_in")) == ["gat-student (features: memory)"]
+    changed = ["gat-student (virtual cars: none)", "gat-student (features: memory)"]
+    assert models(key.format("none") + "_minus_reference") == changed
+    boosting = "universal_without_platform.ablations.payload_columns_of_boosting.{}.set_01_test_04.zero_shot.f1"
+    assert models(boosting.format("seen")) == ["gbm-memory-baseline (payload columns of boosting: seen)"]
+
+
 def test_an_address_that_is_none_is_refused(templates):
     templates("wandb = javascript:alert(1)")
     with pytest.raises(KdgatError, match="no web address"):
