@@ -169,12 +169,12 @@ def train(release: str | None, preset: str | None, seeds: str | None) -> int:
 
 def _check(preset: str | None, seeds: str | None) -> None:
     """Refuse here what a flow would refuse, with lines of its own around it."""
-    from kdgat import config
+    from kdgat import presets
     from kdgat.catalog.datasets import absolute_root
     from kdgat.experiment.plan import seed_numbers
 
     if preset is not None:
-        config.preset(preset)
+        presets.preset(preset)
     if seeds is not None:
         seed_numbers(seeds)
     absolute_root(os.environ.get("KDGAT_DATA", ""))

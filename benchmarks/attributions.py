@@ -22,10 +22,10 @@ def rows(windows: int = 64) -> Iterator[dict[str, Any]]:
     from torch import Tensor, nn
     from torch_geometric.explain import CaptumExplainer, Explainer, ModelConfig
 
-    from kdgat.config import preset
     from kdgat.dataset.prepare import prepare
     from kdgat.models.explain import integrated_gradients
     from kdgat.models.gat import GAT
+    from kdgat.presets import preset
     from kdgat.training.batches import Batches
 
     torch.set_num_threads(1)

@@ -67,9 +67,9 @@ def _fitted(name: str, windows: int, device: str, epochs: int) -> float:
     import numpy as np
     import torch
 
-    from kdgat.config import preset
     from kdgat.dataset.prepare import prepare
     from kdgat.models.gat import GAT
+    from kdgat.presets import preset
     from kdgat.training.batches import Batches
     from kdgat.training.devices import Devices, granted
     from kdgat.training.fit import fit
@@ -104,10 +104,10 @@ def _scored(windows: int, device: str, span: float) -> list[float]:
     import numpy as np
     import torch
 
-    from kdgat.config import preset
     from kdgat.dataset.prepare import prepare
     from kdgat.models.gat import GAT
     from kdgat.models.vgae import VGAE
+    from kdgat.presets import preset
     from kdgat.training.batches import Batches
     from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae
 

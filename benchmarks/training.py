@@ -44,9 +44,9 @@ def epochs(name: str, windows: int | None, device: str = "cpu") -> tuple[Callabl
     from torch_geometric.loader import DataLoader
     from torch_geometric.nn import GATv2Conv, GraphNorm, global_add_pool, global_max_pool, global_mean_pool
 
-    from kdgat.config import preset
     from kdgat.dataset.prepare import prepare
     from kdgat.models.gat import GAT
+    from kdgat.presets import preset
     from kdgat.training.batches import Batches
     from kdgat.training.fit import keep_memory
 
@@ -127,8 +127,8 @@ def rows(
         subprocess.run([sys.executable, "-c", STARTING], cwd=REPO, check=True)
         starts.append(time.perf_counter() - begin)
     yield row("start of a training", starts, "s")
-    from kdgat.config import preset
     from kdgat.dataset.prepare import prepare
+    from kdgat.presets import preset
 
     again = partial(prepare, "synthetic", None, preset("smoke"), 0)
     again()

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdgat import atomic, provenance
-from kdgat.config import PRESET_FOLDER, PRESETS, Config, override, preset, settings_lines
+from kdgat.config import Config, override
 from kdgat.errors import KdgatError
 from kdgat.front_door import start
+from kdgat.presets import PRESET_FOLDER, PRESETS, preset, settings_lines
 from kdgat.runtime import configure, work_folder
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ from kdgat import atomic, provenance
 from kdgat.catalog import datasets
 from kdgat.catalog.contents import relation
 from kdgat.catalog.datasets import Capture, absolute_root
-from kdgat.config import CHOICE, PRESETS, THRESHOLDS, Adaptation, Augmentation, Config, override, settings_lines
+from kdgat.config import Adaptation, Augmentation, Config, override
 from kdgat.dataset.sources import benign_identifiers, captures
 from kdgat.errors import KdgatError
 from kdgat.evaluation import adaptation
@@ -50,6 +50,7 @@ from kdgat.evaluation.metrics import f1_score
 from kdgat.evaluation.scored import ScoredWindows, joined
 from kdgat.experiment.plan import seed_numbers
 from kdgat.front_door import start
+from kdgat.presets import CHOICE, PRESETS, THRESHOLDS, settings_lines
 from kdgat.runtime import work_folder
 
 #: whose training cars are left out, platform by platform

@@ -18,8 +18,9 @@ from typing import Any
 from analysis.numbers.number import Makers, Number
 from analysis.reference.format import by_metric, count, slug
 from analysis.releases.release import Release
-from kdgat import config
-from kdgat.config import Choice, Config, override
+from kdgat import presets
+from kdgat.config import Config, override
+from kdgat.presets import Choice
 
 _CARS = {"cut": "recorded", "drawn": "drawn"}
 _SOURCE = "data/choice.toml"
@@ -33,7 +34,7 @@ def document() -> Choice:
     Raises:
         KdgatError: it is not there, or holds none.
     """
-    return config.choice()[0]
+    return presets.choice()[0]
 
 
 def recalls() -> dict[tuple[str, str, str], float]:

@@ -60,9 +60,9 @@ def run_facts(release: Release, row: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _settings(preset: str) -> dict[str, Any] | None:
     """Settings of a preset, read once for all runs; None for one that no longer exists."""
-    from kdgat import config
+    from kdgat import presets
 
-    return dict(json.loads(config.preset(preset).canonical())) if preset in config.PRESETS else None
+    return dict(json.loads(presets.preset(preset).canonical())) if preset in presets.PRESETS else None
 
 
 @cache

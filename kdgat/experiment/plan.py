@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from kdgat.catalog.datasets import absolute_root, files
-from kdgat.config import Config, from_json, preset
+from kdgat.config import Config, from_json
 from kdgat.dataset.sources import SYNTHETIC, captures
 from kdgat.errors import KdgatError
+from kdgat.presets import preset
 
 #: what a flow runs on where nothing is asked for
 DEFAULT = "hcrl-sa"

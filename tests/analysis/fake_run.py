@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from kdgat import records
-from kdgat.config import PRESETS
 from kdgat.evaluation.differences import corrected, differences
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.evaluation.summary import Scored, metric_rows, pooled, summary_rows
 from kdgat.models.fusion_input import STATE, FusionInput, rewards
+from kdgat.presets import PRESETS
 from tests import shared
 
 FLOW_RUN = "KDGATFlow/1"

@@ -11,9 +11,10 @@ from analysis.numbers import choice
 from analysis.numbers.values import Numbers
 from analysis.releases.release import Release
 from analysis.tables.registry import table
-from kdgat import config
-from kdgat.config import CHOICE, PRESETS, THRESHOLDS, override, settings_lines
+from kdgat import presets
+from kdgat.config import override
 from kdgat.errors import KdgatError
+from kdgat.presets import CHOICE, PRESETS, THRESHOLDS, settings_lines
 
 TEXT = CHOICE.read_text()
 
@@ -23,7 +24,7 @@ def written(tmp_path, monkeypatch):
     """Put another choice in place of the committed one."""
 
     def write(text: str | bytes) -> Path:
-        monkeypatch.setattr(config, "CHOICE", tmp_path / "choice.toml")
+        monkeypatch.setattr(presets, "CHOICE", tmp_path / "choice.toml")
         (tmp_path / "choice.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
         choice.document.cache_clear()
         return tmp_path / "choice.toml"
@@ -55,14 +56,14 @@ def written(tmp_path, monkeypatch):
 )
 def test_a_choice_that_cannot_be_read_is_named_in_one_line(written, wrong: str | bytes, reason: str) -> None:
     written(wrong)
-    for read in (choice.document, lambda: config.preset("paper"), lambda: config.preset("demo")):
+    for read in (choice.document, lambda: presets.preset("paper"), lambda: presets.preset("demo")):
         with pytest.raises(KdgatError, match=rf"choice\.toml.*({reason}).*`kdgat select` writes it"):
             read()
 
 
 @pytest.mark.parametrize(("rule", "alarms"), [("half", 2326.2138), ("best-f1", 1668.8831), ("1 %", 287.6565)])
 def test_the_point_of_any_threshold_that_is_chosen_is_found(written, rule: str, alarms: float) -> None:
-    settings = dict(config.choice()[0].settings)
+    settings = dict(presets.choice()[0].settings)
     del settings["false_alarm_rate"]
     settings |= THRESHOLDS[rule]
     text = TEXT.replace('"false_alarm_rate" = 0.003', "\n".join(settings_lines(THRESHOLDS[rule])[1:]))
@@ -82,9 +83,8 @@ def test_a_recall_of_the_choice_is_the_mean_over_the_cars_left_out() -> None:
 
 
 def test_each_attack_on_virtual_cars_was_judged_on_four_cars_but_midpoints_on_recorded_traffic() -> None:
-    (chosen,) = (row for row in choice.document()["ranking"] if row["candidate"] == choice.document()["candidate"])
     cars: dict[tuple[str, str], set[str]] = {}
-    for case in chosen["recall"]:
+    for case in choice.document().winner.recall:
         car, source, kind = case.partition(" · ")[0].split(" ")
         if source in ("cut", "drawn"):
             cars.setdefault((source, kind), set()).add(car)
@@ -97,7 +97,7 @@ def test_no_test_capture_was_scored_with_the_choice_that_was_discarded() -> None
     # of the preset `paper` as data/choice.toml of commit 19f9349 made it
     discarded = "157298afff7c75f70d2f0a53ba08264a92474040194fa8f8d7a6e92ff1734cf7"
     hashes = {row["config_hash"] for row in readings}
-    assert discarded not in hashes and choice.document()["config_hash"] in hashes
+    assert discarded not in hashes and choice.document().config_hash in hashes
 
 
 def test_releases_of_other_settings_do_not_show_them() -> None:

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 if "start" in sys.argv:  # the task that chooses the configuration
-    from kdgat import config
+    from kdgat import presets
     from tests.kdgat.small import CONFIG
 
-    config.PRESETS["smoke"] = CONFIG
+    presets.PRESETS["smoke"] = CONFIG
 if "evaluate" in sys.argv:
     from kdgat.experiment import examples
 

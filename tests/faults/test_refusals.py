@@ -165,8 +165,8 @@ def test_releases_do_not_depend_on_the_clock(tmp_path: Path, monkeypatch: pytest
 def test_a_run_never_lasts_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Durations come from the monotonic clock; a negative one would be refused by the schema."""
     from kdgat import records
-    from kdgat.config import preset
     from kdgat.experiment import task
+    from kdgat.presets import preset
 
     class Back(task.datetime):
         hours = iter((12, 11))

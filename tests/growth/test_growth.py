@@ -24,7 +24,8 @@ RELEASES = sorted(json.loads((FROZEN / "index.json").read_text()))
 SOAK = bool(os.environ.get("KDGAT_SOAK"))
 NOVEL = """
 from kdgat import records
-from kdgat.config import Config, preset
+from kdgat.config import Config
+from kdgat.presets import preset
 from kdgat.evaluation import methods, registry as metrics
 from kdgat.models import registry
 assert "novel-baseline" in registry.scored() and "novel" in metrics.metrics()
@@ -50,7 +51,7 @@ def run(grown: Path, *command: str, **environment: str) -> str:
 
 
 def test_everything_is_added_and_the_chosen_configuration_keeps_its_hash(grown: Path) -> None:
-    from kdgat.config import preset
+    from kdgat.presets import preset
 
     assert run(grown, "-c", NOVEL).strip() == preset("paper").hash()
 

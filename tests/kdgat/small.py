@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdgat.config import Augmentation, Config, Training, Windows, preset
+from kdgat.config import Augmentation, Config, Training, Windows
 from kdgat.dataset.prepare import Prepared, prepare
+from kdgat.presets import preset
 
 CONFIG: Config = preset("smoke").model_copy(
     update={

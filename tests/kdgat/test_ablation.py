@@ -14,7 +14,7 @@ import pytest
 from small import CONFIG
 
 from kdgat import records
-from kdgat.config import override, preset
+from kdgat.config import override
 from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
@@ -23,6 +23,7 @@ from kdgat.experiment.task import Task
 from kdgat.graphs.features import OF_PAYLOAD
 from kdgat.graphs.scaling import UNSEEN, Scalers
 from kdgat.models.baselines import boosting_memory, of_memory
+from kdgat.presets import preset
 
 KEY = ("test_01", "zero-shot")
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from kdgat.captures.frames import Frames
 from kdgat.catalog.contents import sequence
 from kdgat.catalog.datasets import Capture
-from kdgat.config import PRESETS, Augmentation, Config, override
+from kdgat.config import Augmentation, Config, override
 from kdgat.dataset import prepare as preparing
 from kdgat.dataset import sources
 from kdgat.dataset.prepare import balanced, prepare, profile_source, virtual_drive
+from kdgat.presets import PRESETS
 from kdgat.synthetic import commands, trips
 from kdgat.synthetic.drives import FLOODS, SPILL_OVER, YOUNG, CutCar, Drive, drawn, drive, spilled_over, strikes_of
 from kdgat.synthetic.forging import EVADERS, KINDS, MODES, Scene, Strike, forge, given_up

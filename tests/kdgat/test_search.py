@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from small import CONFIG, small  # type: ignore[import-not-found]
 
-from kdgat import config as configuration
-from kdgat import search
-from kdgat.config import Training, preset
+from kdgat import presets, search
+from kdgat.config import Training
 from kdgat.errors import KdgatError
 from kdgat.experiment import task
+from kdgat.presets import preset
 from kdgat.training import interrupt
 
 WORKER = """
@@ -31,7 +31,7 @@ for _ in range(10):
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (search, task):
         monkeypatch.setattr(module, "work_folder", lambda: tmp_path)
-    for module in (search, configuration):
+    for module in (search, presets):
         monkeypatch.setattr(module, "PRESET_FOLDER", tmp_path / "presets")
 
 

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from test_drives import moving_bytes
 
-from kdgat import config, selection
+from kdgat import presets, selection
 from kdgat.captures.frames import Frames
 from kdgat.catalog import datasets
-from kdgat.config import PRESETS, override, preset
+from kdgat.config import override
 from kdgat.dataset.prepare import prepare
 from kdgat.errors import KdgatError
 from kdgat.evaluation.scored import ScoredWindows
 from kdgat.experiment.operating_points import check_false_alarm_rate
 from kdgat.paths import REPO
+from kdgat.presets import PRESETS, preset
 from kdgat.selection import Case, Trial
 
 WATCH = """
@@ -132,7 +133,7 @@ def test_the_threshold_rule_is_the_best_within_its_alarms() -> None:
 
 
 def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = tomllib.loads(config.CHOICE.read_text())
+    choice = tomllib.loads(presets.CHOICE.read_text())
     assert preset("paper").hash() == choice["config_hash"]
     first = choice["ranking"][0]
     assert first["candidate"] == choice["candidate"]
@@ -148,10 +149,10 @@ def test_the_preset_paper_is_what_was_chosen(tmp_path: Path, monkeypatch: pytest
     judged = override(PRESETS["demo"], selection.CANDIDATES[choice["candidate"]] | choice["settings"] | selection.ALONE)
     different = {k for k, value in judged.flat().items() if value != paper[k]}
     assert different == {"preset", "bootstrap_draws", *selection.ALONE}
-    assert {k for k in paper if paper[k] != demo[k]} == {"preset", "bootstrap_draws", *config.DEMO_BUDGET}
+    assert {k for k in paper if paper[k] != demo[k]} == {"preset", "bootstrap_draws", *presets.DEMO_BUDGET}
     # settings that were edited after the choice are refused
     edited = tmp_path / "choice.toml"
-    monkeypatch.setattr(config, "CHOICE", edited)
+    monkeypatch.setattr(presets, "CHOICE", edited)
     text = (REPO / "data" / "choice.toml").read_text()
     edited.write_text(text.replace('"augmentation.vehicles" = ', '"augmentation.vehicles" = 1'))
     for name in ("paper", "demo"):
@@ -181,7 +182,7 @@ def test_the_preset_demo_trains_without_captures(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_a_preset_that_cannot_be_read_is_named(written: dict[str, str], reason: str, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(config, "PRESET_FOLDER", tmp_path)
+    monkeypatch.setattr(presets, "PRESET_FOLDER", tmp_path)
     for name, text in written.items():
         hashed = text.replace("[settings]", "config_hash = ''\n[settings]").replace(
             "settings =", "config_hash = ''\nsettings ="

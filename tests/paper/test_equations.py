@@ -13,13 +13,14 @@ import torch
 
 from analysis.reference import EQUATIONS
 from kdgat.captures.frames import Frames
-from kdgat.config import Distillation, VGAEConfig, preset
+from kdgat.config import Distillation, VGAEConfig
 from kdgat.evaluation.thresholds import BenignCDF
 from kdgat.models.fusion_input import ALPHAS, FusionInput, rewards
 from kdgat.models.layers import GATv2, GraphBatch, hashed
 from kdgat.models.rules import LEAST_GAPS, frame_scores
 from kdgat.models.segments import around, read_out
 from kdgat.models.vgae import VGAE
+from kdgat.presets import preset
 from kdgat.training import fit, modules
 from kdgat.training.modules import VGAEModule, distillation_loss
 

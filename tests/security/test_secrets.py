@@ -15,7 +15,7 @@ TRAIN = """
 import sys
 from pathlib import Path
 from kdgat import atomic
-from kdgat.config import preset
+from kdgat.presets import preset
 from kdgat.experiment.task import Recorder, Tables, Task
 for tracker in ("wandb", "mlflow"):
     tables = Tables()

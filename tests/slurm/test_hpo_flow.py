@@ -15,7 +15,8 @@ import pytest
 from conftest import REPO, Cluster, until  # type: ignore[import-not-found]
 
 from kdgat import search
-from kdgat.config import PRESET_FOLDER, override, preset, settings_lines
+from kdgat.config import override
+from kdgat.presets import PRESET_FOLDER, preset, settings_lines
 
 pytestmark = pytest.mark.skipif(not os.environ.get("KDGAT_SOAK"), reason="minutes long: make soak")
 FLOW = REPO / "flows" / "hpo_flow.py"
