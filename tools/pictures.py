@@ -14,7 +14,7 @@ from kdgat.errors import KdgatError, cli
 from kdgat.paths import REPO
 
 TARGET = REPO / "docs" / "pictures"
-#: name → page of the site, and what must be there before it is taken
+#: name → page of the site, and the figure that is taken
 PAGES = {
     "leaderboard": ("paper/results/leaderboard.html", ".kdgat-figure svg"),
     "graph": ("paper/results/graph.html", ".kdgat-figure svg"),
@@ -39,7 +39,7 @@ def webp(png: bytes, width: int = 720) -> bytes:
 
 
 def site() -> dict[str, bytes]:
-    """Screenshots of `PAGES`."""
+    """Screenshots of `PAGES`, from their first figure on."""
     from playwright.sync_api import sync_playwright
 
     pictures = {}
@@ -51,6 +51,7 @@ def site() -> dict[str, bytes]:
         for name, (path, selector) in PAGES.items():
             page.goto(f"http://127.0.0.1:{server.server_port}/{path}")
             page.wait_for_selector(selector)
+            page.locator(selector).first.evaluate("e => scrollBy(0, e.getBoundingClientRect().top - 140)")
             page.wait_for_timeout(500)  # figures fade in
             pictures[name] = page.screenshot()
         browser.close()
