@@ -171,7 +171,9 @@ def report(a: Release, b: Release, metric: str) -> int:
         return NOT_COMPARABLE
     judged = [r for r in pairs if r.key[5] == metric and r.key[2] == "all" and r.reproduced is not None]
     if judged:
-        print(f"  dataset, scenario, protocol, model, {metric} of {a.name} → of {b.name}, difference [its 95 % interval]")
+        print(
+            f"  dataset, scenario, protocol, model, {metric} of {a.name} → of {b.name}, difference [its 95 % interval]"
+        )
     for r in judged:
         dataset, scenario, _, model, protocol, _ = r.key
         change = "n/a" if r.difference is None else f"{r.difference:+.3f}"

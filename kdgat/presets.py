@@ -64,6 +64,10 @@ class _Preset(_Read):
     settings: dict[str, Any]
 
 
+#: by how much a mean of rounded values may differ from the mean, rounded
+ROUNDED = 1.1e-4
+
+
 class Point(_Read):
     """What a rule of operating points costs: alarm events an hour far from attacks."""
 
@@ -79,6 +83,13 @@ class Judged(_Read):
     mean: Share
     alarms: float = Field(ge=0)
     recall: dict[Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ · \S+$")], Share] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Judged:
+        mean = sum(self.recall.values()) / len(self.recall)
+        if abs(mean - self.mean) > ROUNDED:
+            raise ValueError(f"the cases of {self.candidate!r} have the mean {mean:.4f}, not {self.mean:g}")
+        return self
 
 
 class Choice(_Read):
@@ -98,6 +109,8 @@ class Choice(_Read):
             names = [row.candidate for row in getattr(self, table)]
             if twice := [name for k, name in enumerate(names) if name in names[:k]]:
                 raise ValueError(f"[[{table}]] has the candidate {twice[0]!r} twice")
+            if len({frozenset(row.recall) for row in getattr(self, table)}) > 1:
+                raise ValueError(f"the candidates of [[{table}]] were not judged on the same cases")
         _ = self.winner, self.point
         return self
 
@@ -133,10 +146,10 @@ def _document(kind: type[Document], file: Path, remedy: str) -> Document:
         raise KdgatError(f"{file.name} is not UTF-8: byte {error.start}; {remedy}") from None
     except OSError as error:
         raise KdgatError(f"{file.name}: {error.strerror}; {remedy}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise KdgatError(f"{file.name}: {error}; {remedy}") from None
     except ValidationError as error:
         raise KdgatError(f"{file.name}: {first_fault(error)}; {remedy}") from None
+    except (ValueError, RecursionError) as error:  # bad TOML, numbers of thousands of digits, lists in lists
+        raise KdgatError(f"{file.name}: {error}; {remedy}") from None
 
 
 def _configured(name: str, file: Path, base: Config, document: Choice | _Preset, remedy: str) -> Config:
@@ -179,7 +192,7 @@ def _preset(name: str, over: tuple[str, ...]) -> Config:
     if name in PRESETS:
         return PRESETS[name]
     file, remedy = PRESET_FOLDER / f"{name}.toml", "`kdgat search preset` writes it, over the presets as they are then"
-    if not name.isidentifier() or not file.is_file():
+    if not name.isidentifier() or len(name) > 64 or not file.is_file():
         told = f"{over[-1]}.toml: " if over else ""
         raise KdgatError(f"{told}no preset is called {name!r}; known: {', '.join(PRESETS)}")
     if name in over:

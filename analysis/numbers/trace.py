@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -109,7 +110,7 @@ def recompute(release: Release, number: Number) -> str:
             return f"kdgat reproduce --level evaluate --release {release.name} --dataset {dataset}"
         return f"kdgat reproduce --level train --release {release.name}"
     if number.query.startswith("select"):
-        return f'kdgat sql --release {release.name} "{number.query}"'
+        return f"kdgat sql --release {release.name} {shlex.quote(' '.join(number.query.split()))}"
     return f"kdgat trace --release {release.name} {number.key}"
 
 

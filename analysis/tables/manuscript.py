@@ -116,10 +116,10 @@ def quiet_table(release: Source = None) -> str:
 
 #: what shows the worth of columns that read payloads: (heading, factor, level, what of it)
 _PAYLOAD = (
-    ("Student", "payload columns of frames", "the configuration's", ""),
-    ("with these columns", "payload columns of frames", "seen", "_minus_reference"),
-    ("Gradient boosting", "payload columns of boosting", "seen", ""),
-    ("without these columns", "payload columns of boosting", "hidden", "_minus_reference"),
+    ("Student, without them", "payload columns of frames", "the configuration's", ""),
+    ("change with them", "payload columns of frames", "seen", "_minus_reference"),
+    ("Boosting, with them", "payload columns of boosting", "seen", ""),
+    ("change without them", "payload columns of boosting", "hidden", "_minus_reference"),
 )
 
 
@@ -202,7 +202,7 @@ def evader_table(release: Source = None) -> str:
 
 #: what was tried when the settings were chosen
 _CANDIDATES = {
-    "before": "settings of the previous release",
+    "before": "settings of paper-7",
     "steady": "byte jumps, new bits and ranges hidden",
     "unranged-driven-parked": "the same, also against the profile; driven cuts; parked cars",
     "timing-parked": "all payload columns hidden; parked cars",

@@ -46,8 +46,10 @@ def write_capture(path: Path, format: str, attack: str, gap: float, seconds: flo
     _check_time("a capture lasts", seconds)
     _check_time("injected frames are apart by", gap)
     _check_least("a seed is", seed, 0)
-    if path.is_dir():
-        raise KdgatError(f"{path} is a folder, not a file that a capture can be written to")
+    if path.exists() and not path.is_file():
+        raise KdgatError(
+            f"{path} is {'a folder' if path.is_dir() else 'a device'}, not a file that a capture can be written to"
+        )
     rng = np.random.default_rng(seed)
     vehicle = Vehicle.draw(BUS_RANGES, rng)
     frames = vehicle.drive(seconds, rng)

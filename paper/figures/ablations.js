@@ -37,7 +37,7 @@ export function forest(rows, {width = 640} = {}) {
     ]
   });
   const columns = ["factor", "level", "scenario", "protocol", "difference", "difference_low", "difference_high", "mean", "n_seeds", "parameters"];
-  return figure(chart, {label: `${metric} of the headline model with one factor changed, minus the reference, with 95 % interval`, rows, columns});
+  return figure(chart, {label: `${metric} of a model with one factor changed, minus the reference, with 95 % interval`, rows, columns});
 }
 
 /** Whether the interval of a difference excludes zero. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis.numbers import Numbers, trace
+from analysis.releases.release import Release
 from analysis.tables import ablations, results
 
 ROW = {
@@ -41,3 +42,14 @@ def test_a_release_without_ablations_says_so(run, frozen):
     tables, weights = run
     release = freeze("bare", {name: table for name, table in tables.items() if name != "ablations"}, weights)
     assert "not covered by this release" in ablations.table(release)
+
+
+def test_of_the_payload_columns_two_effects_stay_resolved_both_of_the_student_on_single_forged_frames() -> None:
+    rows = Release.open("paper-9").rows(
+        "select factor, scenario, protocol, metric, difference < 0 as lost from ablations "
+        "where dataset = 'universal-without-platform' and p_holm < 0.05 order by protocol"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("payload columns of frames", "set_04-test_02", protocol, "f1", True)
+        for protocol in ("calibrated", "contaminated")
+    ]

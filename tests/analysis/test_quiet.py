@@ -25,7 +25,7 @@ def scored(dataset: str) -> tuple[ScoredWindows, dict[str, np.ndarray]]:
       where dataset = '{dataset}' and protocol = 'zero-shot' and seed = 0 and scenario in
         (select scenario from predictions where dataset = '{dataset}' group by scenario having max(injected) > 0)
       order by scenario, capture, "window\""""
-    table = Release.open("paper-8").con().sql(sql).to_arrow_table()
+    table = Release.open().con().sql(sql).to_arrow_table()
     scenarios = dict.fromkeys(table["scenario"].to_pylist())
     parts = [table.filter(np.array(table["scenario"].to_pylist()) == scenario) for scenario in scenarios]
     return joined([windows_of(part) for part in parts]), {m: table[m].to_numpy().astype(float) for m in DETECTORS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,15 @@ def test_a_number_comes_from_the_weights_where_the_release_keeps_them(key: str, 
     numbers = Numbers(Release.open("paper-8"))
     command = trace.recompute(numbers.release, numbers[key])
     assert command.startswith(f"kdgat reproduce --level {level} --release paper-8")
+
+
+def test_a_query_that_quotes_is_a_command_that_a_shell_understands() -> None:
+    numbers = Numbers(Release.open("paper-9"))
+    number = numbers["universal.hcrl_sa_test_02.timer_f1"]
+    *command, query = shlex.split(trace.recompute(numbers.release, number))
+    assert command == ["kdgat", "sql", "--release", "paper-9"] and '"window"' in query
+    (row,) = numbers.release.rows(query)
+    assert number.value in row.values()
 
 
 def test_an_ablation_rests_on_the_runs_of_its_level_and_of_the_reference() -> None:
