@@ -190,7 +190,7 @@ class Evaluation:
             per_seed = [self._joined(dataset, vehicle, protocol, parts, i) for i in range(len(self.seeds))]
             groups = [per_seed, *self._ensemble(per_seed)]
             if protocol == "zero-shot":
-                groups += [[self._adapted(s) for s in group] for group in groups]
+                groups += self._adapted(groups)
             for group in groups:
                 models = [m for m in group[0].scores if m in self.models]
                 if models:
@@ -225,10 +225,12 @@ class Evaluation:
             )
         ]
 
-    def _adapted(self, scored: Scored) -> Scored:
-        from kdgat.experiment.scoring import adapted
+    def _adapted(self, groups: Sequence[Sequence[Scored]]) -> list[list[Scored]]:
+        from kdgat.experiment.scoring import adapted, tell_broken
 
-        return adapted(scored, self.seeds[0].config)
+        config = self.seeds[0].config
+        tell_broken(groups[0][0], config)  # the windows of all seeds are the same
+        return [[adapted(s, config) for s in group] for group in groups]
 
 
 def tables(evaluation: Evaluation) -> dict[str, pa.Table]:

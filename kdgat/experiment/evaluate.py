@@ -21,7 +21,7 @@ from kdgat.evaluation.thresholds import WITHOUT_PROFILE
 from kdgat.experiment import examples
 from kdgat.experiment.detect import Detector
 from kdgat.experiment.readings import log_reading
-from kdgat.experiment.scoring import Models, ScoredCapture, adapted, score_capture, scored_of
+from kdgat.experiment.scoring import Models, ScoredCapture, adapted, score_capture, scored_of, tell_broken
 from kdgat.experiment.stages import EvaluationStage
 from kdgat.experiment.task import Tables, Task, repeated
 from kdgat.graphs.features import takes_profile
@@ -81,6 +81,7 @@ def evaluate(
         rows += [dataset_row(c, frames[c.name], task.config, prepared.training) for c in captures]
         for protocol in protocols:
             if protocol == "adapted":
+                tell_broken(scored[-1], task.config)
                 scored.append(adapted(scored[-1], task.config))
                 judged.append(metric_rows(scored[-1], rule))
                 continue

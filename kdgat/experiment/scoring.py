@@ -255,19 +255,20 @@ def joined_scores(
 
 
 def adapted(scored: Scored, config: Config) -> Scored:
-    """Score the windows of a zero-shot scenario again by their margins over an operating point that follows the stream.
-
-    Recordings in which more of the windows are attacked than the protocol bears are named on stderr.
-    """
+    """Score the windows of a zero-shot scenario again by their margins over an operating point that follows the stream."""
     margins = {
         m: f32(adaptation.margins(scored.windows, s, scored.thresholds[m], config.adaptation))
         for m, s in scored.scores.items()
     }
-    for number in adaptation.broken(scored.windows, config.adaptation.seconds):
-        terminal.note(
-            f"{scored.dataset} seed {scored.seed}: within {config.adaptation.seconds:g} s of {scored.captures[number]} over half "
-            "of the windows are attacked, more than the protocol `adapted` can follow"
-        )
     return replace(
         scored, protocol="adapted", scores=margins, thresholds=dict.fromkeys(margins, adaptation.POINT.threshold)
     )
+
+
+def tell_broken(scored: Scored, config: Config) -> None:
+    """Name recordings, on stderr, in which more of the windows are attacked than the protocol `adapted` bears."""
+    for number in adaptation.broken(scored.windows, config.adaptation.seconds):
+        terminal.note(
+            f"{scored.dataset}: within {config.adaptation.seconds:g} s of {scored.captures[number]} over half of the windows "
+            "are attacked, more than the protocol `adapted` can follow"
+        )
