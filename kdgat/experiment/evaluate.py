@@ -68,7 +68,7 @@ def evaluate(
     protocols = _protocols(task.config)
     known = Profiles(task.config, root, on_bad_rows)
     scored: list[Scored] = []
-    judged, rule = [], AlarmRule(*task.config.alarm)
+    rule = AlarmRule(*task.config.alarm)
     kept: list[ScoredCapture] = []  # of the first protocol
     rows = []
     tests = test_captures(task.dataset, root, on_bad_rows)
@@ -83,7 +83,6 @@ def evaluate(
             if protocol == "adapted":
                 tell_broken(scored[-1], task.config)
                 scored.append(adapted(scored[-1], task.config))
-                judged.append(metric_rows(scored[-1], rule))
                 continue
             profiles = {c.name: known.of(c, frames[c.name]) if protocol == "profiled" else None for c in captures}
             views = (
@@ -97,13 +96,12 @@ def evaluate(
             ]
             if results:
                 scored.append(scored_of(task, scenario, protocol, results, models))
-                judged.append(metric_rows(scored[-1], rule))
                 kept += results if protocol == protocols[0] else []
                 windows = len(scored[-1].windows)
                 print(f"{task.dataset} seed {task.seed}: {scenario} {protocol}, {windows} windows", flush=True)
     tables.add("datasets", prepared.meta["datasets"] + rows)
     together = list(pooled(scored))
-    judged += [metric_rows(s, rule) for s in together]
+    judged = [metric_rows(s, rule) for s in (*scored, *together)]
     metrics, confusion = ([row for part in parts for row in part] for parts in zip(*judged, strict=True))
     tables.add("metrics", metrics)
     tables.add("confusion", confusion)
