@@ -137,7 +137,9 @@ def test_a_row_of_the_leaderboard_leads_to_its_runs(visit):
     assert f"model={model}" in visit.page.url
     timeline = visit.page.locator(".kdgat-data").first
     timeline.locator("summary").click()
-    assert set(timeline.locator("td:nth-child(3)").all_text_contents()) == {model}
+    models = timeline.locator("td:nth-child(3)")
+    models.first.wait_for()  # the table is made when it is opened
+    assert set(models.all_text_contents()) == {model}
 
 
 def test_the_same_window_is_drawn_the_same_way_twice(visit):
@@ -374,6 +376,7 @@ def test_the_schema_tells_what_columns_hold_and_in_which_unit(visit):
     table = visit.page.locator(".kdgat-schema", has=visit.page.get_by_text("runs", exact=True))
     table.locator("summary").click()
     row = table.locator("tr", has_text="wall time").locator("td")
+    row.first.wait_for()
     assert row.all_text_contents() == ["seconds", "float", "s", "wall time"]
 
 
