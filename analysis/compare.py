@@ -220,9 +220,8 @@ def run(first: str, second: str | None = None, metric: str = "f1", *, as_json: b
         a = original
     else:
         a, b = Release.open(first), Release.open(second)
-    if metric not in (
-        known := list(dict.fromkeys(r["metric"] for x in (a, b) for r in x.table("summary").to_pylist()))
-    ):
+    known = list(dict.fromkeys(m for x in (a, b) for m in pc.unique(x.table("summary")["metric"]).to_pylist()))
+    if metric not in known:
         raise KdgatError(f"no metric is called {metric!r}; known: {', '.join(known)}")
     why = obstacles(a, b)
     if as_json:

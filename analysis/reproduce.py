@@ -7,7 +7,6 @@ intervals.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -113,7 +112,7 @@ def evaluate(release: Release, dataset: str | None, data: str | None) -> int:
     from analysis.checks import released, scores
     from kdgat.catalog.datasets import absolute_root
 
-    root = absolute_root(data or "")
+    root = absolute_root(data)
     problems = 0
     for name in [dataset] if dataset else sorted(release.manifest["datasets"]):
         seeds = released.seeds(release, name)
@@ -177,7 +176,7 @@ def _check(preset: str | None, seeds: str | None) -> None:
         presets.preset(preset)
     if seeds is not None:
         seed_numbers(seeds)
-    absolute_root(os.environ.get("KDGAT_DATA", ""))
+    absolute_root(None)
 
 
 def _run(*command: str) -> None:

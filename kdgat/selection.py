@@ -24,7 +24,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -501,7 +500,7 @@ def run(root: Path | None, seeds: str, candidates: str | None, jobs: int) -> int
     if jobs < 1:
         raise KdgatError(f"jobs are 1 or more, got {jobs}")
     numbers = seed_numbers(seeds)
-    folders = absolute_root(str(root or os.environ.get("KDGAT_DATA", "")))
+    folders = absolute_root(root)
     choice = choose(folders, numbers, names, jobs)
     for r in [*choice["screening"], *choice["ranking"]]:
         print(

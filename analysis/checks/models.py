@@ -14,7 +14,7 @@ from kdgat.config import Config
 from kdgat.evaluation import adaptation
 from kdgat.evaluation.thresholds import OperatingPoint, logit
 from kdgat.models import registry
-from kdgat.records import HEADLINE_MODEL
+from kdgat.records import ALONE_MODEL, HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from kdgat.dataset.protocols import View
@@ -54,7 +54,7 @@ class Frozen:
         from kdgat.experiment.detect import Detector, Fusion
 
         config = released.configuration(release, dataset, seed)
-        kept_students = [m for m in (*released.STUDENTS, released.ALONE) if release.holds_weights(dataset, m)]
+        kept_students = [m for m in (*released.STUDENTS, ALONE_MODEL) if release.holds_weights(dataset, m)]
         students = {model: released.student(release, dataset, seed, model) for model in kept_students}
         checkpoints = {model: checkpoint for model, (checkpoint, _) in students.items()}
         files = release.manifest["weights"]
@@ -82,8 +82,8 @@ class Frozen:
             detector = Detector(checkpoints["vgae-student"], checkpoints[HEADLINE_MODEL], students[HEADLINE_MODEL][1])
             networks = detector, Fusion.of(checkpoints["fusion-dqn-student"])
         alone: tuple[Any, Scalers] | None = None
-        if released.ALONE in students:
-            alone = checkpoints[released.ALONE].model(), students[released.ALONE][1]
+        if ALONE_MODEL in students:
+            alone = checkpoints[ALONE_MODEL].model(), students[ALONE_MODEL][1]
         return Frozen(seed, config, networks, alone, baselines, combined, points)
 
     @property
@@ -93,13 +93,13 @@ class Frozen:
 
     def score(self, view: View) -> dict[str, np.ndarray]:
         """Score the windows of a capture: model → f64[n] as a release would hold it."""
-        from kdgat.experiment.scoring import alone_scores, f32, of_networks, of_others
+        from kdgat.experiment.scoring import classifier_scores, f32, of_networks, of_others
 
         out: dict[str, np.ndarray] = {}
         if self.networks is not None:
             out, _ = of_networks("student", *self.networks, view.store)
         if self.alone is not None:
-            out[released.ALONE] = alone_scores(*self.alone, view.store)
+            out[ALONE_MODEL] = classifier_scores(*self.alone, view.store)
         out |= of_others(out, view.traffic, view.store, self.baselines, self.combined)
         return {name: f32(values) for name, values in out.items()}
 

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 from analysis.releases.plausible import ReleaseError, strict_json
 from analysis.releases.release import Release
 from kdgat.errors import KdgatError
-from kdgat.records import HEADLINE_MODEL
+from kdgat.records import ALONE_MODEL, HEADLINE_MODEL
 
 if TYPE_CHECKING:
     from kdgat.config import Config
     from kdgat.graphs.scaling import Scalers
     from kdgat.models.checkpoint import Checkpoint
 
-#: the networks of a release: students that learn from a teacher, and the student that learns from labels alone
+#: the networks of a release that learn from a teacher
 STUDENTS = ("vgae-student", HEADLINE_MODEL, "fusion-dqn-student")
-ALONE = "gat-alone-student"
 
 
 def classifier(release: Release, dataset: str) -> str:
     """The student that a dataset's results are about: the distilled one, or where there is none the one without a teacher."""
-    return HEADLINE_MODEL if release.holds_weights(dataset, HEADLINE_MODEL) else ALONE
+    return HEADLINE_MODEL if release.holds_weights(dataset, HEADLINE_MODEL) else ALONE_MODEL
 
 
 def seeds(release: Release, dataset: str) -> list[int]:

@@ -190,8 +190,7 @@ def evader_table(release: Source = None) -> str:
     columns = [(cars, protocol) for cars in _VIRTUAL_CARS for protocol in _CARS]
     body = [
         [label, *(cell(numbers, ".".join(("choice", kind, cars, slug(protocol)))) for cars, protocol in columns)]
-        for kind, label in _EVADERS.items()
-        if choice.covers(numbers.release)
+        for kind, label in (_EVADERS if choice.covers(numbers.release) else {}).items()
     ]
     header = [
         "What the attacker sends",
@@ -224,8 +223,7 @@ def choice_table(release: Source = None) -> str:
             f"{label} (chosen)" if candidate == choice.document().candidate else label,
             *(cell(numbers, f"choice.{part}.{slug(candidate)}.{metric}") for part, metric in columns),
         ]
-        for candidate, label in _CANDIDATES.items()
-        if choice.covers(numbers.release)
+        for candidate, label in (_CANDIDATES if choice.covers(numbers.release) else {}).items()
     ]
     header = ["Candidate", "Recall, screened", "Alarms, screened", "Recall, three platforms", "Alarms, three platforms"]
     return markdown(header, body, left=1)

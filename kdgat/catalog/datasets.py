@@ -116,12 +116,13 @@ def root_folder(root: Path | None = None) -> Path:
     return root_folders(root)[0]
 
 
-def absolute_root(text: str) -> Path | None:
-    """Make the folders of captures that `text` names absolute; None for an empty text.
+def absolute_root(given: str | Path | None) -> Path | None:
+    """Make the folders of captures that are given absolute, else those of $KDGAT_DATA; None where neither names any.
 
     Raises:
         KdgatError: one of them is not there.
     """
+    text = str(given or os.environ.get("KDGAT_DATA", ""))
     folders = [folder.resolve() for folder in root_folders(Path(text))] if text else []
     if absent := next((folder for folder in folders if not folder.is_dir()), None):
         raise KdgatError(f"no folder {absent}{_several(text)}")

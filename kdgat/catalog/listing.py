@@ -128,7 +128,7 @@ def listing(root: Path | None, *, as_json: bool = False) -> int:
     Raises:
         KdgatError: a folder that is named is not there.
     """
-    datasets.absolute_root(str(root or os.environ.get("KDGAT_DATA", "")))
+    datasets.absolute_root(root)
     folder = os.pathsep.join(map(str, datasets.root_folders(root)))
     by_dataset = listed_all(root)
     if as_json:

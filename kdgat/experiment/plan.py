@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kdgat.catalog.datasets import absolute_root, files
@@ -32,7 +31,7 @@ def plan(
             holds no configuration.
     """
     config = from_json(Path(configuration)) if configuration else preset(preset_name)
-    root = absolute_root(data or os.environ.get("KDGAT_DATA", ""))
+    root = absolute_root(data)
     names = [name.strip() for name in datasets.split(",") if name.strip()] if datasets else [default_dataset(root)]
     numbers = seed_numbers(seeds)
     if not names:

@@ -25,11 +25,10 @@ from kdgat.models import fusion, registry, rules
 from kdgat.models.checkpoint import Checkpoint
 from kdgat.models.fusion_input import DECISION, FusionInput
 from kdgat.models.gat import GAT
+from kdgat.records import ALONE_MODEL
 from kdgat.training.batches import Batches
 from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat
 
-#: the student that learns from labels alone, where it was trained
-ALONE = "gat-alone-student"
 #: the published recipe (`kdgat.experiment.published`), and its features
 PUBLISHED = "published-student"
 PUBLISHED_FEATURES: FeatureSet = "published"
@@ -163,8 +162,8 @@ def score_capture(
         )
         data = views[role].data
         scores |= network_scores | {name: m.score(data) for name, m in models.fusions.items() if m.name.role == role}
-    if ALONE in models.checkpoints:
-        scores[ALONE] = alone_scores(models.checkpoints[ALONE].model(), scalers, store)  # type: ignore[arg-type]
+    if ALONE_MODEL in models.checkpoints:
+        scores[ALONE_MODEL] = classifier_scores(models.checkpoints[ALONE_MODEL].model(), scalers, store)  # type: ignore[arg-type]
     if PUBLISHED in models.checkpoints:
         scores[PUBLISHED] = published_scores(models.checkpoints[PUBLISHED], capture.name, traffic, store)
     student = views.get("student")
@@ -174,8 +173,8 @@ def score_capture(
     return ScoredCapture(capture, traffic.frames, store, {name: f32(s) for name, s in scores.items()}, student)
 
 
-def alone_scores(model: GAT, scalers: Scalers, store: GraphStore) -> np.ndarray:
-    """P(attack) of the windows of a store by a GAT that no autoencoder stands beside, f64[B]."""
+def classifier_scores(model: GAT, scalers: Scalers, store: GraphStore) -> np.ndarray:
+    """P(attack) of the windows of a store, f64[B], by a GAT and the scalers that it was trained with."""
     return attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH))[0])
 
 
@@ -193,7 +192,7 @@ def published_scores(checkpoint: Checkpoint, name: str, traffic: Traffic, store:
     )
     model = checkpoint.model()
     assert isinstance(model, GAT)
-    return alone_scores(model, Scalers.from_dict(checkpoint.meta["scalers"]), own)
+    return classifier_scores(model, Scalers.from_dict(checkpoint.meta["scalers"]), own)
 
 
 def scored_windows(stores: Sequence[GraphStore], config: Config) -> ScoredWindows:

@@ -28,7 +28,7 @@ from kdgat.experiment.operating_points import (
     fitted_operating_points,
     operating_points,
 )
-from kdgat.experiment.scoring import ALONE
+from kdgat.experiment.scoring import classifier_scores
 from kdgat.experiment.stages import Baseline, BaselineStage, Either, FusionMethod, FusionStage, GATStage, VGAEStage
 from kdgat.experiment.task import Recorder, Tables, Task
 from kdgat.graphs.store import GraphStore
@@ -38,12 +38,12 @@ from kdgat.models.dqn import QNetwork, train_dqn
 from kdgat.models.gat import GAT
 from kdgat.models.names import DISTILLATION_ROLES, ModelName
 from kdgat.models.vgae import VGAE
-from kdgat.records import HEADLINE_MODEL
+from kdgat.records import ALONE_MODEL, HEADLINE_MODEL
 from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum
 from kdgat.training.fit import fit
 from kdgat.training.modules import GATModule, VGAEModule
-from kdgat.training.predict import SCORING_BATCH, attack_probability, predict_gat, predict_vgae
+from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae
 from kdgat.training.session import Rows, Session
 
 #: the rule that is combined with the headline model
@@ -168,8 +168,8 @@ def train_gat(
     logits = np.empty((0, 2), np.float32)
     names = [ModelName("gat", role) for role in roles] if task.config.models == "all" else []
     lonely = task.config.models == "alone" or (task.config.student_alone and "student" in roles)
-    for name in [*names, *([ModelName.parse(ALONE)] if lonely else [])]:
-        alone = str(name) == ALONE
+    for name in [*names, *([ModelName.parse(ALONE_MODEL)] if lonely else [])]:
+        alone = str(name) == ALONE_MODEL
         recorder = Recorder(tables, task, "gat", str(name), prepared.meta["data_hash"], [] if alone else None)
         config = task.config.gat_teacher if name.role == "teacher" else task.config.gat_student
         # the student alone begins as the distilled one does; no teacher sorts its windows either
@@ -245,7 +245,7 @@ def fit_gat(
 
 def gat_scores(model: GAT, prepared: Prepared, store: GraphStore) -> np.ndarray:
     """P(attack) of every window of a store, f64[B]."""
-    return attack_probability(predict_gat(model, Batches(store, prepared.scalers, SCORING_BATCH))[0])
+    return classifier_scores(model, prepared.scalers, store)
 
 
 def train_fusion(task: Task, prepared: Prepared, checkpoints: dict[str, Checkpoint]) -> FusionStage:
@@ -337,7 +337,7 @@ def train_baselines(
         recorder.done(model.size, [], ("validation_f1", f1_score(y[known], alarms[known])))
         detectors[entry.name] = Baseline(ModelName(entry.family, entry.role), model, points)
     combined = {}
-    for name in (HEADLINE_MODEL, ALONE):
+    for name in (HEADLINE_MODEL, ALONE_MODEL):
         if (student := (checkpoints or {}).get(name)) is not None:
             scores[name] = gat_scores(student.model(), prepared, validation)  # type: ignore[arg-type]
             known_to_student = float(student.meta["points"]["zero-shot"][0])

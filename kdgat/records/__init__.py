@@ -9,9 +9,19 @@ from kdgat.records.checking import table, validate
 from kdgat.records.evolution import of_release
 from kdgat.records.schema import Column, RecordError, Schema
 from kdgat.records.storage import content_hash, dump, load, parquet_bytes
-from kdgat.records.tables import DATA_KINDS, HEADLINE_MODEL, PROTOCOLS, TABLES, VERDICTS, schema, scored_models
+from kdgat.records.tables import (
+    ALONE_MODEL,
+    DATA_KINDS,
+    HEADLINE_MODEL,
+    PROTOCOLS,
+    TABLES,
+    VERDICTS,
+    schema,
+    scored_models,
+)
 
 __all__ = [
+    "ALONE_MODEL",
     "DATA_KINDS",
     "HEADLINE_MODEL",
     "PROTOCOLS",

@@ -14,6 +14,8 @@ DATA_KINDS = ("real", "synthetic")
 #: of two models: by Holm's correction more or less; else the interval is narrow enough to call them alike, or it is not
 VERDICTS = ("more", "less", "indistinguishable", "not resolved by this data")
 HEADLINE_MODEL = "gat-student"
+#: the student that learns from labels alone, where it was trained
+ALONE_MODEL = "gat-alone-student"
 S, F, I, L, U8, U32, B = (  # noqa: E741
     pa.string(),
     pa.float32(),
