@@ -70,8 +70,9 @@ def env(service: stand_in.Service, repo: Path, tmp_path: Path, trained: Path) ->
 
 
 def logs(env: dict[str, str]) -> list[Path]:
-    """The `.wandb` files, oldest first."""
-    return sorted(Path(env["KDGAT_WORK"]).glob("wandb-runs/wandb/offline-run-*/run-*.wandb"))
+    """The `.wandb` files, oldest first; their names tell seconds, and two runs may begin in one."""
+    files = Path(env["KDGAT_WORK"]).glob("wandb-runs/wandb/offline-run-*/run-*.wandb")
+    return sorted(files, key=lambda file: file.stat().st_mtime_ns)
 
 
 def sync(env: dict[str, str], *args: str, key: bool = True) -> subprocess.CompletedProcess[str]:
