@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from kdgat.config import Config
 from kdgat.errors import KdgatError
 
 if TYPE_CHECKING:
+    import torch
+
     from kdgat.evaluation.adaptation import Follower
     from kdgat.graphs.profile import Profile
     from kdgat.graphs.scaling import Scalers
@@ -168,23 +170,27 @@ class _Students:
         models: with the scalers of each.
         config: of the release.
         threshold, source: operating point of all of them together.
+        device: where they are.
     """
 
     models: list[tuple[GAT, Scalers]]
     config: Config
     threshold: float
     source: str
+    device: torch.device
 
     @staticmethod
-    def of(release: Release, dataset: str, seeds: Sequence[int], protocol: str) -> _Students:
+    def of(
+        release: Release, dataset: str, seeds: Sequence[int], protocol: str, device: Literal["cpu", "cuda"]
+    ) -> _Students:
         """Read them, and their operating point under a protocol; that of several is the mean in log odds."""
         from analysis.checks.models import mean_logit
 
         models: list[Any] = []
-        points, source = [], ""
+        points, source, where = [], "", _device(device)
         for seed in seeds:
             checkpoint, scalers = released.student(release, dataset, seed, released.classifier(release, dataset))
-            models.append((checkpoint.model(), scalers))
+            models.append((checkpoint.model().to(where), scalers))
             points_of_seed = checkpoint.meta["points"]
             threshold, source = (
                 points_of_seed.get(protocol) or points_of_seed["zero-shot" if protocol == "adapted" else "calibrated"]
@@ -194,12 +200,10 @@ class _Students:
         if len(seeds) > 1:
             threshold = float(np.float32(mean_logit(points)[0]))
             source = f"{source}, mean logit of {len(seeds)} seeds"
-        return _Students(models, released.configuration(release, dataset, seeds[0]), threshold, source)
+        return _Students(models, released.configuration(release, dataset, seeds[0]), threshold, source, where)
 
     def score(self, stretch: tuple[Any, ...], profile: Profile | None) -> tuple[np.ndarray, ...]:
         """Window i64[n], begin and end f64[n] and P(attack) f64[n] of a stretch of `kdgat.graphs.stream.windows`."""
-        import torch
-
         from analysis.checks.models import mean_logit
         from kdgat.experiment.scoring import f32
         from kdgat.graphs.store import BENIGN, GraphStore
@@ -215,12 +219,26 @@ class _Students:
             capture_names=("",), attack_names=(BENIGN,),
         )  # fmt: skip
         probabilities = [
-            # a stretch is too little to be worth the way to a GPU
-            f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH), torch.device("cpu"))[0]))
+            f32(attack_probability(predict_gat(model, Batches(store, scalers, SCORING_BATCH), self.device)[0]))
             for model, scalers in self.models
         ]
         p = f32(mean_logit(probabilities)) if len(probabilities) > 1 else probabilities[0]
         return (starts + base) // self.config.windows.stride, store.t0, store.t0 + store.duration, p
+
+
+def _device(name: Literal["cpu", "cuda"]) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        KdgatError: there is no GPU.
+    """
+    import torch
+
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise KdgatError("cuda: torch sees no GPU here; without --device the CPU scores")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def detect(
@@ -230,12 +248,13 @@ def detect(
     seeds: int | Sequence[int],
     on_bad_rows: OnBadRows = "raise",
     knowledge: Knowledge = Knowledge(),
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> Detection:
     """Score every window of the capture at `path` as the evaluation would; several seeds by their mean logit.
 
     Raises:
-        KdgatError: no capture, one that is shorter than a window, a release without such weights, or a profile for
-            students that use none. What is wrong with the capture further on is raised by the verdicts.
+        KdgatError: no capture, one that is shorter than a window, a release without such weights, a profile for
+            students that use none, or no such device. What is wrong with the capture further on is raised by the verdicts.
     """
     from kdgat.evaluation import adaptation
 
@@ -252,7 +271,7 @@ def detect(
 
     blocks = timed()
     detection.protocol, begin = _known(blocks, config, knowledge, on_bad_rows)
-    students = _Students.of(release, dataset, numbers, detection.protocol)
+    students = _Students.of(release, dataset, numbers, detection.protocol, device)
     detection.threshold, detection.source, follower = students.threshold, students.source, None
     if detection.protocol == "calibrated":
         detection.profile_seconds = config.windows.profile_seconds
@@ -341,6 +360,7 @@ def run(
     knowledge: Knowledge = Knowledge(),
     alarms_only: bool = False,
     on_bad_rows: OnBadRows = "raise",
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
     """Print the windows of captures as CSV on stdout, what was used and found on stderr; return the exit code 0.
 
@@ -351,12 +371,13 @@ def run(
         knowledge: what they are given of the vehicle.
         alarms_only: print only windows with an alarm.
         on_bad_rows: what to do with unreadable rows.
+        device: where the students score.
     """
     opened = Release.open(release)
     name, number = choose(opened, dataset, seed)
     numbers = released.seeds(opened, name) if seed is None else [number]
     for place, capture in enumerate(captures):
-        detection = detect(capture, opened, name, numbers, on_bad_rows, knowledge)
+        detection = detect(capture, opened, name, numbers, on_bad_rows, knowledge, device)
         if not place:
             print(
                 f"{'capture,' if len(captures) > 1 else ''}window,begin_s,end_s,score,alarm",

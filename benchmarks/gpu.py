@@ -62,8 +62,10 @@ def _use(device: str) -> Iterator[list[float]]:
         samples += [float(line) for line in file.read().split("\n")[:-1] if line.strip().isdigit()]
 
 
-def _fitted(name: str, windows: int, device: str, epochs: int) -> float:
+def _fitted(name: str, windows: int, device: str, epochs: int, *, replays: bool = False) -> float:
     """Windows per second of the flow's own training, by Lightning: of all its epochs but the first."""
+    from dataclasses import replace
+
     import numpy as np
     import torch
 
@@ -78,7 +80,7 @@ def _fitted(name: str, windows: int, device: str, epochs: int) -> float:
 
     prepared, config = prepare("synthetic", None, preset("smoke"), 0), preset("paper")
     store = prepared.store("train")
-    on = Devices() if device == "cpu" else granted()
+    on = Devices() if device == "cpu" else replace(granted(), replays=replays)
     seconds = []
     for count in (1, 1 + epochs):
         architecture = getattr(config, name.replace("-", "_"))
@@ -129,6 +131,40 @@ def _scored(windows: int, device: str, span: float) -> list[float]:
         predict_gat(gat, batches, where)
 
     return _rate(score, windows, span)
+
+
+def _apart(name: str) -> float:
+    """Relative difference between the gradients of a batch that are replayed, at its second replay, and those of the batch."""
+    import torch
+    from torch.nn import functional as F
+
+    from kdgat.dataset.prepare import prepare
+    from kdgat.models.gat import GAT
+    from kdgat.presets import preset
+    from kdgat.training.batches import Batches
+    from kdgat.training.replay import Replay, Unmade, Unmades
+
+    prepared = prepare("synthetic", None, preset("smoke"), 0)
+    store = prepared.store("train")
+    config = getattr(preset("paper"), name.replace("-", "_"))
+    model = (
+        GAT(config, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long)).cuda().eval()
+    )
+    batches = Batches(store, prepared.scalers, 128, seed=0)
+    batches.move(torch.device("cuda", torch.cuda.current_device()))
+    replay = Replay(lambda b: F.cross_entropy(model(b)[: len(b.y)], b.y), model.parameters)
+    batch = next(iter(Unmades(batches)))
+    assert isinstance(batch, Unmade), "an epoch has a full batch"
+
+    def gradients() -> torch.Tensor:
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone()
+
+    replay(batch), replay(batch)
+    replayed = gradients()
+    model.zero_grad()
+    made = batch.made()
+    F.cross_entropy(model(made), made.y).backward()
+    return float((replayed - gradients()).norm() / gradients().norm())
 
 
 def _serve(pipe: Any, name: str, windows: int, device: str) -> None:
@@ -210,6 +246,17 @@ def rows(
         yield row(f"training gat-student on {on}, {number} side by side", [rate], each)
         if use:
             yield row(f"training gat-student on {on}, {number} side by side, utilisation", use, "%")
+    # last: where recording fails, the rest is measured
+    for name in names if device == "cuda" else ():
+        ours, _, count = epochs(name, windows, device, replays=True)
+        with _use(device) as use:
+            fast = _rate(ours, count, span)
+        yield row(f"training {name} on {on}, replayed", fast, each)
+        if use:
+            yield row(f"training {name} on {on}, replayed, utilisation", use, "%")
+        rate = _fitted(name, windows, device, 2, replays=True)
+        yield row(f"training {name} on {on}, replayed, in the flow's loop", [rate], each)
+        yield row(f"gradients of {name} on {on}, replayed, relative difference", [_apart(name)], "")
 
 
 def main() -> None:
@@ -229,13 +276,15 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of what is started from here
     measured = []
     begin = time.perf_counter()
-    for one in rows(device) if device == "cuda" else rows("cpu", NAMES, 128, 128, 0.0, (1, 2)):
-        if device == "cuda":
-            one["machine"] += f", {torch.cuda.get_device_name()}"
-        print(f"{one['name']:72} {one['value']:14,.2f} {one['unit']:10} {one['n']} repetitions", flush=True)
-        measured.append(one)
-    kept: Path | None = keep(measured, "benchmarks-gpu.arrow") if device == "cuda" else None
-    print(f"{time.perf_counter() - begin:.0f} s; " + (f"kept: {kept}" if kept else "a rehearsal: nothing is kept"))
+    try:
+        for one in rows(device) if device == "cuda" else rows("cpu", NAMES, 128, 128, 0.0, (1, 2)):
+            if device == "cuda":
+                one["machine"] += f", {torch.cuda.get_device_name()}"
+            print(f"{one['name']:72} {one['value']:14,.2f} {one['unit']:10} {one['n']} repetitions", flush=True)
+            measured.append(one)
+    finally:  # what was measured before something failed is kept
+        kept: Path | None = keep(measured, "benchmarks-gpu.arrow") if device == "cuda" and measured else None
+        print(f"{time.perf_counter() - begin:.0f} s; " + (f"kept: {kept}" if kept else "nothing is kept"))
 
 
 if __name__ == "__main__":

@@ -28,13 +28,16 @@ torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 """
 
 
-def epochs(name: str, windows: int | None, device: str = "cpu") -> tuple[Callable[[], None], Callable[[], None], int]:
+def epochs(
+    name: str, windows: int | None, device: str = "cpu", *, replays: bool = False
+) -> tuple[Callable[[], None], Callable[[], None], int]:
     """An epoch of the classifier `name` of the preset `paper`: this project's, PyG's, and the windows of each.
 
     Args:
         name: of the classifier.
         windows: the first so many, from the beginning again where there are fewer; None: all.
         device: what trains; on another one than the CPU this project's graphs live there.
+        replays: this project's passes are recorded on the GPU and played again.
     """
     import numpy as np
     import torch
@@ -49,6 +52,7 @@ def epochs(name: str, windows: int | None, device: str = "cpu") -> tuple[Callabl
     from kdgat.presets import preset
     from kdgat.training.batches import Batches
     from kdgat.training.fit import keep_memory
+    from kdgat.training.replay import Replay, Unmades
 
     torch.set_num_threads(1)
     keep_memory()  # PyG's loop gains from it too
@@ -85,22 +89,37 @@ def epochs(name: str, windows: int | None, device: str = "cpu") -> tuple[Callabl
     whole = [Batches(store, prepared.scalers, 1).batch(batches.index[i : i + 1]) for i in range(len(batches.index))]
     graphs = [Data(b.x, b.edge_index, b.edge_attr, b.y, share=b.share[:, None]) for b in whole]
     loader = DataLoader(graphs, batch_size=BATCH, shuffle=True)
-    if device != "cpu":
-        batches.move(torch.device(device))
+    batches.move(torch.device(device))
 
-    def epoch(model: nn.Module, source: Any, fused: bool) -> None:
-        model.to(device).train()
-        optimiser = torch.optim.AdamW(model.parameters(), 2e-3, fused=fused)
-        for b in source:
-            b = b if device == "cpu" else b.to(device)
-            optimiser.zero_grad()
+    own = Unmades(batches) if replays else batches
+    replay = Replay(lambda b: F.cross_entropy(ours(b)[: len(b.y)], b.y), ours.parameters)
+    return (
+        partial(_epoch, ours, own, device, replay, fused=True),
+        partial(_epoch, theirs, loader, device, replay, fused=False),
+        len(index),
+    )
+
+
+def _epoch(model: Any, source: Any, device: str, replay: Callable[[Any], object], *, fused: bool) -> None:
+    """An optimiser step for each batch of `source`; `replay` plays those that are not made."""
+    import torch
+    from torch.nn import functional as F
+
+    from kdgat.training.replay import Unmade
+
+    model.to(device).train()
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, fused=fused)
+    for b in source:
+        b = b if device == "cpu" else b.to(device)
+        optimiser.zero_grad()
+        if isinstance(b, Unmade):
+            replay(b)
+        else:
             F.cross_entropy(model(b), b.y).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-
-    return lambda: epoch(ours, batches, True), lambda: epoch(theirs, loader, False), len(index)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def _spent(work: Callable[[], object]) -> float:

@@ -19,6 +19,7 @@ def detect(
     channel: str | None = None,
     alarms: bool = False,
     bad_rows: Literal["raise", "quarantine"] = "raise",
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> int:
     """Score captures of your own with released students.
 
@@ -36,6 +37,7 @@ def detect(
         channel: bus that is read, where a capture holds several (`can0`; of other logs its number).
         alarms: print only windows with an alarm.
         bad_rows: what to do with unreadable rows.
+        device: where the students score; the graphs are built on the CPU.
     """
     from analysis.detect import Knowledge, run
     from kdgat.errors import KdgatError
@@ -45,4 +47,6 @@ def detect(
     if len(protocols) > 1:
         raise KdgatError("one of --zero-shot, --adapted and --profile FILE")
     knowledge = Knowledge(protocols[0], profile, channel)
-    return run(captures, release, dataset, seed, knowledge=knowledge, alarms_only=alarms, on_bad_rows=bad_rows)
+    return run(
+        captures, release, dataset, seed, knowledge=knowledge, alarms_only=alarms, on_bad_rows=bad_rows, device=device
+    )

@@ -99,6 +99,7 @@ class TrainingSettings(_Table):
     edges: int | None = Field(
         None, ge=1, description="likewise; what is more is taken in micro-batches, gradients added up"
     )
+    replay: bool = Field(False, description="one GPU records passes as CUDA graphs and plays them again")
 
 
 class Tracking(_Table):

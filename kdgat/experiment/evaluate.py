@@ -31,7 +31,7 @@ from kdgat.models.names import DISTILLATION_ROLES
 from kdgat.records import HEADLINE_MODEL
 from kdgat.tracking import trackers
 from kdgat.training.batches import Batches
-from kdgat.training.predict import SCORING_BATCH
+from kdgat.training.predict import SCORING_BATCH, lent, scorer
 
 #: protocols in which the profile's traffic is attacked
 ATTACKED_PROFILE = ("contaminated", "poisoned")
@@ -174,10 +174,12 @@ def _cka(task: Task, prepared: Prepared, models: Models) -> list[dict[str, Any]]
     """Compare teacher and student layer by layer, on at most `COMPARED` validation windows."""
     store = prepared.store("validation")
     index = sample(np.asarray(store.y).astype(np.int64), COMPARED, 0)
-    outputs = {}
+    outputs, device = {}, scorer()
+    batches = Batches(store, prepared.scalers, SCORING_BATCH, index)
+    batches.move(device)
     for role in DISTILLATION_ROLES:
-        batches = Batches(store, prepared.scalers, SCORING_BATCH, index)
-        outputs[role] = explain.layer_outputs(models.checkpoints[f"gat-{role}"].model(), batches)  # type: ignore[arg-type]
+        with lent(models.checkpoints[f"gat-{role}"].model(), device) as model:
+            outputs[role] = explain.layer_outputs(model, batches)  # type: ignore[arg-type]
     return [
         {
             "run": models.runs["gat-student"],

@@ -15,6 +15,7 @@ from kdgat.models import explain
 from kdgat.models.fusion_input import alpha_index, rewards
 from kdgat.models.vgae import VGAE
 from kdgat.training.batches import Batches
+from kdgat.training.predict import lent, scorer
 
 #: example graphs in a release, about
 EXAMPLES = 50
@@ -167,11 +168,14 @@ def _explanations(tables: Tables, store: GraphStore, student: Detector) -> None:
     code, nodes = b.id_code.numpy(), b.batch.numpy()
     source, target = b.edge_index.numpy()
     edges = {"graph": nodes[source], "source": code[source], "target": code[target]}
-    for layer, weights in enumerate(explain.attention(student.gat, b)):  # type: ignore[arg-type]
+    device = scorer()
+    with lent(student.gat, device) as model:
+        attention = explain.attention(model, b.to(device))  # type: ignore[arg-type]
+        node, edge = explain.integrated_gradients(model, b.to(device))  # type: ignore[arg-type]
+    for layer, weights in enumerate(attention):
         tables.add("attention", _long(edges, weights, "head", np.arange(weights.shape[1]), "weight") | {
             "layer": np.full(weights.size, layer)
         })  # fmt: skip
-    node, edge = explain.integrated_gradients(student.gat, b)  # type: ignore[arg-type]
     for kind, values, who, names in (
         ("node", node, {"graph": nodes, "source": code, "target": code}, store.node_features),
         ("edge", edge, edges, store.edge_features),

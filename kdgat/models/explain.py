@@ -1,7 +1,11 @@
-"""Why the classifier decided: attention, integrated gradients, similarity of layers, a map of embeddings."""
+"""Why the classifier decided: attention, integrated gradients, similarity of layers, a map of embeddings.
+
+Model and graphs lie on one device, whichever; results come to the main memory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +41,7 @@ def attention(model: GAT, b: GraphBatch) -> list[np.ndarray]:
     finally:
         for hook in hooks:
             hook.remove()
-    return [w.reshape(b.edge_index.shape[1], -1).numpy() for w in weights]
+    return [w.reshape(b.edge_index.shape[1], -1).cpu().numpy() for w in weights]
 
 
 def _asking_for_attention(_module: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # type: ignore[type-arg]
@@ -64,19 +68,19 @@ def integrated_gradients(model: GAT, b: GraphBatch, steps: int = 32) -> tuple[np
         gradients = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), [x, e], allow_unused=True)
         node += width * gradients[0] if gradients[0] is not None else 0
         edge += width * gradients[1] if gradients[1] is not None else 0
-    return (node * b.x / steps).numpy(), (edge * b.edge_attr / steps).numpy()
+    return (node * b.x / steps).cpu().numpy(), (edge * b.edge_attr / steps).cpu().numpy()
 
 
 @torch.no_grad()
-def layer_outputs(model: GAT, batches: object) -> dict[str, np.ndarray]:
+def layer_outputs(model: GAT, batches: Iterable[GraphBatch]) -> dict[str, np.ndarray]:
     """Mean node state of each graph after each layer, and the graph embedding: name → f32[n, D]."""
     model.eval()
-    out: dict[str, list[np.ndarray]] = {}
-    for b in batches:  # type: ignore[attr-defined]
+    out: dict[str, list[Tensor]] = {}
+    for b in batches:
         for i, h in enumerate(model.layers(b)):
-            out.setdefault(f"layer {i + 1}", []).append(averaged(h, b.batch, b.size).numpy())
-        out.setdefault("embedding", []).append(model.embed(b).numpy())
-    return {name: np.concatenate(parts) for name, parts in out.items()}
+            out.setdefault(f"layer {i + 1}", []).append(averaged(h, b.batch, b.size))
+        out.setdefault("embedding", []).append(model.embed(b))
+    return {name: torch.cat(parts).cpu().numpy() for name, parts in out.items()}
 
 
 def linear_cka(a: np.ndarray, b: np.ndarray) -> float:

@@ -36,7 +36,7 @@ class GraphBatch:
         share: share of the window's frames that the node's ID sent.
         id_code: CAN ID.
         batch: graph of each node, ascending.
-        size: B.
+        size: B; in a padded batch (`kdgat.training.resident`) it counts the graph that fills it, which has no `y` and no `index`.
         y: 1 if a frame of the window is injected.
         index: position of each graph in its store.
     """

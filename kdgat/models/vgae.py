@@ -32,6 +32,10 @@ class VGAEOutput:
     latent: Float32[Tensor, "B L"]
     stats: Float32[Tensor, "B 4"]
 
+    def first(self, graphs: int) -> VGAEOutput:
+        """That of the first graphs of the batch."""
+        return VGAEOutput(**{name: value[:graphs] for name, value in vars(self).items()})
+
 
 class VGAE(nn.Module):
     """GATv2 encoder, reparameterised latent per node, three linear-output decoders (Kipf & Welling 2016; arXiv 2508.04845).

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdgat.graphs.scaling import Scalers
 from kdgat.graphs.store import GraphStore
@@ -38,23 +39,44 @@ class Batches:
         return -(-len(self.index) // self.size)
 
     def __iter__(self) -> Iterator[GraphBatch]:
-        index = self.index
-        if self.seed is not None:
-            index = np.random.default_rng([self.seed, self.epoch]).permutation(index)
         if self.resident is not None:
-            yield from self._on_device(self.resident, index)
+            for planned in self.planned(self.resident):
+                yield self.resident.batch(*planned)
             return
+        index = self._order()
         for begin in range(0, len(index), self.size):
             yield self.batch(index[begin : begin + self.size])
 
+    def _order(self) -> np.ndarray:
+        """The graphs of this epoch in its order, i64[n]."""
+        if self.seed is None:
+            return self.index
+        return np.random.default_rng([self.seed, self.epoch]).permutation(self.index)
+
+    def planned(self, graphs: Resident) -> Iterator[tuple[Tensor, int, int]]:
+        """This epoch's batches: which of the graphs on the device, i64[b], and how many nodes and edges they have.
+
+        The order goes to the device as one.
+        """
+        index = self._order()
+        there = torch.from_numpy(np.ascontiguousarray(index, np.int64)).to(graphs.y.device)
+        nodes, edges = (np.diff(ptr)[index] for ptr in (self.store.node_ptr, self.store.edge_ptr))
+        for begin in range(0, len(index), self.size):
+            own = slice(begin, begin + self.size)
+            yield there[own], int(nodes[own].sum()), int(edges[own].sum())
+
     def move(self, device: torch.device, room: float | None = None) -> None:
         """Keep the graphs on a device, so that batches are made there; where they do not fit, batches are copied one by one.
+
+        For the CPU the store is enough.
 
         Args:
             device: where.
             room: bytes that they may take there; None: `resident.room`.
         """
-        if self.resident is not None and self.resident.x.device == device:
+        if device.type == "cpu":
+            self.resident = None
+        if device.type == "cpu" or (self.resident is not None and self.resident.x.device == device):
             return
         needed, room = resident.size(self.store), resident.room(device) if room is None else room
         if needed > room:
@@ -62,14 +84,6 @@ class Batches:
                 f"graphs of {needed / 1e9:.1f} GB, room for {room / 1e9:.1f} GB on {device}: batches are copied one by one"
             )
         self.resident = Resident.of(self.store, self.scaler, device) if needed <= room else None
-
-    def _on_device(self, graphs: Resident, index: np.ndarray) -> Iterator[GraphBatch]:
-        """The batches of `index`, which goes to the device as one."""
-        there = torch.from_numpy(np.ascontiguousarray(index, np.int64)).to(graphs.y.device)
-        nodes, edges = (np.diff(ptr)[index] for ptr in (self.store.node_ptr, self.store.edge_ptr))
-        for begin in range(0, len(index), self.size):
-            own = slice(begin, begin + self.size)
-            yield graphs.batch(there[own], int(nodes[own].sum()), int(edges[own].sum()))
 
     def __getstate__(self) -> dict[str, object]:
         """For another process: without what lies on a device of this one."""

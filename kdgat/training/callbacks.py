@@ -133,7 +133,7 @@ class SetEpoch(L.Callback):
 
 
 class Residence(L.Callback):
-    """Moves the graphs to the device that trains, unless that is the CPU, in each process that trains.
+    """Moves the graphs to the device that trains, in each process that trains.
 
     Args:
         batches: for training and validation.
@@ -144,9 +144,8 @@ class Residence(L.Callback):
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         """Move them, once."""
-        device = trainer.strategy.root_device
-        for batches in self.batches if device.type != "cpu" else ():
-            batches.move(device)
+        for batches in self.batches:
+            batches.move(trainer.strategy.root_device)
 
 
 class Progress(L.Callback):

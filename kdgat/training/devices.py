@@ -26,11 +26,13 @@ class Devices:
         accelerator: cpu or gpu.
         count: processes, each with a device of its own.
         precision: in Lightning's words.
+        replays: whether passes are recorded and played again (`kdgat.training.replay`).
     """
 
     accelerator: str = "cpu"
     count: int = 1
     precision: str = "32-true"
+    replays: bool = False
 
     def trainer(self) -> dict[str, Any]:
         """Arguments of Lightning's trainer."""
@@ -73,7 +75,9 @@ def granted() -> Devices:
     count = limit or (visible if "CUDA_VISIBLE_DEVICES" in os.environ else 1)
     if count > visible:
         raise KdgatError(f"training.devices asks for {count} GPUs, and this task sees {visible}")
-    return Devices("gpu", count, mixed(torch.cuda.get_device_capability()))
+    precision = mixed(torch.cuda.get_device_capability())
+    # a scaled loss is not recorded, nor is what several processes exchange
+    return Devices("gpu", count, precision, settings().training.replay and count == 1 and precision != "16-mixed")
 
 
 class Ranks(L.Callback):

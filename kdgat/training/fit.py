@@ -18,6 +18,7 @@ from kdgat.training.callbacks import Curriculum, History, Patience, Progress, Re
 from kdgat.training.checkpoint_io import SafetensorsIO, SaveEpoch
 from kdgat.training.lightning import L, LightningEnvironment
 from kdgat.training.modules import GATModule, VGAEModule
+from kdgat.training.replay import Unmades
 from kdgat.training.session import Rows, Session
 
 #: of glibc's mallopt: bytes at the heap's end that are given back, and bytes from which memory is asked of the kernel
@@ -105,7 +106,7 @@ def fit(
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
         )
-        devices.run(trainer, module, train, validation, ckpt_path=resumed)
+        devices.run(trainer, module, Unmades(train) if on.replays else train, validation, ckpt_path=resumed)
     module.eval()
     if on.count == 1:
         return history.rows, save.seconds

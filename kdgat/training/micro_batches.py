@@ -19,6 +19,7 @@ from torch import Tensor
 from kdgat.models.layers import GraphBatch
 from kdgat.settings import settings
 from kdgat.training.lightning import L
+from kdgat.training.replay import Replay, Unmade, padded
 
 T = TypeVar("T")
 
@@ -83,6 +84,8 @@ class MicroBatchModule(L.LightningModule):
         super().__init__()
         # set by `fit`: optimiser steps in all, and whether one pass updates all weights
         self.steps, self.fused = 1, False
+        self.replay: Replay | None = None
+        self.records = True
         limits = settings().training
         self.budget = Budget(limits.nodes or math.inf, limits.edges or math.inf)
 
@@ -94,8 +97,43 @@ class MicroBatchModule(L.LightningModule):
         """What validation logs: metric → mean over the batch's graphs."""
         raise NotImplementedError
 
-    def training_step(self, batch: GraphBatch, _: int) -> Tensor:
+    def on_train_epoch_start(self) -> None:
+        """Begin the mean of the loss anew."""
+        self._loss_sum, self._graphs = torch.zeros((), device=self.device), 0
+
+    def training_step(self, batch: GraphBatch | Unmade, _: int) -> Tensor:
         """Run the backward passes of this process's share; the loss returned is zero and adds nothing to them."""
+        loss = self._replayed(batch) if isinstance(batch, Unmade) else self._run(batch)
+        # of an epoch, by Lightning's own sum and once: to log costs more than a small step
+        self._loss_sum, self._graphs = self._loss_sum + loss * batch.size, self._graphs + batch.size
+        if self.trainer.is_last_batch:
+            mean = self._loss_sum / self._graphs
+            self.log("train_loss", mean, on_epoch=True, on_step=False, batch_size=self._graphs, sync_dist=True)
+        # the gradients are there. With several processes, a backward pass of nothing makes DDP average them; that it
+        # comes last lets each process have as many micro-batches as it needs
+        nothing = torch.zeros((), device=self.device, requires_grad=True)
+        if self.trainer.world_size > 1:
+            nothing = nothing + 0.0 * sum(p.sum() for p in self.parameters() if p.requires_grad)
+        return nothing
+
+    def _replayed(self, batch: Unmade) -> Tensor:
+        """The loss of a batch, by a recorded pass where one fits; the gradients are there afterwards."""
+        fits = padded(batch.nodes) <= self.budget.nodes and padded(batch.edges) <= self.budget.edges
+        if not (self.records and fits):
+            return self._run(batch.made())
+        self.replay = self.replay or Replay(self.loss, self.parameters)
+        try:
+            return self.replay(batch)
+        except torch.OutOfMemoryError:
+            self.replay = None
+        # after the handler, as below
+        torch.cuda.empty_cache()
+        print("out of memory while passes were recorded: they are run from now on", flush=True)
+        self.records = False
+        return self._run(batch.made())
+
+    def _run(self, batch: GraphBatch) -> Tensor:
+        """This process's part of the loss of a batch; its gradients are there afterwards."""
         optimiser: Any = self.optimizers(use_pl_optimizer=False)
 
         def attempt(parts: list[GraphBatch]) -> Tensor:
@@ -108,16 +146,7 @@ class MicroBatchModule(L.LightningModule):
                 total += loss.detach()
             return total
 
-        self.log(
-            "train_loss", self._within(batch, attempt), on_epoch=True, on_step=False, batch_size=batch.size,
-            sync_dist=True,
-        )  # fmt: skip
-        # the gradients are there. With several processes, a backward pass of nothing makes DDP average them; that it
-        # comes last lets each process have as many micro-batches as it needs
-        nothing = torch.zeros((), device=self.device, requires_grad=True)
-        if self.trainer.world_size > 1:
-            nothing = nothing + 0.0 * sum(p.sum() for p in self.parameters() if p.requires_grad)
-        return nothing
+        return self._within(batch, attempt)
 
     def optimizer_zero_grad(self, *_: Any) -> None:
         """Lightning would do it between a step and its backward pass; `training_step` does, when it begins."""

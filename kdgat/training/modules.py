@@ -39,7 +39,7 @@ class VGAEModule(MicroBatchModule):
 
     def loss(self, batch: GraphBatch) -> Tensor:
         """(1 − λ)·ELBO + λ·MSE of the latents; without a teacher the ELBO alone."""
-        out = self.model(batch)
+        out = self.model(batch).first(len(batch.y))
         loss = self.model.loss(out, self.beta)
         if self.teacher is not None and self.project is not None:
             self.teacher = self.teacher.to(batch.index.device)  # once: a copy per step would wait for the device
@@ -77,7 +77,7 @@ class GATModule(MicroBatchModule):
 
     def loss(self, batch: GraphBatch) -> Tensor:
         """Cross-entropy, or with a teacher `distillation_loss`."""
-        logits = self.model(batch)
+        logits = self.model(batch)[: len(batch.y)]
         if self.teacher is None:
             return F.cross_entropy(logits, batch.y)
         self.teacher = self.teacher.to(batch.index.device)  # once: a copy per step would wait for the device

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
 from kdgat.training.batches import Batches
 
+Model = TypeVar("Model", bound=nn.Module)
 #: graphs in a batch that is scored
 SCORING_BATCH = 512
 
@@ -20,6 +23,16 @@ SCORING_BATCH = 512
 def scorer() -> torch.device:
     """The device that scores: the GPU, where this process sees one."""
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+@contextmanager
+def lent(model: Model, device: torch.device) -> Iterator[Model]:
+    """A model on a device, in eval mode; afterwards it is back where it was."""
+    home = next(model.parameters()).device
+    try:
+        yield model.to(device).eval()
+    finally:
+        model.to(home)
 
 
 def predict_gat(model: GAT, batches: Batches, device: torch.device | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -59,17 +72,12 @@ def predict_vgae(
 def _scores(
     model: nn.Module, batches: Batches, device: torch.device | None, score: Callable[[GraphBatch], tuple[Tensor, ...]]
 ) -> list[np.ndarray]:
-    """What `score` gives for each batch, in the main memory."""
+    """What `score` gives for all graphs, in the main memory, to which it is copied at the end."""
     device = device or scorer()
-    home = next(model.parameters()).device
-    if device.type != "cpu":
-        batches.move(device)
-    model.to(device).eval()
-    try:
-        results = [[part.cpu() for part in score(b.to(device))] for b in batches]
-        return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
-    finally:
-        model.to(home)
+    batches.move(device)
+    with lent(model, device):
+        results = [score(b.to(device)) for b in batches]
+    return [torch.cat(parts).cpu().numpy() for parts in zip(*results, strict=True)]
 
 
 def attack_probability(logits: np.ndarray) -> np.ndarray:

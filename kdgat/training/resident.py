@@ -74,23 +74,29 @@ class Resident:
             edge_ptr=there(store.edge_ptr, np.int64),
         )
 
-    def batch(self, index: Tensor, nodes: int, edges: int) -> GraphBatch:
+    def batch(self, index: Tensor, nodes: int, edges: int, *, padded: bool = False) -> GraphBatch:
         """Join graphs; the host says how many nodes and edges they have, since asking the device would wait for it.
 
         Args:
             index: i64[b], which graphs, on the device.
-            nodes, edges: of all of them.
+            nodes, edges: of all of them; padded, any larger numbers.
+            padded: add a graph of the nodes and edges that are left, so that batches of equal numbers have equal shapes. The
+                batch's `size` counts it, its `y` and `index` do not.
         """
-        rows, batch, begins = _rows(self.node_ptr, index, nodes)
-        of, graph, _ = _rows(self.edge_ptr, index, edges)
+        rows, batch, begins = _rows(self.node_ptr, index, nodes, padded=padded)
+        of, graph, first = _rows(self.edge_ptr, index, edges, padded=padded)
+        ends = self.edge_index[:, of]
+        if padded:  # its edges lead from each of its nodes to itself, in turn
+            left = nodes - begins[-1]
+            ends = torch.where(graph == len(index), (torch.arange(edges, device=of.device) - first[-1]) % left, ends)
         return GraphBatch(
             x=self.x[rows],
-            edge_index=self.edge_index[:, of] + begins[graph],
+            edge_index=ends + begins[graph],
             edge_attr=self.edge_attr[of],
             share=self.share[rows],
             id_code=self.id_code[rows],
             batch=batch,
-            size=len(index),
+            size=len(begins),
             y=self.y[index],
             index=index,
         )
@@ -104,11 +110,16 @@ def _scaled(x: Tensor, scaler: Scaler) -> Tensor:
     )  # in place: there may be room for one copy more, not for three
 
 
-def _rows(ptr: Tensor, index: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of the graphs `index`, i64[total], the place in `index` of each, i64[total], and where each graph's begin, i64[b]."""
+def _rows(ptr: Tensor, index: Tensor, total: int, *, padded: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of the graphs `index`, i64[total], the place in `index` of each, i64[total], and where each graph's begin, i64[b].
+
+    Padded, what is missing of `total` belongs to one graph more, and may be any rows.
+    """
     first = ptr[index]
     counts = ptr[index + 1] - first
+    if padded:
+        first, counts = torch.cat([first, first[:1]]), torch.cat([counts, (total - counts.sum())[None]])
     begins = counts.cumsum(0) - counts
-    graph = torch.arange(len(index), device=index.device).repeat_interleave(counts, output_size=total)
+    graph = torch.arange(len(counts), device=index.device).repeat_interleave(counts, output_size=total)
     rows = torch.arange(total, device=index.device) + (first - begins)[graph]
-    return rows, graph, begins
+    return rows.clamp_(max=ptr[-1] - 1) if padded else rows, graph, begins
