@@ -18,15 +18,20 @@ from small import CONFIG
 
 from analysis import detect
 from analysis.releases.release import Release
+from kdgat.config import override
 from kdgat.dataset.prepare import Prepared
 from kdgat.errors import KdgatError
+from kdgat.experiment import evaluate, examples
+from kdgat.experiment.scoring import Models
+from kdgat.experiment.task import Task
+from kdgat.experiment.train import train_fusion, train_gat, train_vgae
 from kdgat.models import explain
 from kdgat.models.gat import GAT
 from kdgat.models.vgae import VGAE
 from kdgat.synthetic import write
 from kdgat.synthetic.bus import BUS_RANGES
 from kdgat.synthetic.vehicle import Vehicle
-from kdgat.training import resident
+from kdgat.training import devices, predict, resident
 from kdgat.training.batches import Batches
 from kdgat.training.devices import Devices
 from kdgat.training.fit import fit
@@ -232,6 +237,32 @@ def test_a_training_that_replays_is_that_of_the_cpu(prepared: Prepared) -> None:
             )
             histories.append([value for _, _, value in rows])
     assert histories[0] == pytest.approx(histories[1], abs=1e-4)
+
+
+def test_the_whole_line_runs_there(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training of both roles, distillation, fusion, scores, example windows: no tensor is left behind."""
+    monkeypatch.setattr(evaluate, "_protocols", lambda _: ("zero-shot",))
+    config = override(CONFIG, {"windows.max_windows": 40})
+    task = Task("Flow/1", "Flow/1/step/2", "synthetic", "synthetic", 0, config)
+    with another_device(), monkeypatch.context() as patch:
+        patch.setattr(devices, "granted", AnotherDevice)
+        patch.setattr(predict, "scorer", lambda: DEVICE)
+        vgae = train_vgae(task, prepared)
+        gat = train_gat(task, prepared, vgae.difficulty)
+    networks = vgae.checkpoints | gat.checkpoints
+    fusion = train_fusion(task, prepared, networks)  # on the CPU wherever the networks score
+    runs = {name: name for name in (*networks, *fusion.checkpoints)}
+    models = Models(networks | fusion.checkpoints, fusion.methods, {}, runs)
+    with another_device(), monkeypatch.context() as patch:
+        for module in (predict, evaluate, examples):
+            patch.setattr(module, "scorer", lambda: DEVICE)
+        stage = evaluate.evaluate(task, prepared, models, None, details=True)
+    assert {"cka", "attention", "attributions", "predictions"} <= set(stage.tables.parts)
+    again = evaluate.evaluate(task, prepared, models, None, details=False)  # the same networks on the CPU
+    for there, here in zip(stage.scored, again.scored, strict=True):
+        for name, scores in here.scores.items():
+            if name.startswith(("gat", "vgae")):
+                assert np.allclose(there.scores[name], scores, atol=1e-5), (here.scenario, name)
 
 
 def test_detect_scores_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
