@@ -239,6 +239,17 @@ def test_a_training_that_replays_is_that_of_the_cpu(prepared: Prepared) -> None:
     assert histories[0] == pytest.approx(histories[1], abs=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("replays", [False, True])
+def test_a_training_on_a_gpu_is_that_of_the_cpu(prepared: Prepared, *, replays: bool) -> None:
+    histories = []
+    for on in (Devices(), Devices("gpu", replays=replays)):
+        module: Any = modules(prepared)["gat"]
+        rows, _ = fit(module, batches(prepared, seed=3), batches(prepared, "validation"), Session("t"), epochs=2, on=on)
+        histories.append([value for _, _, value in rows])
+    assert histories[0] == pytest.approx(histories[1], abs=1e-3)
+
+
 def test_the_whole_line_runs_there(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training of both roles, distillation, fusion, scores, example windows: no tensor is left behind."""
     monkeypatch.setattr(evaluate, "_protocols", lambda _: ("zero-shot",))
