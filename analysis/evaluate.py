@@ -21,6 +21,7 @@ from kdgat import atomic, records, terminal
 from kdgat.captures.reader import OnBadRows
 from kdgat.catalog import contents, datasets
 from kdgat.catalog.datasets import Capture
+from kdgat.dataset import sources
 from kdgat.dataset.sources import VIRTUAL
 from kdgat.errors import KdgatError
 from kdgat.synthetic import judged
@@ -76,24 +77,36 @@ class Known:
 
     Attributes:
         split: sha256 → `train` or the scenario that it was scored in.
+        shapes: what `kdgat.dataset.sources.shape` counts in a capture → its name and split.
         trained: name and frames (numbered by `kdgat.catalog.contents.sequence`) of the training captures that are here.
     """
 
     split: dict[str, str]
+    shapes: dict[tuple[Any, ...], tuple[str, str]]
     trained: list[tuple[str, np.ndarray]]
 
     @staticmethod
-    def of(release: Release, dataset: str, captures: Sequence[Capture]) -> Known:
-        """Look for the release's captures among `captures`."""
-        split = {r["sha256"]: r["split"] for r in release.table("datasets").to_pylist() if r["dataset"] == dataset}
-        here = [c for c in captures if split.get(c.sha256) == "train"]
-        return Known(split, [(c.name, _sequence(c.frames())) for c in here])
+    def of(release: Release, dataset: str, captures: Sequence[Capture], on_bad_rows: OnBadRows = "raise") -> Known:
+        """Look for the release's training captures among `captures` and where datasets lie; note how many are in neither."""
+        rows = [r for r in release.table("datasets").to_pylist() if r["dataset"] == dataset]
+        split = {r["sha256"]: r["split"] for r in rows}
+        shapes = {tuple(r[c] for c in sources.SHAPE): (r["capture"], r["split"]) for r in rows if r["frames"]}
+        here = {c.sha256: c for c in (*_at_home(dataset), *captures) if split.get(c.sha256) == "train"}
+        trained = sum(s == "train" for s in split.values())
+        if absent := trained - len(here):
+            terminal.note(
+                f"{absent} of the {trained} training captures of {release.name} not found ($KDGAT_DATA names their folder): "
+                "what holds their frames among forged ones is not recognised"
+            )
+        return Known(split, shapes, [(c.name, _sequence(c.frames(on_bad_rows))) for c in here.values()])
 
     def reason(self, capture: Capture, frames: pa.Table) -> str:
         """Say why a capture cannot serve; empty if it can."""
-        split = self.split.get(capture.sha256)
-        if split:
-            return "the models were trained on it" if split == "train" else f"the release has scored it ({split})"
+        name, split = self.shapes.get(sources.shape(frames), ("", ""))
+        copied = f", as {name}" if split and capture.sha256 not in self.split else ""
+        if split := self.split.get(capture.sha256, split):
+            seen = "the models were trained on it" if split == "train" else f"the release has scored it ({split})"
+            return seen + copied
         if capture.duplicate_of:
             return f"the same content as {capture.duplicate_of}"
         own = _sequence(frames)
@@ -111,6 +124,14 @@ def _sequence(frames: pa.Table) -> np.ndarray:
     from kdgat.captures.frames import Frames
 
     return contents.sequence(Frames.from_table(frames))
+
+
+def _at_home(dataset: str) -> list[Capture]:
+    """List the training captures of a dataset where datasets lie ($KDGAT_DATA, else `data/raw`); none is no error."""
+    try:
+        return sources.captures(dataset, train_only=True)
+    except KdgatError:
+        return []
 
 
 class Evaluation:
@@ -350,7 +371,7 @@ def run(
     known_car = _profile(profile, seeds[0], on_bad_rows) if profile is not None else None
     evaluation = Evaluation(seeds, released.classifier(opened, name), models, known_car, data)
     captures = list(captures_below(data, chosen))
-    known = Known.of(opened, name, captures)
+    known = Known.of(opened, name, captures, on_bad_rows)
     terminal.note(f"{opened.name}: models trained on {name}, seeds {', '.join(str(s.seed) for s in seeds)}")
     for number, capture in enumerate(captures, 1):
         begin = time.monotonic()

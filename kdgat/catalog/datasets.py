@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +243,7 @@ def _listed(dataset: str, root: Path | None) -> dict[str, list[tuple[str, str, P
 
 
 def hashes(path: Path) -> tuple[str, str]:
-    """sha256 of the file's bytes and of its content, which differ for a compressed file.
+    """sha256 of the file's bytes and of its content: unpacked, every line ending in LF, so that a copy with CRLF has the same.
 
     Where a file of intervals lies beside it, both are hashed with that file: it holds labels, and other labels are other data.
     """
@@ -260,13 +259,14 @@ def hashes(path: Path) -> tuple[str, str]:
 def _hashes(path: Path) -> tuple[str, str]:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    content, cut = hashlib.sha256(), b""
+    buffer = bytearray(1 << 20)
     with open_stream(path) as stream:
-        if isinstance(stream, FileIO):
-            return digest, digest
-        content = hashlib.sha256()
-        buffer = bytearray(1 << 20)
         while n := read_some(path, stream, memoryview(buffer)):
-            content.update(buffer[:n])
+            block = cut + buffer[:n]
+            cut = b"\r" if block.endswith(b"\r") else b""  # its LF may come with the next block
+            content.update(block.removesuffix(cut).replace(b"\r\n", b"\n"))
+    content.update(cut)
     return digest, content.hexdigest()
 
 

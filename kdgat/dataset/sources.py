@@ -76,10 +76,20 @@ def benign_identifiers(frames: pa.Table) -> frozenset[int]:
     return identifiers(frames["id"].to_numpy()[frames["label"].to_numpy() == 0])
 
 
+#: columns of `datasets` that two recordings hardly share, and a copy has whatever its packing and line ends
+SHAPE = ("frames", "injected", "ids", "seconds")
+
+
+def shape(frames: pa.Table) -> tuple[int, int, int, float]:
+    """Count what `SHAPE` names; seconds from the earliest frame to the latest, as float32 like a release has them."""
+    t = frames["timestamp"].to_numpy()
+    seconds = float(np.float32(t.max() - t.min())) if len(t) else 0.0
+    return len(t), int(frames["label"].to_numpy().sum()), len(frames["id"].unique()), seconds
+
+
 def dataset_row(capture: Capture, frames: pa.Table, config: Config, training: Training) -> dict[str, Any]:
     """Row of the table `datasets`; `training` says which cars and attacks are known."""
     label = frames["label"].to_numpy()
-    t = frames["timestamp"].to_numpy()
     begins = starts(len(label), config.windows.size, config.windows.stride)
     injected = np.concatenate([[0], np.cumsum(label, dtype=np.int64)])
     positives = injected[begins + config.windows.size] - injected[begins]
@@ -92,11 +102,8 @@ def dataset_row(capture: Capture, frames: pa.Table, config: Config, training: Tr
         "data_kind": capture.data_kind,
         "sha256": capture.sha256,
         "duplicate_of": capture.duplicate_of,
-        "frames": len(label),
-        "injected": int(label.sum()),
+        **dict(zip(SHAPE, shape(frames), strict=True)),
         "quarantined": quarantined(frames),
-        "ids": len(frames["id"].unique()),
-        "seconds": float(t.max() - t.min()) if len(t) else 0.0,
         "windows": len(begins),
         "positives": int((positives > 0).sum()),
         **training.columns(capture, benign_identifiers(frames)),

@@ -5,13 +5,19 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from analysis import evaluate
+from kdgat import records
 from kdgat.captures.frames import Frames
+from kdgat.catalog import datasets
+from kdgat.catalog.contents import Training
+from kdgat.config import Config
+from kdgat.dataset import sources
 from kdgat.errors import KdgatError
 from kdgat.synthetic import judged
 from kdgat.synthetic.write import write
@@ -56,7 +62,54 @@ def test_a_file_with_the_content_of_another_does_not_count_twice(folder: Path) -
     twins = {c.name: c for c in evaluate.captures_below(folder, []) if c.duplicate_of}
     assert {name: c.duplicate_of for name, c in twins.items()} == {"my-car/copy-1.csv.gz": "flood-2.csv"}
     (copy,) = twins.values()
-    assert evaluate.Known({}, []).reason(copy, copy.frames()) == "the same content as flood-2.csv"
+    assert evaluate.Known({}, {}, []).reason(copy, copy.frames()) == "the same content as flood-2.csv"
+
+
+def test_copies_that_differ_in_line_ends_have_one_content(folder: Path) -> None:
+    text = (folder / "flood-2.csv").read_bytes()
+    (folder / "windows.csv").write_bytes(text.replace(b"\n", b"\r\n"))
+    (folder / "packed.csv.gz").write_bytes(gzip.compress(text.replace(b"\n", b"\r\n")))
+    twins = {c.name: c.duplicate_of for c in evaluate.captures_below(folder, [])}
+    assert twins["packed.csv.gz"] == twins["windows.csv"] == "flood-2.csv"
+    # where a block of what is read ends between CR and LF, too
+    for path, end in ((folder / "a", b"\r\n"), (folder / "b", b"\n")):
+        path.write_bytes(b"x" * ((1 << 20) - 1) + end + b"y" + end)
+    assert datasets.hashes(folder / "a")[1] == datasets.hashes(folder / "b")[1] == datasets.hashes(folder / "b")[0]
+
+
+def test_training_captures_are_known_where_they_lie_and_copies_without_them(
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """A copy with CRLF is told by what the release says of the original; one with forged frames by the original at home."""
+    home = tmp_path_factory.mktemp("home")
+    original = home / "hcrl-sa" / "train_01" / "attack-free-1.csv"
+    original.parent.mkdir(parents=True)
+    original.write_bytes((folder / "my-car" / "quiet-1.csv").read_bytes())
+    monkeypatch.setenv("KDGAT_DATA", str(home))
+    (capture,) = sources.captures("hcrl-sa", train_only=True)
+    row = sources.dataset_row(capture, capture.frames(), Config(), Training({}, frozenset()))
+    release = SimpleNamespace(name="r", table=lambda name: records.table(name, [row]))
+    copy = folder / "my-car" / "quiet-1.csv"
+    copy.write_bytes(copy.read_bytes().replace(b"\n", b"\r\n"))
+
+    def reasons() -> dict[str, str]:
+        captures = list(evaluate.captures_below(folder, []))
+        known = evaluate.Known.of(release, "hcrl-sa", captures)  # type: ignore[arg-type]
+        return {c.name: known.reason(c, c.frames()) for c in captures}
+
+    at_home = reasons()
+    assert at_home["my-car/quiet-1.csv"] == f"the models were trained on it, as {capture.name}"
+    assert at_home["my-car/flood-1.csv"].startswith(f"apart from forged frames it holds those of {capture.name}")
+    assert at_home["flood-2.csv"] == "" and capsys.readouterr().err == ""
+    changed = replace(capture, sha256="f" * 64, table=capture.frames().slice(1))
+    assert evaluate.Known.of(release, "hcrl-sa", []).reason(changed, changed.frames()).startswith("apart from forged")  # type: ignore[arg-type]
+    original.unlink()
+    away = reasons()
+    assert away["my-car/quiet-1.csv"] == at_home["my-car/quiet-1.csv"]
+    assert capsys.readouterr().err.startswith("1 of the 1 training captures of r not found")
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(folder: Path) -> None:
@@ -73,7 +126,7 @@ def test_what_a_release_has_seen_cannot_serve(folder: Path) -> None:
     captures = {c.name: c for c in evaluate.captures_below(folder, [])}
     quiet, same, fresh = (captures[n] for n in ("my-car/quiet-1.csv", "my-car/flood-1.csv", "flood-2.csv"))
     knowledge = evaluate.Known(
-        {quiet.sha256: "train", "f" * 64: "test_01"}, [(quiet.name, evaluate._sequence(quiet.frames()))]
+        {quiet.sha256: "train", "f" * 64: "test_01"}, {}, [(quiet.name, evaluate._sequence(quiet.frames()))]
     )
     reason = lambda c: knowledge.reason(c, c.frames())  # noqa: E731
     assert reason(quiet) == "the models were trained on it"
