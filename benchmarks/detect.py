@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.row import row
+from kdgat.errors import cli
 from kdgat.paths import REPO
 
 FRAMES = (100_000, 1_000_000, 10_000_000, 50_000_000)
@@ -83,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli(main)

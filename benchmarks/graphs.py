@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from kdgat.errors import cli
+
 THREADS = int(os.environ.setdefault("POLARS_MAX_THREADS", str(len(os.sched_getaffinity(0)))))
 SIZE = 100
 HEADER = b"timestamp,arbitration_id,data_field,attack\n"
@@ -213,4 +215,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli(main)

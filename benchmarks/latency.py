@@ -21,6 +21,7 @@ from benchmarks.row import row
 from kdgat.captures.frames import Frames
 from kdgat.dataset.protocols import profile_of
 from kdgat.dataset.sources import captures
+from kdgat.errors import cli
 from kdgat.graphs.features import FEATURES
 from kdgat.graphs.kernels import build
 from kdgat.graphs.kernels.state import COLUMNS, State
@@ -156,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli(main)

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from kdgat import terminal
 
@@ -72,12 +73,17 @@ def _full_stdout() -> bool:
     try:
         sys.stdout.flush()
     except OSError:
-        with contextlib.suppress(OSError, ValueError):  # a stand-in of a test has no descriptor
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())  # else Python tries again when it ends
-            os.close(nowhere)
+        _let_go(sys.stdout)
         return True
     return False
+
+
+def _let_go(stream: TextIO) -> None:
+    """Give up what `stream` holds back: Python would try to write it again when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # a stand-in of a test has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def missing(module: str) -> KdgatError:
@@ -90,29 +96,46 @@ def cli(main: Callable[[], int | None]) -> None:
     """Run a command's `main`; a `KdgatError`, a refusing disk or a missing package becomes one line and exit code 2."""
     terminal.tolerate()
     try:
-        code = main() or 0
+        sys.exit(_code(main))
+    except BrokenPipeError:
+        # the reader of a pipe (`| head`), be it of the one line, went away: not an error of ours
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            _let_go(stream)
+        sys.exit(PIPE_CLOSED)
+
+
+def _code(main: Callable[[], int | None]) -> int | str | None:
+    """What a command's `main` is to exit with; raises BrokenPipeError where a reader of what it prints went away."""
+    try:
+        code = _ended(main)
         if sys.stdout is not None:  # where it was closed, there is none
             sys.stdout.flush()
-        sys.exit(code)
+        return code
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         if package in ("", "kdgat", "analysis", "cli", "tools", "benchmarks"):
             raise  # ours
         terminal.error(str(missing(package)))
-        sys.exit(2)
+        return 2
     except KdgatError as error:
         terminal.error(str(error))
-        sys.exit(2)
-    except BrokenPipeError:
-        # the reader of a pipe (`| head`) went away: not an error of ours
-        sys.stderr.close()
-        sys.exit(PIPE_CLOSED)
+        return 2
     except KeyboardInterrupt:
         terminal.note("interrupted")
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except OSError as error:
         reason = refusal(error)
         if reason is None:
             raise
         terminal.error(str(reason))
-        sys.exit(2)
+        return 2
+
+
+def _ended(main: Callable[[], int | None]) -> int | str | None:
+    """Run `main`; a library that prints help ends the process itself, before all of it is written."""
+    try:
+        return main() or 0
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # what rich and click make of it: exit code 1
+            raise end.__context__ from None
+        return end.code

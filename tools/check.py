@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kdgat.catalog.datasets import root_folders
 from kdgat.doctor import PROGRAMS
+from kdgat.errors import cli
 from kdgat.paths import REPO
 
 
@@ -124,4 +125,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli(main)

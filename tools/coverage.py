@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kdgat.errors import cli
 from kdgat.evaluation.alarms import SINGLE
 from kdgat.evaluation.methods import METHODS
 from kdgat.evaluation.metrics import f1_score
@@ -89,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli(main)

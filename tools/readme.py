@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from kdgat.errors import cli
 from kdgat.paths import REPO
 
 _BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?```sh\n(?P<code>.*?)```", re.DOTALL)
@@ -73,4 +74,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli(main)

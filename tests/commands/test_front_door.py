@@ -249,6 +249,35 @@ def test_control_c_and_a_closed_pipe_have_codes_of_their_own(repo: Path) -> None
         assert done.returncode == code and code in cli.EXIT_CODES and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            ["-m", "cli", *words]
+            for words in (["--help"], ["--version"], ["trace", "--help"], ["sql", "select 1"], ["no"])
+        ),
+        ["-m", "tools.draft", "--help"],  # by argparse
+        ["flows/cluster.py", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_went_away_is_no_error(repo: Path, command: list[str]) -> None:
+    """Of stdout and stderr both: nothing is left to say to anyone, and the code is that of a program that SIGPIPE ended."""
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}  # else argparse itself passes over what it cannot write
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        heard = subprocess.run(
+            [sys.executable, *command], cwd=repo, stdout=write, stderr=subprocess.PIPE, text=True, env=buffered
+        )
+        deaf = subprocess.run([sys.executable, *command], cwd=repo, stdout=write, stderr=write, env=buffered)
+    finally:
+        os.close(write)
+    wrong = command[-1] == "no"
+    assert (heard.returncode, heard.stderr == "") == ((2, False) if wrong else (141, True)), heard.stderr
+    assert deaf.returncode == 141
+
+
 # ---- one door --------------------------------------------------------------------------------------------------------
 
 
