@@ -292,4 +292,9 @@ def all_tables(release: Source = None) -> dict[str, str]:
 
 def names(text: str) -> list[str]:
     """Keys of the spans in a Markdown text, in order."""
-    return re.findall(r'\{\.num data-key="([^"]+)"', text)
+    return [key for key, _ in spans(text)]
+
+
+def spans(text: str) -> list[tuple[str, str]]:
+    """Key and written number of the spans in a Markdown text, in order."""
+    return [(key, shown) for shown, key in re.findall(r'\[([^\[\]]*)\]\{\.num data-key="([^"]+)"', text)]

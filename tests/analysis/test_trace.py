@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
 from analysis import freeze
+from analysis import trace as command
 from analysis.numbers import Numbers, trace
 from analysis.reference.format import slug
 from analysis.releases.release import Release
+from analysis.tables import results
 from kdgat.errors import KdgatError
 
 
@@ -77,6 +81,35 @@ def test_an_ablation_rests_on_the_runs_of_its_level_and_of_the_reference() -> No
     assert models(key.format("none") + "_minus_reference") == changed
     boosting = "universal_without_platform.ablations.payload_columns_of_boosting.{}.set_01_test_04.zero_shot.f1"
     assert models(boosting.format("seen")) == ["gbm-memory-baseline (payload columns of boosting: seen)"]
+
+
+def test_a_value_leads_to_the_keys_that_show_it(shared_release, monkeypatch, capsys, tmp_path) -> None:
+    """As a reader may write it; text comes first, with its line; of many, some and how many more."""
+    source = tmp_path / "section.qmd"
+    numbers = Numbers(shared_release)
+    cells = {k: t for table in results.all_tables(shared_release).values() for k, t in results.spans(table)}
+    commonest, often = Counter(cells.values()).most_common(1)[0]
+    key, text = next((k, t) for k, t in cells.items() if t.startswith("0.") and t != commonest)
+    source.write_text(f"\nF1 is {{{{< var {key} >}}}}.\n")
+    monkeypatch.setattr(command, "sources", lambda _: [source])
+    monkeypatch.setattr(command, "REPO", tmp_path)
+    monkeypatch.setattr(command, "Release", SimpleNamespace(open=lambda _: shared_release))
+    assert numbers[key].text == text
+    for written in (text, text.removeprefix("0"), f"+{text}"):
+        assert command.run(written) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"{key}   section.qmd:2"
+        same = [k for k, t in cells.items() if t == text]
+        assert {line.split()[0] for line in lines if not line.startswith("and ")} <= set(same)
+    assert often > 20 and command.run(commonest) == 0
+    *listed, rest = capsys.readouterr().out.splitlines()
+    assert len(listed) == 20 and rest == f"and {often - 20} more: --json lists all"
+    assert command.run(commonest, as_json=True) == 0 and len(json.loads(capsys.readouterr().out)) == often
+    with pytest.raises(KdgatError, match=r"neither text nor tables show 0\.123456 from release shared"):
+        command.run("0.123456")
+    assert command._bare("\N{MINUS SIGN}.5") == command._bare("-0.5") and command._bare("7,042") == command._bare(
+        "7042"
+    )
 
 
 def test_an_address_that_is_none_is_refused(templates):
