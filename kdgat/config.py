@@ -61,8 +61,9 @@ Identifiers = Annotated[int, Field(ge=1, le=0x7FE)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
 Counts = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
-#: of a whole
+#: of a whole: of vehicles, some of them none, and of a capture, whose parts all are needed
 Parts = Annotated[tuple[Share, Share, Share], AfterValidator(_whole)]
+Split = Annotated[tuple[Positive, Positive, Positive], AfterValidator(_whole)]
 #: units of layers, of which there is one or more
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 
@@ -92,10 +93,12 @@ class Windows(_Frozen):
 
     size: int = Field(100, ge=2, description="frames in a window (W)")
     stride: int = Field(100, ge=1, description="frames between the starts of two windows")
-    fractions: Parts = Field(
+    fractions: Split = Field(
         (0.7, 0.1, 0.2), description="share of each training capture for train, fusion-train, validation"
     )
-    blocks: int = Field(10, ge=1, description="time blocks a training capture is cut into before they are dealt out")
+    blocks: int = Field(
+        10, ge=3, description="time blocks a training capture is cut into before they are dealt out; one a part or more"
+    )
     max_windows: Count | None = Field(None, description="cap on training windows, stratified random; None: all")
     profile_seconds: float = Field(10.0, gt=0, description="unlabelled traffic that gives a vehicle's profile (s)")
     causal: bool = Field(
@@ -294,6 +297,21 @@ class Config(_Frozen):
     fusion: FusionConfig = FusionConfig()
     fusion_student: FusionConfig = FusionConfig(hidden=(32, 32))
     bootstrap_draws: int = Field(500, ge=10)
+
+    @property
+    def virtual_seconds(self) -> float:
+        """Scored traffic of a virtual vehicle of the kind `windows` (s): of 1,000 frames/s and more it holds the windows asked for."""
+        return 1.1 * self.augmentation.windows_per_vehicle * self.windows.size / 1500
+
+    @model_validator(mode="after")
+    def _attacks_end(self) -> Config:
+        longest = self.augmentation.segment[1]
+        if self.augmentation.vehicles and self.augmentation.kind == "windows" and longest > self.virtual_seconds:
+            raise ValueError(
+                f"augmentation.segment: {longest:g} s of attack are longer than the {self.virtual_seconds:.3g} s of a "
+                "virtual vehicle's windows"
+            )
+        return self
 
     def canonical(self) -> str:
         """Write canonical JSON (sorted keys, no spaces), of which `hash` is taken.

@@ -264,14 +264,13 @@ class Virtual:
 
 def virtual_windows(number: int, config: Config, seed: int, benign: Mapping[str, Sequence[Frames]]) -> Virtual:
     """Draw virtual vehicle `number` of the kind `windows`: neighbouring windows after the seconds that give its profile."""
-    size, count = config.windows.size, config.augmentation.windows_per_vehicle
     rng = np.random.default_rng([seed, 7919, number])
     kind = rng.choice(["clean", "none", "contaminated"], p=config.augmentation.profiles)
     seconds = config.windows.profile_seconds
     late = rng.uniform(0, seconds) if kind == "contaminated" else 0.0
-    # at 1,000 frames/s and more, so many seconds hold the windows asked for; a contaminated profile takes its share
+    # a contaminated profile takes its share
     drive = virtual.drive(
-        number, late + 1.1 * count * size / 1500, seconds, [s for all in benign.values() for s in all], rng,
+        number, late + config.virtual_seconds, seconds, [s for all in benign.values() for s in all], rng,
         attacks=virtual.Attacks(config.augmentation.attacked, config.augmentation.segment),
         ranges=replace(
             virtual.RANGES[config.augmentation.ranges],
@@ -283,7 +282,8 @@ def virtual_windows(number: int, config: Config, seed: int, benign: Mapping[str,
     known = takes_profile(config.features) and kind != "none"
     profile = profile_of(traffic.take(seen).to_table(), config) if known else None
     table = traffic.take(traffic.timestamp >= late + seconds).to_table()
-    begins = starts(table.num_rows, size, config.windows.stride)[:count]
+    begins = starts(table.num_rows, config.windows.size, config.windows.stride)
+    begins = begins[: config.augmentation.windows_per_vehicle]
     return Virtual(drive.name, drive.attack, table, begins, profile)
 
 

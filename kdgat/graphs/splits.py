@@ -41,8 +41,7 @@ def split(n_frames: int, windows: Windows, seed: int, capture: str = "") -> dict
     size = windows.size
     n_blocks = min(windows.blocks, n_frames // (4 * size))
     shares = np.array(windows.fractions) / sum(windows.fractions)
-    used = int((shares > 0).sum())
-    if n_blocks < used:
+    if n_blocks < len(PARTS):
         return {p: starts(n_frames if p == "train" else 0, size, windows.stride) for p in PARTS}
     rng = np.random.default_rng([seed, zlib.crc32(capture.encode())])
     deal = rng.permutation(np.repeat(np.arange(len(PARTS)), _counts(shares, n_blocks)))
@@ -56,8 +55,8 @@ def split(n_frames: int, windows: Windows, seed: int, capture: str = "") -> dict
 
 
 def _counts(shares: np.ndarray, n: int) -> np.ndarray:
-    """`n` blocks in proportion to `shares` (largest remainder), at least one for each share above 0."""
-    counts = np.where(shares > 0, np.maximum(1, np.floor(shares * n)), 0).astype(int)
+    """`n` blocks in proportion to `shares` (largest remainder), at least one for each share."""
+    counts = np.maximum(1, np.floor(shares * n)).astype(int)
     while counts.sum() < n:
         counts[np.argmax(shares * n - counts)] += 1
     while counts.sum() > n:

@@ -197,7 +197,9 @@ def test_a_preset_that_cannot_be_read_is_named(written: dict[str, str], reason: 
     [
         ("alarm", (3, 1), "k is at most n, got 3 of 1"),
         ("alarm", (0, 0), "greater than or equal to 1, got 0"),
-        ("windows.fractions", (2, -1, 0), "less than or equal to 1"),
+        ("windows.fractions", (2, -1, 0), "greater than 0, got -1"),
+        ("windows.fractions", (1.0, 0.0, 0.0), "greater than 0, got 0"),
+        ("windows.blocks", 2, "greater than or equal to 3, got 2"),
         ("windows.fractions", (0.7, 0.1, 0.1), "sum 1, these 0.9"),
         ("windows.max_windows", -5, "greater than or equal to 1"),
         ("augmentation.bursts", (0.5, -1), "greater than or equal to 0"),
@@ -211,6 +213,7 @@ def test_a_preset_that_cannot_be_read_is_named(written: dict[str, str], reason: 
         ("augmentation.gaps", (0, 0), "greater than 0"),
         ("augmentation.rate", (3000, 1000), "is no range"),
         ("augmentation.segment", (1.0, 0.2), "is no range"),
+        ("augmentation.segment", (100.0, 200.0), r"200 s of attack are longer than the 7\.33 s of a virtual vehicle"),
         ("adaptation.low", 0.3, "low 0.3 is not under quantile 0.25"),
         ("training.learning_rate", -1, "greater than 0, got -1"),
         ("training.weight_decay", -1, "greater than or equal to 0"),

@@ -24,9 +24,9 @@ def covered(starts: np.ndarray, size: int) -> set[int]:
     n=st.integers(0, 6000),
     size=st.integers(2, 120),
     stride=st.integers(1, 150),
-    blocks=st.integers(1, 30),
+    blocks=st.integers(3, 30),
     seed=st.integers(0, 5),
-    fractions=st.sampled_from([(0.7, 0.1, 0.2), (0.8, 0.0, 0.2), (1.0, 0.0, 0.0), (0.1, 0.1, 0.8)]),
+    fractions=st.sampled_from([(0.7, 0.1, 0.2), (0.98, 0.01, 0.01), (0.1, 0.1, 0.8)]),
 )
 def test_parts_lie_a_window_apart(n: int, size: int, stride: int, blocks: int, seed: int, fractions) -> None:
     parts = splits.split(n, Windows(size=size, stride=stride, blocks=blocks, fractions=fractions), seed, "c")
@@ -41,8 +41,8 @@ def test_parts_lie_a_window_apart(n: int, size: int, stride: int, blocks: int, s
     used = np.flatnonzero(owner >= 0)
     change = np.flatnonzero(np.diff(owner[used]) != 0)
     assert (used[change + 1] - used[change] > size).all(), "less than a window between two parts"
-    for name, share in zip(splits.PARTS, fractions, strict=True):
-        assert share > 0 or not len(parts[name])
+    # every part has windows, unless the capture is too short for a block each or a stride passes over them
+    assert stride > size or n < 12 * size or all(map(len, parts.values()))
 
 
 def test_split_is_seeded_differs_by_capture_and_keeps_the_proportions() -> None:
