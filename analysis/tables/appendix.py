@@ -142,7 +142,7 @@ def schedule_table(release: Source = None) -> str:
         [
             row["dataset"], f"`{row['capture'].split('/')[-1]}`", count(row["bursts"]), f"{row['first_at']:.1f}", f"{row['seconds']:.1f}",
             NA if row["period"] is None else f"{row['period']:.1f}", by_metric("f1", row["timer_f1"]),
-            f"`{copy}`" if (copy := copies[row["dataset"], row["capture"]]) else "–",
+            f"`{copy}`" if (copy := copies[row["dataset"], row["capture"]]) else "",
         ]
         for row in opened.rows(query("schedule").sql)
         if (row["dataset"], row["capture"]) in copies

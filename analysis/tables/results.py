@@ -37,10 +37,14 @@ def numbers_of(release: Source) -> Numbers:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A pipe table; the first `left` columns are aligned left, the others right. Without rows it says that the release has none."""
+    """A pipe table; the first `left` columns are aligned left, the others right. Without rows it says that the release has none.
+
+    A column whose cells are all empty is left out.
+    """
     rule = [":--" if i < left else "--:" for i in range(len(header))]
-    none = [["not covered by this release", *[NA] * (len(header) - 1)]]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *(rows or none)))
+    body = rows or [["not covered by this release", *[NA] * (len(header) - 1)]]
+    kept = [i for i in range(len(header)) if any(row[i] for row in body)]
+    return "\n".join("| " + " | ".join(cells[i] for i in kept) + " |" for cells in (header, rule, *body))
 
 
 def cell(numbers: Numbers, key: str, *, bold: bool = False, interval: bool = True) -> str:

@@ -85,6 +85,25 @@ def _ends(part: str) -> tuple[int, int]:
     return int(first), int(last[0] if last else first) + 1
 
 
+def test_a_column_without_any_content_is_left_out():
+    assert results.markdown(["a", "b", "c"], [["1", "", "3"], ["4", "", "6"]], left=2) == (
+        "| a | c |\n| :-- | --: |\n| 1 | 3 |\n| 4 | 6 |"
+    )
+    assert "| a | b |" in results.markdown(["a", "b"], [["1", ""], ["2", "x"]])
+    assert results.markdown(["a", "b"], []) == "| a | b |\n| :-- | --: |\n| not covered by this release | n/a |"
+
+
+def test_the_schedule_names_copies_where_there_are_some(run, frozen):
+    tables, weights = run
+    header = lambda release: appendix.schedule_table(release).splitlines()[0]  # noqa: E731
+    assert header(freeze.freeze("without", tables, weights)).endswith("| F1 of a timer |")
+    listed = tables["datasets"].to_pylist()
+    attacked = [r for r in listed if r["split"] != "train" and r["injected"]]
+    rows = [r | {"duplicate_of": "another.csv"} if r == attacked[-1] else r for r in listed]
+    release = freeze.freeze("with", tables | {"datasets": records.table("datasets", rows)}, weights)
+    assert header(release).endswith("| F1 of a timer | Same content as |")
+
+
 def test_ranges():
     assert appendix.ranges([3, 1, 2, 7]) == "1–3, 7"
     assert appendix.ranges([]) == ""
