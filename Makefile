@@ -77,6 +77,8 @@ bench: $(VENV)/.train ## measure speeds; rows for the table `benchmarks` of the 
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev ## write the versions that are installed to the locks
+	@# what `.dev` leaves out: the locks have every extra
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[audit,fuzz]'
 	$(BIN)/python -m tools.lock
 
 soak: $(VENV)/.dev paper/figures/node_modules/.stamp ## what is too long for CI, into docs/soak.md: 200 kills, a million damaged inputs, a thousand forgeries, the long tests (hours)

@@ -10,8 +10,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from tools.lock import declared
 
 
 def targets(repo: Path) -> set[str]:
@@ -41,14 +44,28 @@ def test_the_lock_has_every_dependency_and_no_address(repo: Path) -> None:
     names = {line.split("==")[0] for line in lock.splitlines() if not line.startswith("#")}
     assert "torch==2.13.0\n" in lock, "a local version (+cpu) could not be had elsewhere"
     assert not re.search(r"https?://|file:|@ ", lock)
-    project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
-    requirements = [
-        *project["dependencies"],
-        *(d for k, v in project["optional-dependencies"].items() if k != "quarto" for d in v),
-    ]
-    for requirement in requirements:
-        name = re.split(r"[<>=\[ ]", requirement)[0].lower().replace("_", "-")
-        assert name in names, f"{name} is not in requirements.lock: run `make lock`"
+    assert {"torch", "vulture", "atheris", "metaflow-slurm"} <= declared() and "quarto-cli" not in declared()
+    assert declared() <= names, "not in requirements.lock: run `make lock`"
+
+
+def test_a_lock_that_would_lose_a_package_is_not_written(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kdgat.errors import KdgatError
+    from tools import lock
+
+    written: list[Path] = []
+    there = [SimpleNamespace(metadata={"Name": name}, version="1") for name in declared() - {"atheris", "vulture"}]
+    monkeypatch.setattr(lock, "distributions", lambda: there)
+    monkeypatch.setattr(lock.atomic, "write_text", lambda path, _: written.append(path))
+    with pytest.raises(KdgatError, match=r"requirements\.lock would lose it: atheris, vulture; `make lock` installs"):
+        lock.main()
+    assert written == []
+    (installed,) = re.findall(
+        r"^lock:.*\n(?:\t.*\n)*?\t.*-e '\.\[(.+)\]'", (repo / "Makefile").read_text(), re.MULTILINE
+    )
+    (before,) = re.findall(r"^\$\(VENV\)/\.dev:.*\n\t.*-e '\.\[(.+)\]'", (repo / "Makefile").read_text(), re.MULTILINE)
+    extras = tomllib.loads((repo / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    # the views of `explore` come with those of Jupyter
+    assert {*installed.split(","), *before.split(",")} == set(extras) - {"quarto", "explore"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ have those of every file that PyPI holds of a version, so of all platforms.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -20,13 +21,19 @@ from kdgat.paths import REPO
 
 #: not dependencies of the project
 _LEFT_OUT = {"kdgat", "pip", "setuptools", "wheel"}
+#: downloads a binary while it installs
+_UNLOCKED = {"quarto"}
 #: extras that are installed without torch → the make target that does
 _HASHED = {"paper": "make site", "audit": "make audit"}
 
 
 def main() -> None:
-    """Write both locks."""
+    """Write both locks; raises `KdgatError` where something that the project names is not installed and would be dropped."""
     versions = {d.metadata["Name"].lower().replace("_", "-"): d.version.split("+")[0] for d in distributions()}
+    if missing := sorted(declared() - versions.keys()):
+        raise KdgatError(
+            f"not installed, so that requirements.lock would lose it: {', '.join(missing)}; `make lock` installs every extra"
+        )
     lines = [f"{name}=={version}" for name, version in sorted(versions.items()) if name not in _LEFT_OUT]
     header = "# Tested versions, for `pip install -c`; made by `make lock`. Python 3.11; limits, not requirements.\n"
     atomic.write_text(REPO / "requirements.lock", header + "\n".join(lines) + "\n")
@@ -36,6 +43,14 @@ def main() -> None:
         header = f"# What `{target}` installs (`pip install --require-hashes`); made by `make lock`.\n"
         atomic.write_text(REPO / f"requirements.{extra}.lock", header + text)
         print(f"requirements.{extra}.lock: {text.count('==')} versions, {text.count('sha256:')} hashes")
+
+
+def declared() -> set[str]:
+    """Names of what the project and its extras require, but for those of `_UNLOCKED`."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [needs for extra, needs in project["optional-dependencies"].items() if extra not in _UNLOCKED]
+    needs = [*project["dependencies"], *(need for extra in extras for need in extra)]
+    return {re.split(r"[<>=!~;\[ ]", need)[0].lower().replace("_", "-") for need in needs}
 
 
 def hashed(extra: str) -> str:
