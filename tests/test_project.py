@@ -190,6 +190,17 @@ def test_workflows_hooks_and_container_call_what_there_is(repo: Path) -> None:
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
 
+def test_a_workflow_that_sets_pixi_up_runs_everything_in_it(repo: Path) -> None:
+    import yaml
+
+    inside = []
+    for file in sorted((repo / ".github" / "workflows").glob("*.yml")):
+        for job in yaml.safe_load(file.read_text())["jobs"].values():
+            if any("setup-pixi" in step.get("uses", "") for step in job["steps"]):
+                inside += [step["run"] for step in job["steps"] if "run" in step]
+    assert len(inside) >= 3 and all(run.startswith("pixi run ") for run in inside), inside
+
+
 def test_readme_is_tried_in_a_folder_of_an_odd_name(repo: Path) -> None:
     import yaml
 
