@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdgat.errors import KdgatError
 from kdgat.models.gat import GAT
 from kdgat.models.layers import GraphBatch
 from kdgat.models.vgae import VGAE
@@ -72,7 +73,13 @@ def predict_vgae(
 def _scores(
     model: nn.Module, batches: Batches, device: torch.device | None, score: Callable[[GraphBatch], tuple[Tensor, ...]]
 ) -> list[np.ndarray]:
-    """What `score` gives for all graphs, in the main memory, to which it is copied at the end."""
+    """What `score` gives for all graphs, in the main memory, to which it is copied at the end.
+
+    Raises:
+        KdgatError: there are none.
+    """
+    if not len(batches):
+        raise KdgatError("no windows to score: are the captures long enough for training, fusion and validation?")
     device = device or scorer()
     batches.move(device)
     with lent(model, device):

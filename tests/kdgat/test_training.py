@@ -48,7 +48,7 @@ from kdgat.training.batches import Batches
 from kdgat.training.callbacks import Curriculum
 from kdgat.training.fit import fit
 from kdgat.training.modules import GATModule
-from kdgat.training.predict import SCORING_BATCH
+from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae
 from kdgat.training.session import Session
 
 #: `adapted` takes the zero-shot point and moves it
@@ -449,3 +449,13 @@ def test_rows_set_aside_are_counted_in_the_dataset_table(tmp_path: Path) -> None
     row = dataset_row(capture, capture.frames("quarantine"), CONFIG, Training({}, frozenset()))
     assert row["quarantined"] == 1 and row["frames"] == 250 and row["windows"] == 2
     records.table("datasets", [row])
+
+
+def test_no_windows_to_score_are_a_line_that_says_so(prepared: Prepared) -> None:
+    store = prepared.store("validation")
+    columns = len(store.node_features), len(store.edge_features)
+    none = Batches(store, prepared.scalers, SCORING_BATCH, np.empty(0, np.int64))
+    with pytest.raises(KdgatError, match="no windows to score"):
+        predict_gat(GAT(CONFIG.gat_student, *columns, torch.tensor(prepared.vocabulary)), none)
+    with pytest.raises(KdgatError, match="no windows to score"):
+        predict_vgae(VGAE(CONFIG.vgae_student, *columns), none)
