@@ -220,12 +220,17 @@ def test_the_threshold_begins_at_the_operating_point_and_drives_everything(visit
     visit.open("paper/results/errors.html?dataset=hcrl-sa&scenario=test_02&model=vgae-student&seed=1")
     visit.page.wait_for_selector(".kdgat-facts")
     counts = [int(cell) for cell in visit.page.locator(".kdgat-confusion td").all_text_contents()]
-    tables = visit.page.evaluate(
-        """import(new URL("../../assets/kdgat.js", document.baseURI)).then((kdgat) =>
-            kdgat.open(new URL("../../assets/release/", document.baseURI)).table("confusion"))"""
+    rows, points = visit.page.evaluate(
+        """import(new URL("../../assets/kdgat.js", document.baseURI)).then((kdgat) => {
+            const release = kdgat.open(new URL("../../assets/release/", document.baseURI));
+            return Promise.all([release.table("confusion"), release.table("operating_points")]);
+        })"""
     )
-    point = {"dataset": "hcrl-sa", "scenario": "test_02", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
-    (row,) = [r for r in tables if r["attack"] == "all" and all(r[k] == v for k, v in point.items())]
+    used = {"dataset": "hcrl-sa", "model": "vgae-student", "seed": 1, "protocol": "zero-shot"}
+    (point,) = [r for r in points if all(r[k] == v for k, v in used.items())]
+    assert visit.page.evaluate("document.querySelector('input[type=range]').form.value") == point["threshold"]
+    used |= {"scenario": "test_02", "attack": "all"}
+    (row,) = [r for r in rows if all(r[k] == v for k, v in used.items())]
     assert counts == [row["tp"], row["fn"], row["fp"], row["tn"]]
 
     before = facts(visit.page)

@@ -124,8 +124,7 @@ export function threshold(name, prepared, points) {
   if (asked.has(name)) remember(name, "");
   asked.add(name);
   const [low, high] = [Math.min(prepared.low, value), Math.max(prepared.high, value)];
-  const step = (high - low || 1) / 500;
-  return range(name, [low, low + step * 500], {step, value, format: (x) => Number(x.toPrecision(4))});
+  return range(name, [low, high > low ? high : low + 1], {value, format: (x) => Number(x.toPrecision(4))}); // without steps: one would move the operating point
 }
 const asked = new Set();
 
