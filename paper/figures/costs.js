@@ -41,14 +41,15 @@ export function costs(rows, {width = 640} = {}) {
       Plot.plot({
         ...base({width: Math.floor(width / columns) - 12}),
         height: 190,
-        marginLeft: 16,
+        marginLeft: 28,
         marginRight: 24,
         marginTop: 44,
         marginBottom: 40,
-        x: {type: "log", label: mine[0].unit, ticks: mine.map((point) => point.size), tickFormat: format("~s")},
+        x: {type: "log", axis: null},
         y: {type: "log", axis: null},
         marks: [
-          Plot.text([`${kind}: ${duration(slope)} per ${first.unit.replace(/s$/, "")}`], {frameAnchor: "top-left", dx: -14, dy: -38, fontWeight: 600, textAnchor: "start"}),
+          Plot.text([`${kind}: ${duration(slope)} per ${first.unit.replace(/s$/, "")}`], {frameAnchor: "top-left", dx: -26, dy: -38, fontWeight: 600, textAnchor: "start"}),
+          Plot.axisX(mine.map((point) => point.size), {label: `${first.unit} →`, text: format("~s")}), // a logarithmic axis would leave out some
           Plot.line(mine, {x: "size", y: "seconds", stroke: categoryColor(0), strokeOpacity: 0.6}),
           Plot.text(mine, {x: "size", y: "seconds", text: (point) => duration(point.seconds), dy: -11}),
           Plot.dot(mine, {x: "size", y: "seconds", fill: categoryColor(0), r: 4, title: (point) => `${number(point.size)} ${point.unit}: ${number(point.seconds)} CPU s`})

@@ -3,7 +3,7 @@ import {groups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {scenarioLabel} from "./lib/registry.js";
 import {distinct} from "./lib/rows.js";
-import {base, categoryColor, labelColor, labelRoom} from "./lib/theme.js";
+import {base, categoryColor, labelColor, labelRoom, sparse} from "./lib/theme.js";
 
 /** Frames of every capture, injected ones apart. `rows`: rows of `datasets`. */
 export function captures(rows, {width = 640} = {}) {
@@ -70,7 +70,7 @@ export function rates(rows, {width = 640} = {}) {
     height: 320,
     marginLeft: 56,
     marginBottom: 42,
-    x: {label: "distinct CAN IDs →", labelOffset: 36, grid: true, type: "log", ticks: 4, tickFormat: "d", inset: 14},
+    x: {label: "distinct CAN IDs →", labelOffset: 36, grid: true, type: "log", tickFormat: sparse, inset: 14},
     y: {label: "frames a second", grid: true, zero: true, nice: true},
     color: {domain: names, range: names.map((_, i) => categoryColor(i)), legend: true},
     symbol: {domain: ["real", "synthetic"], range: ["circle", "times"], legend: kinds.length > 1},

@@ -1,9 +1,9 @@
 import * as Plot from "@observablehq/plot";
-import {format, mean, rollups, sum} from "d3";
+import {mean, rollups, sum} from "d3";
 import {figure, message} from "./lib/figure.js";
 import {modelLabel} from "./lib/registry.js";
 import {models, number} from "./lib/rows.js";
-import {base, modelColor, modelSymbol} from "./lib/theme.js";
+import {base, modelColor, modelSymbol, sparse} from "./lib/theme.js";
 
 /** Similarity (linear CKA) of teacher and student layers. `rows`: rows of `cka` of one dataset and model; means over seeds. */
 export function similarity(rows, {width = 640} = {}) {
@@ -64,9 +64,6 @@ export function sizeAgainstScore(summary, parameters, {width = 640} = {}) {
   });
   return figure(chart, {label: "Counted parameters against the mean score over scenarios", rows: points});
 }
-
-/** Ticks of a logarithmic axis that bear a number: others would touch. */
-const sparse = (count) => (/^[125]/.test(count) ? format("~s")(count) : "");
 
 /** The models that no smaller one matches, smallest first: the Pareto front. */
 export function front(points) {

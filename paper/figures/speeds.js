@@ -25,10 +25,10 @@ export function speeds(rows, {width = 640} = {}) {
         marginLeft: 58,
         marginBottom: 26,
         marginTop: 30,
-        x: {type: "point", domain: releases, label: null},
+        x: {type: "point", domain: releases, label: null, ticks: [...new Set([releases[0], releases.at(-1)])]}, // the names of all would overlap
         y: {label: null, grid: true, zero: true, nice: true, ticks: 2, tickFormat: (value) => (value < 1000 ? String(value) : format("~s")(value))},
         marks: [
-          Plot.text([mine[0].unit ? `${name} (${mine[0].unit})` : name], {text: (title) => title, frameAnchor: "top-left", dx: -50, dy: -22, fontWeight: 600, textAnchor: "start"}),
+          Plot.text([mine[0].unit ? `${name} (${mine[0].unit})` : name], {text: (title) => title, frameAnchor: "top-left", dx: -50, dy: -22, fontWeight: 600, textAnchor: "start", lineWidth: width / columns / 12 - 2, textOverflow: "ellipsis"}),
           Plot.line(mine, {x: "release", y: "value", stroke: categoryColor(0), strokeOpacity: 0.6}),
           Plot.dot(mine, {
             x: "release", y: "value", fill: categoryColor(0), r: 4,

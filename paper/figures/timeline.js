@@ -17,7 +17,7 @@ export function timeline(rows, {width = 640} = {}) {
   if (!rows.length) return message("No run was selected.");
   const origin = Math.min(...rows.map((row) => Date.parse(row.started)));
   const bars = rows
-    .map((row) => ({...row, name: `${row.model ? modelLabel(row.model) : row.stage}, seed ${row.seed}`, begin: (Date.parse(row.started) - origin) / 1000}))
+    .map((row) => ({...row, name: `${row.model ? modelLabel(row.model) : row.stage}, ${row.seed}`, begin: (Date.parse(row.started) - origin) / 1000}))
     .sort((a, b) => a.begin - b.begin || (a.run < b.run ? -1 : 1));
   const room = labelRoom(bars.map((bar) => bar.name), width);
   const least = (bars.at(-1).begin + bars.at(-1).seconds) / width; // one pixel: what took no time is seen, too
@@ -27,7 +27,7 @@ export function timeline(rows, {width = 640} = {}) {
     marginLeft: room,
     marginBottom: 42,
     x: {label: "seconds after the first run began →", labelOffset: 36, grid: true, ticks: width < 520 ? 3 : 8},
-    y: {label: null, domain: bars.map((bar) => bar.run), tickFormat: (run) => fitted(bars.find((bar) => bar.run === run).name, room)},
+    y: {label: "model, seed", labelAnchor: "top", labelArrow: "none", domain: bars.map((bar) => bar.run), tickFormat: (run) => fitted(bars.find((bar) => bar.run === run).name, room)},
     color: {domain: STAGES, range: STAGES.map((_, i) => categoryColor(i)), legend: true},
     marks: [
       Plot.barX(bars, {

@@ -1,6 +1,6 @@
 // One visual language: the palette of the whole project, and what all plots share.
 import * as Plot from "@observablehq/plot";
-import {lab} from "d3";
+import {format, lab} from "d3";
 import palette from "../../../analysis/reference/palette.json";
 import {colorOf, roleOf} from "./registry.js";
 
@@ -47,6 +47,9 @@ export const fitted = (name, room, size = 12) => {
   const letters = Math.floor((room - TICK) / (LETTER * size));
   return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
 };
+
+/** Ticks of a logarithmic axis that bear a number: others would touch. */
+export const sparse = (count) => (/^[125]/.test(count) ? format("~s")(count) : "");
 
 /** Options every Plot starts from. Ink is `currentColor`, so that light and dark pages both read. */
 export const base = ({width = 640} = {}) => ({
