@@ -335,6 +335,7 @@ def test_baselines_see_the_same_windows_and_come_back_from_a_release(trained, pr
         assert again.points == baseline.points
     combination = stage.combined["rule-or-gat-student"]
     assert kept.either("rule-or-gat-student", files["synthetic/rule-or-gat-student-s0.json"]) == combination
+    assert set(combination.thresholds) == {"gat-student", "rule-profile-baseline"}
     scores["gat-student"] = np.random.default_rng(0).random(len(sample))
     either = np.any([scores[m] >= t for m, t in combination.thresholds.items()], axis=0)
     assert np.array_equal(combination.score(scores) >= 0.5, either)
