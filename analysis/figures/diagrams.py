@@ -105,7 +105,7 @@ def classifier() -> Figure:
     _box(axes, (0.46, 0.45), (0.84, 0.44), "edges", "features of each\ntransition")
     for i, x in enumerate((1.3, 1.83)):
         _box(axes, (x, 0.8), (0.44, 1.0), f"GATv2\nlayer {i + 1}", "", ink)
-    _box(axes, (2.43, 0.8), (0.56, 1.0), "readout", "mean, max,\nweighted\nby share", ink)
+    _box(axes, (2.43, 0.8), (0.56, 1.0), "readout", "mean, max,\nmin, sum\nby share", ink)
     _box(axes, (3.08, 0.8), (0.5, 0.6), "MLP", "two logits", ink)
     _arrow(axes, (0.88, 1.1), (1.08, 0.95))
     _arrow(axes, (0.88, 0.5), (1.08, 0.65))
@@ -132,9 +132,9 @@ def keyhole() -> Figure:
         for k in range(int((right - first) / period) + 1):
             axes.plot([first + k * period] * 2, (y - 0.08, y + 0.08), color=INK, linewidth=1.1)
     y, period = sent["1 s"]
-    at = 1.83
+    at = 1.94
     axes.plot((at, at), (y - 0.11, y + 0.11), color=forged, linewidth=2.2)
-    axes.text(at - 0.05, y - 0.11, "forged", ha="right", va="center", fontsize=7, color=forged)
+    axes.text(at - 0.05, y + 0.14, "forged", ha="right", va="center", fontsize=7, color=forged)
     for height, end, text, shade in (
         (0.42, at, "gap that the state carries", ink),
         (0.14, first + period, "usual gap of this identifier", INK),
