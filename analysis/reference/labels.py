@@ -6,6 +6,7 @@ Models and metrics come from the two registries, the other colours from `palette
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -32,4 +33,4 @@ def scenario(name: str) -> str:
 
     In a union the folder's name does not tell what is known.
     """
-    return palette()["scenarios"].get(name) or name.replace("_", " ").replace("-test", " test")
+    return palette()["scenarios"].get(name) or re.sub(r"-(?=test|left)", " ", name.replace("_", " "))

@@ -35,7 +35,7 @@ def checklist(release: Source = None) -> str:
     catalog = entries()
 
     def distinct(rows: Iterable[dict[str, object]], column: str) -> str:
-        return enumerate_words(sorted({str(row[column]) for row in rows if row[column]}) or ["not recorded"])
+        return "; ".join(sorted({str(row[column]) for row in rows if row[column]}) or ["not recorded"])
 
     def code(values: Iterable[str]) -> str:
         return enumerate_words([f"`{value[:10]}`" for value in values])
@@ -45,11 +45,10 @@ def checklist(release: Source = None) -> str:
 
     points = numbers.release.table("operating_points").to_pylist()
     synthetic = sorted(name for name, entry in manifest["datasets"].items() if entry["data_kind"] == "synthetic")
-    terms = {
-        name: sorted({catalog[m].get("licence", "see the catalog") for m in members(name)})
-        for name in manifest["datasets"]
-    }
-    licences = [f"{name}: {enumerate_words(terms[name] or ['made by this project'])}" for name in sorted(terms)]
+    terms: dict[str, list[str]] = {}  # as they are written → datasets
+    for name in sorted(manifest["datasets"]):
+        licences = sorted({catalog[m].get("licence", "see the catalog") for m in members(name)})
+        terms.setdefault(enumerate_words(licences or ["made by this project"]), []).append(name)
     contents = len({(row["dataset"], row["sha256"]) for row in captures})
     missing = sorted(set(catalog) - {m for name in manifest["datasets"] for m in members(name)})
     rows = [
@@ -59,7 +58,7 @@ def checklist(release: Source = None) -> str:
         ("All runs, ablations apart, used one configuration", f"{yes(len(configurations) == 1)}: {code(configurations)}"),
         ("Every hyper-parameter is listed", f"Yes: {count(len({r['name'] for r in numbers.release.table('hyperparameters').to_pylist()}))}"),
         ("Captures are identified by hash", f"Yes: {count(len({row['sha256'] for row in captures}))} files"),
-        ("Their terms of use are stated", f"Yes: {'; '.join(licences)}"),
+        ("Their terms of use are stated", f"Yes: {'; '.join(f'{enumerate_words(names)}: {term}' for term, names in terms.items())}"),
         ("Rows that could not be read are counted", f"Yes: {count(sum(row['quarantined'] for row in captures))} set aside"),
         ("No content stands in a dataset twice", f"{yes(contents == len(captures))}: {count(len(captures))} captures, {count(contents)} contents, counted by dataset"),
         ("Scored captures are recorded, not synthetic", f"No: {', '.join(synthetic)}" if synthetic else "Yes; virtual drives are in training alone"),
@@ -134,7 +133,7 @@ def capture_table(release: Source = None) -> str:
 
 
 def schedule_table(release: Source = None) -> str:
-    """Every recording with attacks that was scored: when they begin, how far a timer gets, and what else has its content."""
+    """Every recording with attacks that was scored: when they begin, how far a timer gets, and, if any has it, what else has its content."""
     opened = numbers_of(release).release
     listed = first_listed([r for r in opened.table("datasets").to_pylist() if r["split"] != "train"])
     copies = {(r["dataset"], r["capture"]): r["duplicate_of"] for r in listed}
@@ -157,7 +156,8 @@ def schedule_table(release: Source = None) -> str:
         "F1 of a timer",
         "Same content as",
     ]
-    return markdown(header, body, left=2)
+    shown = len(header) if any(copies.values()) else len(header) - 1
+    return markdown(header[:shown], [row[:shown] for row in body], left=2)
 
 
 def layer_table(release: Source = None) -> str:

@@ -157,12 +157,13 @@ def attack_table(release: Source = None, metric: str = "recall", model: str = HE
     numbers = numbers_of(release)
     rows = [r for r in _summary(numbers, metric=metric, model=model) if r["attack"] not in ("all", "benign")]
     protocols = [p for p in PROTOCOLS if any(r["protocol"] == p for r in rows)]
+    several = len({r["dataset"] for r in rows}) > 1
     body = []
     for dataset, scenario, attack in sorted({(r["dataset"], r["scenario"], r["attack"]) for r in rows}):
         prefix = f"{slug(dataset)}.{slug(scenario)}.{slug(f'attack_{attack}')}.{slug(model)}"
         cells = [cell(numbers, f"{prefix}.{slug(p)}.{metric}") for p in protocols]
-        body.append([dataset, scenario_label(numbers, scenario, dataset), attack, *cells])
-    return markdown(["Dataset", "Scenario", "Attack", *protocols], body, left=3)
+        body.append([*([dataset] if several else []), scenario_label(numbers, scenario, dataset), attack, *cells])
+    return markdown([*(["Dataset"] if several else []), "Scenario", "Attack", *protocols], body, left=2 + several)
 
 
 def false_alarm_table(release: Source = None, protocol: str = "zero-shot") -> str:

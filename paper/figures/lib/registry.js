@@ -18,7 +18,7 @@ export const modelLabel = (model) => MODELS.get(model)?.label ?? model;
 export const roleOf = (model) => MODELS.get(model)?.role;
 
 /** A scenario in words, as analysis.reference.labels has them: what a detector knows of car and attack where the folder's name tells, else that name. */
-export const scenarioLabel = (scenario) => scenarios[scenario] ?? scenario.replaceAll("_", " ").replaceAll("-test", " test");
+export const scenarioLabel = (scenario) => scenarios[scenario] ?? scenario.replaceAll("_", " ").replaceAll(/-(?=test|left)/g, " ");
 
 /** Name of a metric for readers. */
 export const metricLabel = (metric) => METRICS.get(metric)?.label ?? metric;
