@@ -11,29 +11,21 @@ from support.steps import main, plain, ready
 
 ready()
 
-from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
+from metaflow import Parameter, current, step  # noqa: E402
 
 from support.code_package import travelling  # noqa: E402
+from support.parameters import OverDatasets  # noqa: E402
 from support.training_task import forget, task_of  # noqa: E402
 
 
 @travelling
-class AblationFlow(FlowSpec):
+class AblationFlow(OverDatasets):
     """The headline model with one factor changed at a time, at equal budget."""
 
-    datasets = Parameter(
-        "datasets", default="", help="names, comma-separated; default: hcrl-sa where it is on disk, else synthetic"
-    )
     seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
     preset = Parameter("preset", default="paper", help="smoke, demo or paper")
     factors = Parameter("factors", default="all", help="comma-separated names of factors")
-    configuration = Parameter(
-        "configuration",
-        default="",
-        help="file of a configuration (JSON), as a release's manifest holds it, in place of a preset",
-    )
     tracker = Parameter("tracker", default="none", help="wandb (offline without an API key), mlflow or none")
-    data = Parameter("data", default="", help="folders of captures, a:b; default $KDGAT_DATA, else data/raw")
 
     @step
     @plain

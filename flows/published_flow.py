@@ -12,30 +12,22 @@ from support.steps import main, plain, ready
 
 ready()
 
-from metaflow import FlowSpec, Parameter, current, step  # noqa: E402
+from metaflow import Parameter, current, step  # noqa: E402
 
 from support.code_package import travelling  # noqa: E402
+from support.parameters import OverDatasets  # noqa: E402
 from support.training_task import forget, task_of  # noqa: E402
 
 
 @travelling
-class PublishedFlow(FlowSpec):
+class PublishedFlow(OverDatasets):
     """VGAE, teacher and student as KD-GAT was published, each trained until it no longer improves."""
 
-    datasets = Parameter(
-        "datasets", default="", help="names, comma-separated; default: hcrl-sa where it is on disk, else synthetic"
-    )
     seeds = Parameter("seeds", default="0,1,2", help="comma-separated")
     preset = Parameter("preset", default="paper", help="smoke, demo or paper: windows, protocols and bootstrap")
-    configuration = Parameter(
-        "configuration",
-        default="",
-        help="file of a configuration (JSON), as a release's manifest holds it, in place of a preset",
-    )
     tracker = Parameter(
         "tracker", default=settings().tracking.allowed[0], help="wandb (offline without an API key), mlflow or none"
     )
-    data = Parameter("data", default="", help="folders of captures, a:b; default $KDGAT_DATA, else data/raw")
     bad_rows = Parameter("bad-rows", default="raise", help="unreadable rows: raise, or quarantine (set aside, counted)")
 
     @step
