@@ -23,7 +23,7 @@ from analysis.reference.sources import source_hashes, sources, uses
 from analysis.releases.release import Release
 from analysis.tables import ablations, results
 from kdgat import atomic
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError, cli_without_arguments
 from kdgat.paths import REPO
 
 _SPAN = re.compile(r'data-key="([^"]+)"')
@@ -120,4 +120,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

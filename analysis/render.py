@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError, cli_without_arguments
 from kdgat.paths import REPO
 
 
@@ -31,4 +31,4 @@ def render(release: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    cli(render)
+    cli_without_arguments(render)

@@ -104,6 +104,21 @@ def cli(main: Callable[[], int | None]) -> None:
         sys.exit(PIPE_CLOSED)
 
 
+def cli_without_arguments(main: Callable[[], int | None]) -> None:
+    """`cli` for a module that is run by its name alone: `--help` says what it does, any other argument is refused."""
+
+    def asked() -> int | None:
+        import argparse  # late: commands with arguments parse them by other means
+
+        module = sys.modules["__main__"]
+        name = module.__spec__.name.removesuffix(".__main__") if module.__spec__ else sys.argv[0]
+        about = (module.__doc__ or "").partition("\n")[0]
+        argparse.ArgumentParser(prog=f"python -m {name}", description=about).parse_args()
+        return main()
+
+    cli(asked)
+
+
 def _code(main: Callable[[], int | None]) -> int | str | None:
     """What a command's `main` is to exit with; raises BrokenPipeError where a reader of what it prints went away."""
     try:

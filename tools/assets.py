@@ -16,7 +16,7 @@ from analysis.checks.verification import standing
 from analysis.numbers import Numbers
 from analysis.releases.release import Release, frozen_root
 from kdgat import atomic
-from kdgat.errors import cli
+from kdgat.errors import cli_without_arguments
 from kdgat.paths import REPO
 from kdgat.records.storage import parquet_bytes
 from kdgat.records.tables import TABLES
@@ -163,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

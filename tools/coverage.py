@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdgat.errors import cli
+from kdgat.errors import cli_without_arguments
 from kdgat.evaluation.alarms import SINGLE
 from kdgat.evaluation.methods import METHODS
 from kdgat.evaluation.metrics import f1_score
@@ -90,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

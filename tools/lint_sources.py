@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdgat.errors import cli
+from kdgat.errors import cli_without_arguments
 from kdgat.paths import REPO
 
 MAX_CELL = 4
@@ -131,4 +131,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

@@ -17,7 +17,7 @@ import numpy as np
 from kdgat import atomic
 from kdgat.captures.frames import Frames
 from kdgat.config import FeatureSet
-from kdgat.errors import cli
+from kdgat.errors import cli_without_arguments
 from kdgat.graphs.profile import Profile
 from kdgat.graphs.store import GraphStore
 from kdgat.models import rules
@@ -136,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

@@ -16,7 +16,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from kdgat import atomic
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError, cli_without_arguments
 from kdgat.paths import REPO
 
 #: not dependencies of the project
@@ -87,4 +87,4 @@ def hashed(extra: str) -> str:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

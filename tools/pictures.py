@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from kdgat import atomic
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError, cli_without_arguments
 from kdgat.paths import REPO
 
 TARGET = REPO / "docs" / "pictures"
@@ -78,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis.claims.words import readable
-from kdgat.errors import KdgatError, cli
+from kdgat.errors import KdgatError, cli_without_arguments
 from kdgat.paths import REPO
 
 STYLE = REPO / "paper" / "proselint.json"
@@ -113,4 +113,4 @@ def main(names: Sequence[Path] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)

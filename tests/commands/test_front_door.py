@@ -278,6 +278,19 @@ def test_a_reader_that_went_away_is_no_error(repo: Path, command: list[str]) -> 
     assert deaf.returncode == 141
 
 
+WITHOUT_ARGUMENTS = (
+    *("tools.assets", "tools.coverage", "tools.draft", "tools.lint_sources", "tools.live_vectors", "tools.lock"),
+    *("tools.pictures", "tools.prose", "analysis.prerender", "analysis.render"),
+)
+
+
+@pytest.mark.parametrize("module", WITHOUT_ARGUMENTS)
+def test_a_module_without_arguments_refuses_them(repo: Path, module: str) -> None:
+    """It does nothing then: some render or rewrite."""
+    done = subprocess.run([sys.executable, "-m", module, "x"], cwd=repo, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith(f"usage: python -m {module} [-h]") and not done.stdout
+
+
 # ---- one door --------------------------------------------------------------------------------------------------------
 
 

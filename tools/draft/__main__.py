@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from kdgat.errors import cli
+from kdgat.errors import cli_without_arguments
 from kdgat.paths import REPO
 from tools.draft import cells
 from tools.draft.project import DraftError, Page, Project
@@ -241,4 +241,4 @@ def draft(begin: float) -> int:
 
 
 if __name__ == "__main__":
-    cli(main)
+    cli_without_arguments(main)
