@@ -171,7 +171,9 @@ def test_virtual_cars_are_judged_by_kind_with_what_evaders_give_up(
     assert {r["scenario"] for r in rows} == {"dos", "evade_midpoint", "pooled"}
     assert {r["protocol"] for r in rows} >= {"zero-shot", "profiled"}
     shown = capsys.readouterr()
-    first, _, last = shown.err.splitlines()[1:4]
+    notes = shown.err.splitlines()
+    begin = notes.index("demo-1: models trained on hcrl-sa, seeds 0, 1")  # before it, what is not here to compare with
+    first, _, last = notes[begin + 1 : begin + 4]
     assert "scored (zero-shot, adapted, calibrated, profiled from virtual/train/dos-0), " in first
     assert last.startswith("[3/3] set_01/again: the same file as virtual/dos/dos-0, not scored again")
     assert "more than the protocol `adapted` can follow" in shown.err
