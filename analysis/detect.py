@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kdgat.graphs.scaling import Scalers
     from kdgat.models.gat import GAT
 
+Device = Literal["cpu", "cuda"]
 #: s after the profile's end in which a frame with an earlier time may still come
 _LATE = 1.0
 #: what `-` is opened as, and where its unreadable rows go
@@ -180,9 +181,7 @@ class _Students:
     device: torch.device
 
     @staticmethod
-    def of(
-        release: Release, dataset: str, seeds: Sequence[int], protocol: str, device: Literal["cpu", "cuda"]
-    ) -> _Students:
+    def of(release: Release, dataset: str, seeds: Sequence[int], protocol: str, device: Device) -> _Students:
         """Read them, and their operating point under a protocol; that of several is the mean in log odds."""
         from analysis.checks.models import mean_logit
 
@@ -226,7 +225,7 @@ class _Students:
         return (starts + base) // self.config.windows.stride, store.t0, store.t0 + store.duration, p
 
 
-def _device(name: Literal["cpu", "cuda"]) -> torch.device:
+def _device(name: Device) -> torch.device:
     """The device of that name.
 
     Raises:
@@ -234,11 +233,13 @@ def _device(name: Literal["cpu", "cuda"]) -> torch.device:
     """
     import torch
 
+    from kdgat.training.predict import scorer
+
     if name == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise KdgatError("cuda: torch sees no GPU here; without --device the CPU scores")
-    return torch.device("cuda", torch.cuda.current_device())
+    return scorer()
 
 
 def detect(
@@ -248,7 +249,7 @@ def detect(
     seeds: int | Sequence[int],
     on_bad_rows: OnBadRows = "raise",
     knowledge: Knowledge = Knowledge(),
-    device: Literal["cpu", "cuda"] = "cpu",
+    device: Device = "cpu",
 ) -> Detection:
     """Score every window of the capture at `path` as the evaluation would; several seeds by their mean logit.
 
@@ -360,7 +361,7 @@ def run(
     knowledge: Knowledge = Knowledge(),
     alarms_only: bool = False,
     on_bad_rows: OnBadRows = "raise",
-    device: Literal["cpu", "cuda"] = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Print the windows of captures as CSV on stdout, what was used and found on stderr; return the exit code 0.
 

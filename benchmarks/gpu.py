@@ -62,15 +62,26 @@ def _use(device: str) -> Iterator[list[float]]:
         samples += [float(line) for line in file.read().split("\n")[:-1] if line.strip().isdigit()]
 
 
+def _untrained(name: str) -> tuple[Any, Any]:
+    """The stores of the synthetic bus, and a classifier of the preset `paper` for them."""
+    import torch
+
+    from kdgat.dataset.prepare import prepare
+    from kdgat.models.gat import GAT
+    from kdgat.presets import preset
+
+    prepared, config = prepare("synthetic", None, preset("smoke"), 0), getattr(preset("paper"), name.replace("-", "_"))
+    store = prepared.store("train")
+    no_vocabulary = torch.zeros(0, dtype=torch.long)
+    return prepared, GAT(config, len(store.node_features), len(store.edge_features), no_vocabulary)
+
+
 def _fitted(name: str, windows: int, device: str, epochs: int, *, replays: bool = False) -> float:
     """Windows per second of the flow's own training, by Lightning: of all its epochs but the first."""
     from dataclasses import replace
 
     import numpy as np
-    import torch
 
-    from kdgat.dataset.prepare import prepare
-    from kdgat.models.gat import GAT
     from kdgat.presets import preset
     from kdgat.training.batches import Batches
     from kdgat.training.devices import Devices, granted
@@ -78,13 +89,12 @@ def _fitted(name: str, windows: int, device: str, epochs: int, *, replays: bool 
     from kdgat.training.modules import GATModule
     from kdgat.training.session import Session
 
-    prepared, config = prepare("synthetic", None, preset("smoke"), 0), preset("paper")
-    store = prepared.store("train")
+    config = preset("paper")
     on = Devices() if device == "cpu" else replace(granted(), replays=replays)
     seconds = []
     for count in (1, 1 + epochs):
-        architecture = getattr(config, name.replace("-", "_"))
-        model = GAT(architecture, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long))
+        prepared, model = _untrained(name)
+        store = prepared.store("train")
         index = np.resize(np.arange(len(store)), windows)
         train = Batches(store, prepared.scalers, config.training.batch_size, index, seed=0)
         validation = Batches(prepared.store("validation"), prepared.scalers, 512)
@@ -106,23 +116,16 @@ def _scored(windows: int, device: str, span: float) -> list[float]:
     import numpy as np
     import torch
 
-    from kdgat.dataset.prepare import prepare
-    from kdgat.models.gat import GAT
     from kdgat.models.vgae import VGAE
     from kdgat.presets import preset
     from kdgat.training.batches import Batches
-    from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae
+    from kdgat.training.predict import SCORING_BATCH, predict_gat, predict_vgae, scorer
 
     torch.set_num_threads(1)
-    prepared, config = prepare("synthetic", None, preset("smoke"), 0), preset("paper")
-    # with its number: the graphs say that they lie there
-    where = torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device(device)
+    where = scorer() if device == "cuda" else torch.device(device)
+    prepared, gat = _untrained("gat-student")
     store = prepared.store("train")
-    features = len(store.node_features), len(store.edge_features)
-    gat, vgae = (
-        GAT(config.gat_student, *features, torch.zeros(0, dtype=torch.long)),
-        VGAE(config.vgae_student, *features),
-    )
+    vgae = VGAE(preset("paper").vgae_student, len(store.node_features), len(store.edge_features))
     index = np.resize(np.arange(len(store)), windows)
 
     def score() -> None:
@@ -138,20 +141,14 @@ def _apart(name: str) -> float:
     import torch
     from torch.nn import functional as F
 
-    from kdgat.dataset.prepare import prepare
-    from kdgat.models.gat import GAT
-    from kdgat.presets import preset
     from kdgat.training.batches import Batches
+    from kdgat.training.predict import scorer
     from kdgat.training.replay import Replay, Unmade, Unmades
 
-    prepared = prepare("synthetic", None, preset("smoke"), 0)
-    store = prepared.store("train")
-    config = getattr(preset("paper"), name.replace("-", "_"))
-    model = (
-        GAT(config, len(store.node_features), len(store.edge_features), torch.zeros(0, dtype=torch.long)).cuda().eval()
-    )
-    batches = Batches(store, prepared.scalers, 128, seed=0)
-    batches.move(torch.device("cuda", torch.cuda.current_device()))
+    prepared, model = _untrained(name)
+    model.to(scorer()).eval()
+    batches = Batches(prepared.store("train"), prepared.scalers, 128, seed=0)
+    batches.move(scorer())
     replay = Replay(lambda b: F.cross_entropy(model(b)[: len(b.y)], b.y), model.parameters)
     batch = next(iter(Unmades(batches)))
     assert isinstance(batch, Unmade), "an epoch has a full batch"

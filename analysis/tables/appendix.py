@@ -156,8 +156,7 @@ def schedule_table(release: Source = None) -> str:
         "F1 of a timer",
         "Same content as",
     ]
-    shown = len(header) if any(copies.values()) else len(header) - 1
-    return markdown(header[:shown], [row[:shown] for row in body], left=2)
+    return markdown(header, body, left=2)
 
 
 def layer_table(release: Source = None) -> str:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -259,15 +260,24 @@ def hashes(path: Path) -> tuple[str, str]:
 def _hashes(path: Path) -> tuple[str, str]:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    content, cut = hashlib.sha256(), b""
-    buffer = bytearray(1 << 20)
     with open_stream(path) as stream:
-        while n := read_some(path, stream, memoryview(buffer)):
-            block = cut + buffer[:n]
+        if isinstance(stream, FileIO) and not any(b"\r" in block for block in _blocks(path, stream)):
+            return digest, digest  # there is nothing to unpack or to replace
+    content, cut = hashlib.sha256(), b""
+    with open_stream(path) as stream:
+        for read in _blocks(path, stream):
+            block = cut + read
             cut = b"\r" if block.endswith(b"\r") else b""  # its LF may come with the next block
             content.update(block.removesuffix(cut).replace(b"\r\n", b"\n"))
     content.update(cut)
     return digest, content.hexdigest()
+
+
+def _blocks(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
+    """What a stream of `path` holds, a mebibyte at a time."""
+    buffer = memoryview(bytearray(1 << 20))
+    while n := read_some(path, stream, buffer):
+        yield bytes(buffer[:n])
 
 
 def first_match(rules: list[list[str]], name: str) -> str:

@@ -169,9 +169,10 @@ def _explanations(tables: Tables, store: GraphStore, student: Detector) -> None:
     source, target = b.edge_index.numpy()
     edges = {"graph": nodes[source], "source": code[source], "target": code[target]}
     device = scorer()
+    there = b.to(device)
     with lent(student.gat, device) as model:
-        attention = explain.attention(model, b.to(device))  # type: ignore[arg-type]
-        node, edge = explain.integrated_gradients(model, b.to(device))  # type: ignore[arg-type]
+        attention = explain.attention(model, there)  # type: ignore[arg-type]
+        node, edge = explain.integrated_gradients(model, there)  # type: ignore[arg-type]
     for layer, weights in enumerate(attention):
         tables.add("attention", _long(edges, weights, "head", np.arange(weights.shape[1]), "weight") | {
             "layer": np.full(weights.size, layer)

@@ -77,9 +77,10 @@ def layer_outputs(model: GAT, batches: Iterable[GraphBatch]) -> dict[str, np.nda
     model.eval()
     out: dict[str, list[Tensor]] = {}
     for b in batches:
-        for i, h in enumerate(model.layers(b)):
+        states = model.layers(b)
+        for i, h in enumerate(states):
             out.setdefault(f"layer {i + 1}", []).append(averaged(h, b.batch, b.size))
-        out.setdefault("embedding", []).append(model.embed(b))
+        out.setdefault("embedding", []).append(model.pool(states, b))
     return {name: torch.cat(parts).cpu().numpy() for name, parts in out.items()}
 
 

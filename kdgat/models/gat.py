@@ -76,7 +76,10 @@ class GAT(nn.Module):
 
     def embed(self, b: GraphBatch) -> Float32[Tensor, "{b.size} D"]:
         """Graph embeddings."""
-        states = self.layers(b)
+        return self.pool(self.layers(b), b)
+
+    def pool(self, states: list[Float32[Tensor, "N D"]], b: GraphBatch) -> Float32[Tensor, "{b.size} P"]:
+        """Graph embeddings, from what `layers` gives."""
         if isinstance(self.jump, nn.ModuleDict):
             states = [self.jump["lstm"]([self.jump["project"](s) for s in states])]
         elif self.kind != "cat":

@@ -76,7 +76,8 @@ class Batches:
         """
         if device.type == "cpu":
             self.resident = None
-        if device.type == "cpu" or (self.resident is not None and self.resident.x.device == device):
+            return
+        if self.resident is not None and self.resident.x.device == device:
             return
         needed, room = resident.size(self.store), resident.room(device) if room is None else room
         if needed > room:
